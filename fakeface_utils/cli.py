@@ -1,0 +1,84 @@
+"""The `fakeface` command: thin over the package."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import StudyError
+
+app = typer.Typer(
+    help="Reproduce Perisic & Jovanovic (2022): real and fake faces.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Profile = Annotated[str, typer.Option(help="demo (small, generated data) or paper")]
+Data = Annotated[str, typer.Option(help="demo, kaggle, a folder or a zip; default: the profile's")]
+Run = Annotated[str, typer.Option(help="name under results/ and figures/; default: the profile's")]
+Seeds = Annotated[str, typer.Option(help="how many, or a list as 0,4,7")]
+Set = Annotated[str, typer.Option("--set", help="settings as 'epochs=2 images_per_class=500'")]
+Force = Annotated[bool, typer.Option("--force", help="do all again; replace what the run holds")]
+
+
+@app.command()
+def report(
+    profile: Profile = "demo",
+    data: Data = "",
+    run: Run = "",
+    seeds: Seeds = "1",
+    overrides: Set = "",
+    force: Force = False,
+) -> None:
+    """Run the notebooks that aren't up to date and write the report."""
+    from . import chain
+    from .evaluation import table1
+    from .paths import results_dir, shown
+    from .provenance import notices
+
+    study = chain.run(profile, data, run, seeds, overrides, force)
+    print("\nTable 1", *notices(study), sep="\n")
+    print(table1(study).to_string(index=False, float_format="{:.4f}".format, na_rep="-"))
+    print(f"\nreport: {shown(results_dir(study.run) / 'report.html')}")
+
+
+@app.command()
+def data(profile: Profile = "demo", data: Data = "", run: Run = "", overrides: Set = "") -> None:
+    """Fetch or generate the images and prepare them; nothing is trained."""
+    from .dataset.prepare import prepare
+    from .paths import shown
+    from .steps import prepared_dir
+    from .study import load_study
+
+    study = load_study(profile, data, run, 1, overrides)
+    dataset = prepare(study)
+    for split, counts in dataset["counts"].items():
+        print(f"{split}: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items()))
+    print(f"fingerprint {dataset['fingerprint']}\nprepared: {shown(prepared_dir(study))}")
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="image files")],
+    run: Annotated[str, typer.Option(help="the run whose model is used")] = "demo",
+    model: Annotated[str, typer.Option(help="custom_cnn or vgg16")] = "custom_cnn",
+    seed: Annotated[int, typer.Option(help="the seed whose model is used")] = 0,
+) -> None:
+    """The probability that each face is fake, by a trained model."""
+    from .paths import MODELS
+
+    if model not in MODELS:
+        raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
+    from .predict import predict_images
+
+    for row in predict_images(images, run, model, seed).itertuples():
+        print(f"{row.path}: {row.label}, p(fake) = {row.p_fake:.4f}")
+
+
+def main() -> None:
+    """Run the command; a person's mistake is one sentence and exit code 1, an interrupt 130."""
+    try:
+        sys.exit(app(standalone_mode=True))
+    except StudyError as error:
+        sys.exit(f"error: {error}")

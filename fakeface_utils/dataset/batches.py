@@ -1,0 +1,36 @@
+"""Batches of a memory-mapped array for Keras, in an order that is fixed at construction."""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+
+class Batches(keras.utils.PyDataset):
+    """Rows of images or features with their labels.
+
+    Args:
+        inputs: (N, ...) array, usually memory-mapped.
+        labels: (N,) 0 or 1; 1 is fake.
+        batch_size: rows a batch; the last may be smaller.
+        order: (N,) the rows in the order of the epoch; as they lie where it isn't given.
+    """
+
+    def __init__(
+        self,
+        inputs: npt.NDArray,
+        labels: npt.NDArray,
+        batch_size: int,
+        order: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.labels = np.asarray(labels, dtype="float32").reshape(-1, 1)
+        self.batch_size = batch_size
+        self.order = np.arange(len(inputs)) if order is None else order
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[npt.NDArray, npt.NDArray]:
+        rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])
+        return self.inputs[rows], self.labels[rows]

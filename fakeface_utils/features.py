@@ -1,0 +1,48 @@
+"""Run the frozen VGG16 base once per image and keep its output.
+
+Without augmentation the base gives the same features in every epoch and for every seed, so running
+it once gives the head the same gradients for about a thirteenth of the work over 15 epochs.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from .dataset.prepare import read_images
+from .files import require_free_space, write_atomic
+from .progress import progress
+from .steps import features_path, features_step
+from .study import Study
+from .vgg16_base import frozen_base
+
+
+def extract_features(study: Study, split: str) -> None:
+    """Write the features of a split, unless they are there: (N, h, w, 512), `feature_dtype`.
+
+    In float16 a probability differs by up to about 1e-3 from the end-to-end model's.
+
+    Raises:
+        StudyError: the prepared images are missing, the weights can't be had, or the disk is full.
+    """
+    step = features_step(study, split)
+    if step.is_done():
+        print(f"{step.name}: up to date")
+        return
+    with step.running():
+        images = read_images(study, split)
+        base = frozen_base(study)
+        path = features_path(study, split)
+        shape = (len(images), *base.output.shape[1:])
+        dtype = np.dtype(study.feature_dtype)
+        require_free_space(path.parent, int(np.prod(shape)) * dtype.itemsize, step.name)
+        with write_atomic(path) as part, progress(len(images), step.name, "image") as bar:
+            features = np.lib.format.open_memmap(part, "w+", dtype, shape)
+            for start in range(0, len(images), study.batch_size):
+                batch = images[start : start + study.batch_size]
+                features[start : start + len(batch)] = base.predict_on_batch(batch)
+                bar.update(len(batch))
+            features.flush()
+
+
+def read_features(study: Study, split: str) -> npt.NDArray[np.floating]:
+    """The features of a split, (N, h, w, 512), memory-mapped."""
+    return np.load(features_path(study, split), mmap_mode="r")

@@ -1,0 +1,202 @@
+"""The paper's Figures 1 to 4, and confusion matrices and ROC curves, from files alone.
+
+Every figure is saved as PNG and PDF; the PNG carries its text alternative, so that the report needs
+no second place for it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import PIL.Image
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from .dataset.folder import CLASSES
+from .dataset.prepare import read_dataset, read_images, read_manifest
+from .evaluation import TITLES, confusion, read_predictions
+from .files import write_atomic
+from .paths import MODELS, figures_dir, results_dir, seed_dir
+from .steps import FIGURES, figures_step
+from .study import Study
+
+PAPER_BEST_EPOCH = {"custom_cnn": 6, "vgg16": 7}  # section 5: where overfitting starts
+TRAIN, VALID = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
+STYLE: Any = {"figure.dpi": 100, "savefig.dpi": 160, "axes.grid": True, "pdf.fonttype": 42}
+Drawn = tuple[Figure, str]  # a figure and its text alternative
+
+
+def make_figures(study: Study) -> None:
+    """Draw and save every figure, unless that is done.
+
+    Raises:
+        StudyError: a history, the predictions or the prepared images are missing.
+    """
+    step = figures_step(study)
+    if step.is_done():
+        print("figures: up to date")
+        return
+    makers: dict[str, Callable[[Study], Drawn]] = {
+        "figure1_samples": samples,
+        "figure2_architecture": architecture,
+        "figure3_vgg16": lambda study: curves(study, "vgg16"),
+        "figure4_custom_cnn": lambda study: curves(study, "custom_cnn"),
+        "confusion_matrices": confusion_matrices,
+        "roc": roc,
+    }
+    with step.running(), sns.axes_style("whitegrid"), plt.rc_context(STYLE):
+        for name in FIGURES:
+            figure, alternative = makers[name](study)
+            for suffix, key in ((".png", "Description"), (".pdf", "Subject")):
+                path = figures_dir(study.run) / f"{name}{suffix}"
+                # No date or version inside: the same data gives the same file.
+                plain = {"Software": None} if suffix == ".png" else {"CreationDate": None}
+                with write_atomic(path) as part:
+                    figure.savefig(part, metadata={key: alternative, **plain})
+            plt.close(figure)
+
+
+def alternative_text(study: Study, name: str) -> str:
+    """The text alternative that a figure's PNG carries."""
+    with PIL.Image.open(figures_dir(study.run) / f"{name}.png") as image:
+        return str(image.info["Description"])
+
+
+def _mark(study: Study) -> str:
+    """What a figure of generated data says of itself."""
+    generated = " - generated data, not the paper's" if read_dataset(study)["generated"] else ""
+    return generated + (" - VGG16 with random weights" if study.vgg16_weights == "random" else "")
+
+
+def samples(study: Study, columns: int = 6) -> Drawn:
+    """Figure 1: random samples of both classes from the training set, drawn with seed 0."""
+    images, labels = read_images(study, "train"), read_manifest(study, "train")["label"].to_numpy()
+    figure, axes = plt.subplots(2, columns, figsize=(1.5 * columns, 3.7), layout="constrained")
+    for row, kind in enumerate(reversed(CLASSES)):
+        members = np.flatnonzero(labels == CLASSES.index(kind))
+        drawn = np.random.default_rng(0).permutation(members)[:columns]
+        for axis in axes[row]:
+            axis.set_axis_off()
+        for axis, index in zip(axes[row], drawn, strict=False):
+            axis.imshow(images[index])
+        axes[row, 0].set_title(f"{kind} faces", loc="left", fontsize=11)
+    figure.suptitle(f"Random training images{_mark(study)}", fontsize=11)
+    return figure, f"Two rows of {columns} random training images: fake faces above, real below."
+
+
+def architecture(study: Study) -> Drawn:
+    """Figure 2: the custom CNN layer by layer, from architecture.csv."""
+    table = pd.read_csv(results_dir(study.run) / "custom_cnn" / "architecture.csv")
+    total = int(table["parameters"].sum())
+    figure, axis = plt.subplots(figsize=(9, 0.34 * len(table) + 1), layout="constrained")
+    colours = sns.color_palette("colorblind")
+    kinds = list(dict.fromkeys(table["kind"]))
+    for place, layer in enumerate(table.itertuples()):
+        height = int(str(layer.output_shape).split("x")[0]) if "x" in str(layer.output_shape) else 0
+        width = 0.25 + 0.75 * height / study.image_size if height else 0.25
+        colour = (*colours[kinds.index(layer.kind) % len(colours)], 0.45)
+        axis.barh(place, width, left=-width / 2, color=colour, edgecolor="0.3", height=0.8)
+        axis.text(0, place, layer.layer, ha="center", va="center", fontsize=9)
+        axis.text(-0.56, place, layer.kind, ha="right", va="center", fontsize=9)
+        shape = str(layer.output_shape).replace("x", " × ")
+        weights = f"{layer.parameters:,} parameters" if layer.parameters else ""
+        axis.text(0.56, place, shape, ha="left", va="center", fontsize=9)
+        axis.text(1.05, place, weights, ha="left", va="center", fontsize=9)
+    axis.set(xlim=(-1.05, 1.6), ylim=(len(table) - 0.4, -0.6))
+    axis.set_axis_off()
+    axis.set_title(
+        f"The custom CNN: {total:,} parameters (bar width: feature map's side)", fontsize=11
+    )
+    layers = ", ".join(table["layer"])
+    return figure, f"The custom CNN's layers from input to output: {layers}; {total:,} parameters."
+
+
+def read_histories(study: Study, model: str) -> pd.DataFrame:
+    """The histories of all seeds of a model, with a column seed."""
+    tables = [
+        pd.read_csv(seed_dir(study.run, model, seed) / "history.csv").assign(seed=seed)
+        for seed in study.seeds
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def best_epoch(study: Study, model: str) -> int:
+    """The epoch with the lowest mean validation loss: after it overfitting starts."""
+    return int(read_histories(study, model).groupby("epoch")["val_loss"].mean().idxmin())
+
+
+def curves(study: Study, model: str) -> Drawn:
+    """Figures 3 and 4: accuracy and loss of training and validation, mean and range over seeds."""
+    history = read_histories(study, model)
+    best, paper = best_epoch(study, model), PAPER_BEST_EPOCH[model]
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), layout="constrained")
+    for axis, quantity in zip(axes, ("accuracy", "loss"), strict=True):
+        for column, label, colour, dash in (
+            (quantity, "training", TRAIN, "-"),
+            (f"val_{quantity}", "validation", VALID, "--"),
+        ):
+            by_epoch = history.groupby("epoch")[column]
+            mean = by_epoch.mean()
+            axis.plot(mean.index, mean, dash, color=colour, marker="o", ms=4, label=label)
+            axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2)
+        axis.axvline(best, color="0.2", lw=1, label=f"lowest validation loss: epoch {best}")
+        axis.axvline(paper, color="0.2", lw=1, ls=":", label=f"in the paper: epoch {paper}")
+        unit = "share of images" if quantity == "accuracy" else "binary cross-entropy, nats"
+        axis.set(xlabel="epoch", ylabel=f"{quantity} ({unit})")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].legend(fontsize=8)
+    seeds = f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else "one seed"
+    figure.suptitle(f"{TITLES[model]}, {seeds}{_mark(study)}", fontsize=11)
+    last = history[history["epoch"] == history["epoch"].max()]
+    return figure, (
+        f"Accuracy and loss of {TITLES[model]} over {history['epoch'].max()} epochs, {seeds}. "
+        f"Validation loss is lowest at epoch {best} (paper: {paper}). In the last epoch accuracy "
+        f"is {last['accuracy'].mean():.3f} in training and {last['val_accuracy'].mean():.3f} in "
+        "validation."
+    )
+
+
+def confusion_matrices(study: Study) -> Drawn:
+    """Confusion matrices of both models on the test set, summed over seeds, fake first."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.6), layout="constrained")
+    said = []
+    for axis, model in zip(axes, MODELS, strict=True):
+        tables = [read_predictions(study, model, seed) for seed in study.seeds]
+        matrix = sum(confusion(table["label"], table["p_fake"]) for table in tables)
+        names = ["fake", "real"]
+        options = {"annot": True, "fmt": "d", "cmap": "Blues", "cbar": False, "square": True}
+        sns.heatmap(matrix, ax=axis, xticklabels=names, yticklabels=names, vmin=0, **options)
+        axis.set(title=TITLES[model], xlabel="predicted", ylabel="true")
+        (tp, fn), (fp, tn) = np.asarray(matrix)
+        said.append(
+            f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} accused"
+        )
+    figure.suptitle(f"Test images, all seeds together{_mark(study)}", fontsize=11)
+    return figure, "Confusion matrices. " + "; ".join(said) + "."
+
+
+def roc(study: Study) -> Drawn:
+    """ROC curves of both models on the test set, one line per seed."""
+    figure, axis = plt.subplots(figsize=(4.8, 4.4), layout="constrained")
+    said = []
+    for model, colour, dash in zip(MODELS, (TRAIN, VALID), ("-", "--"), strict=True):
+        areas = []
+        for seed in study.seeds:
+            table = read_predictions(study, model, seed)
+            false_rate, true_rate, _ = roc_curve(table["label"], table["p_fake"])
+            areas.append(roc_auc_score(table["label"], table["p_fake"]))
+            label = None if len(areas) > 1 else TITLES[model]
+            axis.plot(false_rate, true_rate, dash, color=colour, lw=1.5, label=label)
+        said.append(f"{TITLES[model]} {np.mean(areas):.3f}")
+    axis.plot([0, 1], [0, 1], ":", color="0.5", label="chance")
+    axis.set(xlabel="false positive rate (reals called fake)", aspect="equal")
+    axis.set(ylabel="true positive rate (fakes found)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axis.legend(
+        loc="lower right", title="mean area: " + ", ".join(said), fontsize=8, title_fontsize=7
+    )
+    axis.set_title(f"ROC, test set{_mark(study)}", fontsize=10)
+    return figure, "ROC curves on the test set; mean area under the curve: " + ", ".join(said) + "."

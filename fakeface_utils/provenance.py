@@ -1,0 +1,187 @@
+"""What a run is: its settings, data, versions and machine, kept in study.json.
+
+A run's name stands for one study: other settings or other data under the same name are refused.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from .dataset.prepare import read_dataset
+from .errors import StudyError
+from .files import write_json
+from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
+from .steps import prepared_dir, steps_of
+from .study import Study, load_study
+
+PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn", "scipy")
+
+
+def open_study(
+    notebook: str,
+    profile: str = "demo",
+    data: str = "",
+    run: str = "",
+    seeds: Any = 1,
+    overrides: str = "",
+    force: bool = False,
+) -> Study:
+    """The first call of every notebook: validate its parameters and open its run.
+
+    Args:
+        notebook: its name without the suffix.
+        profile, data, run, seeds, overrides: see `load_study`.
+        force: do the notebook's steps again, and let the run's name change what it holds.
+
+    Raises:
+        StudyError: a parameter is wrong, the run holds another study, or an input is missing.
+    """
+    study = load_study(profile, data, run, seeds, overrides)
+    claim_run(study, force)
+    steps = steps_of(study)[notebook]
+    if force:
+        for step in steps:
+            step.forget()
+    for step in steps:
+        for before in step.after:
+            if before.notebook != notebook:
+                before.check_outputs()
+    if notebook != "01_dataset":  # which calls `record` itself, when there are images
+        record(study)
+        print(*notices(study), sep="\n")
+    return study
+
+
+def notices(study: Study) -> list[str]:
+    """What must be known before any number: generated data, random weights, lost images."""
+    dataset = read_dataset(study)
+    said = []
+    if dataset["generated"]:
+        said.append("Generated data: these numbers say nothing about the paper.")
+    if study.vgg16_weights == "random":
+        said.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
+    if dataset["unreadable"]:
+        said.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
+    return said
+
+
+def study_json(run: str) -> Path:
+    """Where a run's provenance is kept."""
+    return results_dir(run) / "study.json"
+
+
+def read_study_json(run: str) -> dict[str, Any]:
+    """A run's provenance; empty where the run is new."""
+    path = study_json(run)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StudyError(f"{shown(path)} is not JSON ({error}): delete it and run again") from error
+
+
+def claim_run(study: Study, force: bool = False) -> None:
+    """Refuse a run's name that stands for other settings or other data; or, forced, empty it.
+
+    Generated images are known by their name, since their bytes may differ between versions of the
+    JPEG library; all others by their fingerprint.
+
+    Raises:
+        StudyError: results/<run> holds another study and `force` is not given.
+    """
+    held = read_study_json(study.run)
+    difference = _difference(study, held) if held else ""
+    if difference and not force:
+        raise StudyError(
+            f"run '{study.run}' holds another study ({difference}): give another name as run, "
+            "or force to replace it"
+        )
+    if difference:  # nothing of the old study may be left to mix with the new one
+        shutil.rmtree(results_dir(study.run))
+        shutil.rmtree(figures_dir(study.run), ignore_errors=True)
+
+
+def _difference(study: Study, held: dict[str, Any]) -> str:
+    """What a run's record and a study disagree on, in words; '' where they agree."""
+    for name, value in study.settings().items():
+        if held["settings"].get(name) != value:
+            return f"{name} is {held['settings'].get(name)} there and {value} here"
+    known = held["dataset"]
+    prepared = (prepared_dir(study) / "dataset.json").exists()
+    if prepared and not known["generated"]:
+        if read_dataset(study)["fingerprint"] != known["fingerprint"]:
+            return f"the images of '{study.data_name}' have changed"
+    return ""
+
+
+def record(study: Study) -> dict[str, Any]:
+    """Complete study.json with all that is known now, and return it."""
+    steps = [step for group in steps_of(study).values() for step in group]
+    content = {
+        "profile": study.profile,
+        "settings": study.settings(),
+        "seeds": list(study.seeds),
+        "dataset": read_dataset(study),
+        "seconds": {step.name: step.seconds() for step in steps if step.seconds() is not None},
+        "versions": versions(),
+        "git": git_revision(),
+        "hardware": hardware(),
+    }
+    write_json(study_json(study.run), content)
+    return content
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results, and Keras' backend."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found | {"keras backend": os.environ.get("KERAS_BACKEND", "tensorflow")}
+
+
+def git_revision() -> str:
+    """The commit the code stands at, '-modified' where code was changed since; '' without git."""
+    git = ["git", "-C", str(ROOT)]
+    code = [PACKAGE, NOTEBOOKS, ROOT / "requirements.lock"]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
+        )
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--", *map(str, code)], capture_output=True
+        )
+    except OSError:
+        return ""
+    return (
+        head.stdout.strip() + ("-modified" if changed.stdout else "")
+        if head.returncode == 0
+        else ""
+    )
+
+
+def gpus() -> list[str]:
+    """The names of the GPUs that the NVIDIA driver shows; empty without a driver or a GPU."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
+
+
+def hardware() -> dict[str, Any]:
+    """The processor's name, the number of cores and the GPUs."""
+    processor = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        processor = names[0].split(":", 1)[1].strip() if names else processor
+    return {"processor": processor, "cores": os.cpu_count(), "gpus": gpus()}

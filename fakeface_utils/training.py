@@ -1,0 +1,208 @@
+"""The training regime of section 4: schedule, shuffling, fit, best weights.
+
+All randomness of an epoch is a pure function of (seed, epoch): the order of the images and the
+dropout state are set anew at each epoch's start.
+"""
+
+import math
+import os
+import time
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .dataset.batches import Batches
+from .dataset.prepare import read_images, read_manifest
+from .errors import StudyError
+from .features import read_features
+from .files import write_atomic, write_csv
+from .models import architecture, assemble_vgg16, custom_cnn, vgg16_head
+from .paths import seed_dir
+from .progress import progress
+from .provenance import gpus
+from .steps import train_step
+from .study import Decay, Study
+from .vgg16_base import frozen_base
+
+Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs and labels
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def learning_rate_schedule(
+    decay: Decay, learning_rate: float, epochs: int, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The readings of 'decay equal to the quotient of the learning rate and the epochs', section 4.
+
+    Args:
+        decay: inverse_time_per_step, lr / (1 + lr/epochs * step), what Keras' Adam did in 2022;
+            inverse_time_per_epoch, the same counted in epochs; linear_per_epoch, lr/epochs
+            subtracted at each epoch's start; or none.
+        learning_rate: the initial rate.
+        epochs: how many will be trained.
+        steps_per_epoch: batches an epoch.
+    """
+    schedules = keras.optimizers.schedules
+    rate = learning_rate / epochs
+    if decay == "none" or epochs == 1:
+        return schedules.InverseTimeDecay(learning_rate, 1, 0.0)
+    if decay == "inverse_time_per_step":
+        return schedules.InverseTimeDecay(learning_rate, 1, rate)
+    if decay == "inverse_time_per_epoch":
+        return schedules.InverseTimeDecay(learning_rate, steps_per_epoch, rate, staircase=True)
+    # Keras changes the value after a boundary: the last step of an epoch still has the old rate.
+    starts = [epoch * steps_per_epoch - 1 for epoch in range(1, epochs)]
+    values = [learning_rate - rate * epoch for epoch in range(epochs)]
+    return schedules.PiecewiseConstantDecay(starts, values)
+
+
+def check_device() -> None:
+    """Refuse to train on the processor where the driver shows a GPU.
+
+    Raises:
+        StudyError: Keras doesn't see the GPU; the sentence has the command that mends it.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if gpus() and not hidden and not keras.distribution.list_devices("gpu"):
+        on_jax = keras.backend.backend() == "jax"
+        mend = "pip install 'jax[cuda12]'" if on_jax else "pip install -e '.[gpu]'"
+        raise StudyError(
+            f"the driver shows {gpus()[0]} but Keras ({keras.backend.backend()}) does not see it: "
+            f"run {mend}, or set CUDA_VISIBLE_DEVICES=-1 to train on the processor"
+        )
+
+
+def train(study: Study, model: str, seed: int) -> pd.DataFrame:
+    """Train one network, keep its history and the model with its best weights.
+
+    Args:
+        study: the settings.
+        model: 'custom_cnn' or 'vgg16'.
+        seed: decides the initial weights, the order of images and the dropout.
+
+    Returns:
+        The history: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate (at the
+        epoch's last step), seconds.
+
+    Raises:
+        StudyError: prepared images or features are missing, or a GPU is there but not seen.
+    """
+    step = train_step(study, model, seed)
+    path = seed_dir(study.run, model, seed) / "history.csv"
+    if step.is_done():
+        print(f"{step.name}: up to date")
+    else:
+        check_device()
+        with step.running():
+            _train(study, model, seed)
+    return pd.read_csv(path)
+
+
+def _train(study: Study, model: str, seed: int) -> None:
+    """Train and write history.csv, model.keras and architecture.csv."""
+    read = read_images if model == "custom_cnn" else read_features
+    keras.backend.clear_session()
+    base = None if model == "custom_cnn" else frozen_base(study)
+    keras.utils.set_random_seed(seed)
+    if base is None:
+        network = custom_cnn(study)
+        # The same layers without the optimizer, whose state would triple the file.
+        finished = keras.Model(network.input, network.output, name=network.name)
+    else:
+        network = vgg16_head(study, base.output.shape[1:])
+        finished = assemble_vgg16(base, network)
+    arrays = [
+        (read(study, split), read_manifest(study, split)["label"].to_numpy())
+        for split in ("train", "valid")
+    ]
+    history = fit(study, model, network, seed, *arrays)
+    folder = seed_dir(study.run, model, seed)
+    write_csv(folder.parent / "architecture.csv", architecture(finished))
+    with write_atomic(folder / "model.keras") as part:
+        finished.save(part)
+    write_csv(folder / "history.csv", history)
+
+
+def fit(
+    study: Study, model: str, network: keras.Model, seed: int, train: Arrays, valid: Arrays
+) -> pd.DataFrame:
+    """Train a network for the study's epochs and leave it with its best epoch's weights.
+
+    Args:
+        study: the settings.
+        model: 'custom_cnn' or 'vgg16': whose learning rate and decay.
+        network: the custom CNN, or the VGG16 model's head.
+        seed: decides order and dropout.
+        train: inputs (N, ...) and labels (N,).
+        valid: the same of the validation split.
+
+    Returns:
+        The history, as `train` describes it.
+    """
+    steps = math.ceil(len(train[0]) / study.batch_size)
+    schedule = _compile(study, model, network, steps)
+    rows: list[dict[str, float]] = []
+    best_value, best = math.inf, network.get_weights()
+    bar = progress(study.epochs * steps, f"{model} seed {seed}", "step")
+    tick = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+    start = time.perf_counter()
+    with bar:
+        for epoch in range(1, study.epochs + 1):
+            before = time.perf_counter()
+            order = np.random.default_rng((seed, epoch)).permutation(len(train[0]))
+            _set_dropout_state(network, seed, epoch)
+            logs = network.fit(
+                Batches(*train, study.batch_size, order),
+                validation_data=Batches(*valid, study.batch_size),
+                initial_epoch=epoch - 1,
+                epochs=epoch,
+                shuffle=False,  # Keras would shuffle the batches with a random state of its own
+                verbose=0,
+                callbacks=[tick],
+            ).history
+            row = {name: logs[name][0] for name in METRICS}
+            row["learning_rate"] = float(schedule(epoch * steps - 1))
+            row["seconds"] = round(time.perf_counter() - before, 3)
+            rows.append({"epoch": epoch, **row})
+            value = row["val_loss"] if study.best_weights == "val_loss" else -row["val_accuracy"]
+            if value < best_value:
+                best_value, best = value, network.get_weights()
+            left = (time.perf_counter() - start) / epoch * (study.epochs - epoch)
+            print(
+                f"{model} seed {seed} epoch {epoch}/{study.epochs}: loss {row['loss']:.4f}, "
+                f"val_loss {row['val_loss']:.4f}, val_accuracy {row['val_accuracy']:.4f}, "
+                f"about {left:.0f} s left"
+            )
+    network.set_weights(best)
+    return pd.DataFrame(rows)
+
+
+def _compile(
+    study: Study, model: str, network: keras.Model, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Binary cross-entropy and Adam, section 4; returns Adam's schedule."""
+    if model == "custom_cnn":
+        decay, rate = study.learning_rate_decay, study.learning_rate
+    else:
+        decay, rate = study.vgg16_learning_rate_decay, study.vgg16_learning_rate
+    schedule = learning_rate_schedule(decay, rate, study.epochs, steps_per_epoch)
+    # TensorFlow's own kernels beat XLA on processors: 41 against 24 images/s for VGG16.
+    on_cpu = not keras.distribution.list_devices("gpu")
+    plain = keras.backend.backend() == "tensorflow" and on_cpu
+    network.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss="binary_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False if plain else "auto",
+    )
+    return schedule
+
+
+def _set_dropout_state(network: keras.Model, seed: int, epoch: int) -> None:
+    """Make dropout a function of seed and epoch; Keras saves its state nowhere."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            state = layer.seed_generator.state
+            value = np.random.SeedSequence((seed, epoch)).generate_state(2)
+            state.assign(value.astype(state.dtype))
