@@ -3,8 +3,6 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from .dataset.prepare import source_counts
 from .errors import StudyError
+from .files import stderr_to
 from .paths import NOTEBOOKS, results_dir, shown
 from .provenance import claim_run, gpus
 from .report import export
@@ -110,7 +109,11 @@ def run(
         if not force and all(step.is_done() for step in steps):
             status.close("up to date, skipped")
             continue
-        _execute(name, parameters, study, status)
+        try:
+            _execute(name, parameters, study, status)
+        except KeyboardInterrupt:
+            status.close("interrupted; the same command goes on from here")
+            raise
         if name == "06_report":
             with report_step(study).running():
                 export(executed_copy(study, name), study)
@@ -135,7 +138,7 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: _Statu
     copy.parent.mkdir(parents=True, exist_ok=True)
     log = copy.with_suffix(".log")
     try:
-        with _stderr_to(log):
+        with stderr_to(log):
             papermill.execute_notebook(
                 NOTEBOOKS / f"{name}.ipynb",
                 copy,
@@ -159,17 +162,3 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: _Statu
             f"the kernel of notebook {name} died, most often for lack of memory: take fewer images "
             f"(images_per_class) or a smaller batch_size [its log: {shown(log)}]"
         ) from error
-
-
-@contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """Send what the kernel's process itself says (TensorFlow's start-up talk) to a file."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with path.open("w") as log:
-        os.dup2(log.fileno(), 2)  # the kernel inherits it
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -1,5 +1,6 @@
 """The `fakeface` command: thin over the package."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .errors import StudyError
+from .files import stderr_to
 
 app = typer.Typer(
     help="Reproduce Perisic & Jovanovic (2022): real and fake faces.",
@@ -70,9 +72,14 @@ def predict(
 
     if model not in MODELS:
         raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
-    from .predict import predict_images
+    missing = [str(path) for path in images if not path.is_file()]
+    if missing:
+        raise StudyError(f"there is no file {missing[0]}")
+    with stderr_to(os.devnull):
+        from .predict import predict_images
 
-    for row in predict_images(images, run, model, seed).itertuples():
+        table = predict_images(images, run, model, seed)
+    for row in table.itertuples():
         print(f"{row.path}: {row.label}, p(fake) = {row.p_fake:.4f}")
 
 

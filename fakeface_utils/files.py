@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +56,43 @@ def write_csv(path: Path, table: Any) -> None:
         table.to_csv(part, index=False, lineterminator="\n")
 
 
+def check_writable(*folders: Path) -> None:
+    """Check, before work starts, that folders take files; they are made where they don't exist.
+
+    Raises:
+        StudyError: one doesn't.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+
+
+@contextmanager
+def stderr_to(path: str | Path) -> Iterator[None]:
+    """Send to a file what this process and those it starts say of themselves.
+
+    TensorFlow's start-up talk bypasses Python, so that the file descriptor itself is redirected.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(path, "w") as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def require_free_space(folder: Path, needed: int, what: str) -> None:
     """Check, before work starts, that a disk has room.
 
@@ -69,9 +108,9 @@ def require_free_space(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         raise StudyError(
-            f"{what} need {needed / 1e9:.2f} GB and the disk of {shown(folder)} has "
-            f"{free / 1e9:.2f} GB free: make room, name another disk with FAKEFACE_DATA, or take "
-            "fewer images with the setting images_per_class"
+            f"{what} need {size(needed)} and the disk of {shown(folder)} has {size(free)} "
+            "free: make room, name another disk with FAKEFACE_DATA, or take fewer "
+            "images with the setting images_per_class"
         )
 
 

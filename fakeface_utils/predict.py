@@ -78,7 +78,7 @@ def predict_images(paths: Sequence[Path], run: str, model: str, seed: int) -> pd
         try:
             pixels.append(decode(path.read_bytes(), size, resize_filter)[0])
         except UNREADABLE as error:
-            raise StudyError(f"{path} can't be read as an image: {error}") from error
+            raise StudyError(f"{path} can't be read as an image: give a JPEG or PNG") from error
     p_fake = network.predict_on_batch(np.stack(pixels))[:, 0]
     words = ["fake" if p >= 0.5 else "real" for p in p_fake]
     return pd.DataFrame({"path": list(map(str, paths)), "p_fake": p_fake, "label": words})

@@ -14,7 +14,7 @@ from typing import Any
 
 from .dataset.prepare import read_dataset
 from .errors import StudyError
-from .files import write_json
+from .files import check_writable, write_json
 from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
 from .steps import prepared_dir, steps_of
 from .study import Study, load_study
@@ -95,6 +95,7 @@ def claim_run(study: Study, force: bool = False) -> None:
     Raises:
         StudyError: results/<run> holds another study and `force` is not given.
     """
+    check_writable(results_dir(""), figures_dir(""))
     held = read_study_json(study.run)
     difference = _difference(study, held) if held else ""
     if difference and not force:

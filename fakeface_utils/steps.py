@@ -54,11 +54,10 @@ class Step:
 
     def _state(self) -> dict[str, Any]:
         """What must not have changed for the step to be skipped."""
-        sources = [PACKAGE / name for name in self.code]
         read = [*self.inputs, *(path for step in self.after for path in step.outputs)]
         return {
             "settings": self.settings,
-            "code": {shown(path): digest(path) for path in sources},
+            "code": {name: digest(PACKAGE / name) for name in self.code},
             "inputs": {shown(path): digest(path) for path in read},
             "outputs": {shown(path): digest(path) for path in self.outputs},
         }

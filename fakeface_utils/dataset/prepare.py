@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import PIL
 import PIL.Image
 
 from ..errors import StudyError
-from ..files import cannot_write, require_free_space, write_csv, write_json
+from ..files import cannot_write, check_writable, require_free_space, write_csv, write_json
+from ..paths import data_dir
 from ..progress import progress
 from ..steps import prepare_step, prepared_dir, source_path
 from ..study import Study
@@ -53,6 +55,7 @@ def prepare(study: Study) -> dict[str, Any]:
     Raises:
         StudyError: the data is missing, in another layout or unreadable, or the disk is too small.
     """
+    check_writable(data_dir())
     step = prepare_step(study)
     if not step.is_done():
         with step.running():
@@ -220,7 +223,8 @@ def _decode_all(
             raw = source.read(image.path)
             pixels, seen = decode(raw, study.image_size, study.resize_filter)
         except UNREADABLE as error:
-            return None, {"reason": str(error) or type(error).__name__}
+            unknown = isinstance(error, PIL.UnidentifiedImageError)  # its text names a buffer
+            return None, {"reason": "not an image" if unknown else str(error)}
         sha256 = hashlib.sha256(raw).hexdigest()
         return pixels, {"path": image.path, "label": image.label, "bytes": len(raw)} | seen | {
             "sha256": sha256

@@ -1,0 +1,313 @@
+"""The whole study on a tiny setting, as a user runs it: in a copy, by the command line."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from conftest import TINY
+
+from fakeface_utils.errors import StudyError
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+FIGURES = (
+    "figure1_samples", "figure2_architecture", "figure3_vgg16", "figure4_custom_cnn",
+    "confusion_matrices", "roc",
+)  # fmt: skip
+
+
+class Project:
+    """A copy of the package and the notebooks, with places of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("fakeface_utils", "notebooks"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        self.results, self.figures = root / "results" / "tiny", root / "figures" / "tiny"
+        places = {f"FAKEFACE_{n.upper()}": str(root / n) for n in ("data", "results", "figures")}
+        self.environment = {**os.environ, **places, "PYTHONPATH": str(root)}
+
+    def start(self, *words: str) -> subprocess.Popen:
+        command = "import sys; from fakeface_utils.cli import main; sys.exit(main())"
+        return subprocess.Popen(
+            [sys.executable, "-c", command, *words],
+            env=self.environment, cwd=self.root, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, *words: str) -> tuple[int, str]:
+        process = self.start(*words)
+        output, _ = process.communicate(timeout=400)
+        return process.returncode, output
+
+    def report(self, *words: str) -> tuple[int, str]:
+        return self.run("report", "--run", "tiny", "--seeds", "2", "--set", TINY, *words)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The study, interrupted while it trains, then run to its end."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    process = project.start("report", "--run", "tiny", "--seeds", "2", "--set", TINY)
+    running = project.results / "notebooks" / "02_custom_cnn.ipynb"
+    while not running.exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.2)
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "interrupted" in output
+    code, output = project.report()
+    assert code == 0, output
+    assert "01_dataset: up to date, skipped" in output
+    project.output = output
+    return project
+
+
+def check_table1(results: Path) -> None:
+    """Recompute Table 1 from the predictions by equations 3 to 6, without the package."""
+    table = pd.read_csv(results / "table1.csv").set_index(["model", "metric"])
+    assert len(table) == 8
+    for model in ("custom_cnn", "vgg16"):
+        values = []
+        for seed in (0, 1):
+            predictions = pd.read_csv(results / model / f"seed-{seed}" / "predictions.csv")
+            fake, called = predictions["label"] == 1, predictions["p_fake"] >= 0.5
+            tp, fp = (fake & called).sum(), (~fake & called).sum()
+            fn, tn = (fake & ~called).sum(), (~fake & ~called).sum()
+            precision, recall = tp / max(tp + fp, 1), tp / (tp + fn)
+            f1 = 2 * precision * recall / max(precision + recall, 1e-12)
+            values.append([(tp + tn) / len(fake), precision, recall, f1])
+        expected = np.mean(values, axis=0)
+        found = table.loc[model].loc[["accuracy", "precision", "recall", "f1"]]
+        np.testing.assert_allclose(found["ours_mean"], expected, atol=1e-12)
+        np.testing.assert_allclose(found["ours_sd"], np.std(values, axis=0, ddof=1), atol=1e-12)
+        assert (found["ci_low"] <= found["ours_mean"]).all()
+        assert (found["ours_mean"] <= found["ci_high"]).all()
+
+
+def test_table1_follows_from_the_predictions(project):
+    check_table1(project.results)
+
+
+def test_one_broken_label_is_noticed(project, tmp_path):
+    results = shutil.copytree(project.results, tmp_path / "results")
+    path = results / "custom_cnn" / "seed-0" / "predictions.csv"
+    table = pd.read_csv(path)
+    table.loc[0, "label"] = 1 - table.loc[0, "label"]
+    table.to_csv(path, index=False)
+    with pytest.raises(AssertionError):
+        check_table1(results)
+
+
+def test_every_artefact_is_there(project):
+    columns = {
+        "history.csv": "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds",
+        "predictions.csv": "path,label,p_fake",
+        "../architecture.csv": "layer,kind,output_shape,parameters,trainable,multiply_adds",
+    }
+    for model in ("custom_cnn", "vgg16"):
+        for seed in (0, 1):
+            folder = project.results / model / f"seed-{seed}"
+            for name, expected in columns.items():
+                assert (folder / name).read_text().splitlines()[0] == expected
+            assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2]
+            predictions = pd.read_csv(folder / "predictions.csv")
+            assert len(predictions) == 48
+            assert predictions["p_fake"].between(0, 1).all()
+            assert (predictions["label"] == predictions["path"].str.contains("/fake/")).all()
+            assert (folder / "model.keras").exists()
+    for name in FIGURES:
+        assert (project.figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (project.figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert {path.stem for path in (project.results / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
+
+
+def test_the_studys_record_is_complete_and_names_no_path(project):
+    text = (project.results / "study.json").read_text()
+    record = json.loads(text)
+    assert record["seeds"] == [0, 1]
+    assert record["settings"]["image_size"] == 35
+    assert record["dataset"]["generated"] is True
+    assert record["dataset"]["counts"]["test"] == {"real": 24, "fake": 24}
+    assert record["versions"]["keras"]
+    assert record["seconds"]["train vgg16 seed 1"] > 0
+    assert str(project.root) not in text
+
+
+def test_demo_numbers_are_called_demo_numbers(project):
+    assert "these numbers say nothing about the paper" in project.output
+    assert "random weights" in project.output
+    verdicts = pd.read_csv(project.results / "table1.csv")["verdict"]
+    assert set(verdicts) == {"not comparable (generated data)"}
+
+
+def test_a_second_run_skips_everything(project):
+    code, output = project.report()
+    assert code == 0
+    assert output.count("up to date, skipped") == len(NOTEBOOKS) == 6
+
+
+def test_other_settings_under_the_same_name_are_refused(project):
+    before = (project.results / "table1.csv").read_bytes()
+    code, output = project.run("report", "--run", "tiny", "--set", TINY + " dropout=0.1")
+    assert code == 1
+    assert output.startswith("error: run 'tiny' holds another study (dropout is 0.4 there")
+    assert (project.results / "table1.csv").read_bytes() == before
+
+
+def test_predict_names_the_class_in_words(project):
+    image = next((project.root / "data").rglob("test/fake/*.jpg"))
+    model = project.results / "custom_cnn" / "seed-0" / "predictions.csv"
+    code, output = project.run("predict", str(image), "--run", "tiny")
+    assert code == 0
+    predictions = pd.read_csv(model)
+    expected = predictions[predictions["path"].str.endswith(image.name)]["p_fake"].iloc[0]
+    word = "fake" if expected >= 0.5 else "real"
+    assert f"{word}, p(fake) = {expected:.4f}" in output
+    assert project.run("predict", "nothing.jpg", "--run", "tiny") == (
+        1,
+        "error: there is no file nothing.jpg\n",
+    )
+
+
+def test_a_notebook_without_its_inputs_names_the_one_that_makes_them(project, tmp_path):
+    environment = {**project.environment, "FAKEFACE_DATA": str(tmp_path)}
+    answer = subprocess.run(
+        [sys.executable, "-m", "papermill", "03_vgg16_transfer.ipynb", str(tmp_path / "out.ipynb"),
+         "-k", "python3", "-p", "run", "alone"],
+        env=environment, cwd=project.root / "notebooks", capture_output=True, text=True,
+    )  # fmt: skip
+    assert answer.returncode != 0
+    assert "run notebooks/01_dataset.ipynb first" in answer.stderr
+
+
+def test_a_notebook_that_ends_early_is_a_failure(project, monkeypatch):
+    path = project.root / "notebooks" / "05_figures.ipynb"
+    kept = path.read_bytes()
+    notebook = json.loads(kept)
+    cell = next(c for c in notebook["cells"] if "make_figures(study)" in "".join(c["source"]))
+    cell["source"] = ["import sys\n", "sys.exit(0)"]
+    path.write_text(json.dumps(notebook))
+    code, output = project.report()
+    path.write_bytes(kept)
+    assert code == 1
+    assert "05_figures ended without finishing: figures" in output
+
+
+def test_editing_a_layer_runs_training_and_what_follows_again(project):
+    path = project.root / "fakeface_utils" / "models.py"
+    old = path.read_text()
+    new = old.replace('layers.Dense(study.custom_dense, activation="relu"',
+                      'layers.Dense(study.custom_dense, activation="tanh"')  # fmt: skip
+    assert new != old
+    features = next((project.root / "data").rglob("features/*/train.npy"))
+    before = features.stat().st_mtime_ns
+    predictions = project.results / "custom_cnn" / "seed-0" / "predictions.csv"
+    first = predictions.read_bytes()
+    path.write_text(new)
+    code, output = project.report()
+    assert code == 0, output
+    assert "01_dataset: up to date, skipped" in output
+    assert output.count("skipped") == 1
+    assert features.stat().st_mtime_ns == before
+    assert predictions.read_bytes() != first
+    check_table1(project.results)
+
+
+@pytest.fixture(scope="module")
+def page(project):
+    return BeautifulSoup((project.results / "report.html").read_text(), "html.parser")
+
+
+def test_the_report_loads_nothing_from_outside(page):
+    for tag in page.find_all(True):
+        for attribute in ("src", "href", "data", "srcset", "action", "poster"):
+            value = tag.get(attribute)
+            assert value is None or value.startswith(("data:", "#")), (tag.name, value)
+    assert not page.find_all(["script", "iframe", "object", "embed"])
+    assert "url(" not in page.style.text
+    assert "@import" not in page.style.text
+
+
+def test_the_report_is_readable_by_all(page):
+    assert page.html["lang"] == "en"
+    assert "width=device-width" in page.find("meta", attrs={"name": "viewport"})["content"]
+    images = page.find_all("img")
+    assert len(images) == len(FIGURES)
+    for image in images:
+        assert len(image["alt"]) > 40
+        assert ".png" not in image["alt"]
+        assert not any(name in image["alt"] for name in FIGURES)
+    anchors = {tag["id"] for tag in page.find_all(id=True)}
+    contents = [link["href"][1:] for link in page.nav.find_all("a")]
+    assert len(contents) >= 9
+    assert set(contents) <= anchors
+
+
+def test_the_report_says_what_a_reader_asks_first(page):
+    text = page.main.get_text(" ")
+    first = text[: text.index("Verdicts and Table 1")]
+    for words in (
+        "Generated data: these numbers say nothing about the paper.",
+        "VGG16 has random weights",
+        "Was the paper reproduced?",
+        "not comparable (generated data)",
+        "image_size 35 (paper: 224)",
+    ):
+        assert words in first, words
+    assert "learning_rate_decay" in text
+    rows = [row.get_text(" ") for row in page.find("table").find_all("tr")]
+    assert len(rows) == 9
+    assert sum("0.9718" in row for row in rows) == 1
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_report_in_a_browser(project, width):
+    from playwright.sync_api import sync_playwright
+
+    address = (project.results / "report.html").as_uri()
+    requests, said = [], []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(address)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        shown = page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 100)")
+        browser.close()
+    assert [url for url in requests if not url.startswith("data:")] == [address]
+    assert said == []
+    assert wide <= width
+    assert shown
+
+
+def test_a_failing_cell_is_named(project, faces):
+    broken = sorted(faces.rglob("*.jpg"))[0]
+    broken.write_text("not an image")
+    code, output = project.run("report", "--run", "wrong", "--data", str(faces), "--set", TINY)
+    assert code == 1
+    last = output.strip().splitlines()[-1]
+    assert last.startswith("error: 1 of 24 images in faces can't be read: a/b/test/fake/0.jpg")
+    assert "notebook 01_dataset, cell" in last
+    assert "wrong/notebooks/01_dataset.ipynb" in last
+    assert not (project.root / "results" / "wrong" / "study.json").exists()
+
+
+def test_errors_show_as_one_line_in_a_notebook():
+    assert StudyError("what to do")._render_traceback_() == ["StudyError: what to do"]

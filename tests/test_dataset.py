@@ -1,0 +1,240 @@
+"""Images in any form become the same prepared arrays, or a sentence that names the file."""
+
+import io
+import shutil
+import subprocess
+import zipfile
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from fakeface_utils.dataset import kaggle
+from fakeface_utils.dataset.batches import Batches
+from fakeface_utils.dataset.folder import list_images, open_images
+from fakeface_utils.dataset.prepare import (
+    decode,
+    prepare,
+    read_images,
+    read_manifest,
+    source_counts,
+)
+from fakeface_utils.errors import StudyError
+from fakeface_utils.provenance import claim_run, record
+from fakeface_utils.steps import prepare_step, prepared_dir
+from fakeface_utils.study import load_study
+
+SMALL = "image_size=35"
+
+
+def encoded(image, form="JPEG"):
+    stream = io.BytesIO()
+    image.save(stream, form)
+    return stream.getvalue()
+
+
+def test_prepared_arrays_are_the_images_in_the_manifests_order(places, faces):
+    study = load_study(data=str(faces), overrides=SMALL)
+    dataset = prepare(study)
+    assert dataset["counts"]["valid"] == {"real": 4, "fake": 4}
+    assert not dataset["generated"]
+    for split in ("train", "valid", "test"):
+        images, manifest = read_images(study, split), read_manifest(study, split)
+        assert images.shape == (8, 35, 35, 3)
+        assert images.dtype == np.uint8
+        for row, path, label in zip(images, manifest["path"], manifest["label"], strict=True):
+            with PIL.Image.open(faces / path) as image:
+                expected = image.resize((35, 35), PIL.Image.Resampling.BILINEAR)
+            np.testing.assert_array_equal(row, expected)
+            assert label == ("/fake/" in path)
+
+
+def test_a_zip_gives_the_same_arrays_as_its_folder(places, faces):
+    shutil.make_archive(str(faces), "zip", faces)
+    folder = load_study(data=str(faces), overrides=SMALL)
+    archive = load_study(data=f"{faces}.zip", overrides=SMALL)
+    assert prepare(folder)["fingerprint"] == prepare(archive)["fingerprint"]
+    np.testing.assert_array_equal(read_images(folder, "test"), read_images(archive, "test"))
+
+
+def test_a_subset_is_the_same_each_time_and_balanced(places, faces):
+    study = load_study(data=str(faces), overrides=f"{SMALL} images_per_class=2")
+    first = prepare(study)
+    prepare_step(study).forget()
+    assert prepare(study) == first
+    assert read_manifest(study, "train")["label"].tolist().count(1) == 2
+    assert source_counts(study) == {"train": 4, "valid": 4, "test": 4}
+
+
+def test_greyscale_cmyk_and_transparent_images_become_rgb():
+    grey, seen = decode(encoded(PIL.Image.new("L", (40, 40), 100)), 35, "bilinear")
+    assert seen["mode"] == "L"
+    np.testing.assert_array_equal(grey, np.full((35, 35, 3), 100))
+    cmyk, seen = decode(encoded(PIL.Image.new("CMYK", (40, 40), (0, 255, 255, 0))), 35, "bilinear")
+    assert seen["mode"] == "CMYK"
+    assert cmyk[..., 0].min() > 200
+    assert cmyk[..., 1:].max() < 60
+    clear = PIL.Image.new("RGBA", (40, 40), (255, 0, 0, 0))
+    clear.paste((0, 0, 255, 255), (0, 0, 20, 40))
+    pixels, _ = decode(encoded(clear, "PNG"), 40, "bilinear")
+    np.testing.assert_array_equal(pixels[0, 30], (255, 255, 255))
+    np.testing.assert_array_equal(pixels[0, 10], (0, 0, 255))
+
+
+def test_nearest_and_bilinear_differ():
+    stripes = np.zeros((40, 40, 3), np.uint8)
+    stripes[:, ::2] = 255
+    raw = encoded(PIL.Image.fromarray(stripes), "PNG")
+    nearest, _ = decode(raw, 35, "nearest")
+    assert set(np.unique(nearest)) == {0, 255}
+    bilinear, _ = decode(raw, 35, "bilinear")
+    assert len(np.unique(bilinear)) > 5
+
+
+def break_images(root):
+    """Cut one JPEG short and put a text in the place of another."""
+    first, *_, last = sorted(root.rglob("*.jpg"))
+    first.write_bytes(first.read_bytes()[:400])
+    last.write_text("not an image")
+    return first.relative_to(root).as_posix(), last.relative_to(root).as_posix()
+
+
+def test_unreadable_images_are_named_and_nothing_is_left(places, faces):
+    broken = break_images(faces)
+    study = load_study(data=str(faces), overrides=SMALL)
+    with pytest.raises(StudyError) as caught:
+        prepare(study)
+    assert all(name in str(caught.value) for name in broken)
+    assert "skip_unreadable" in str(caught.value)
+    assert not any((places / "data" / "prepared").iterdir())
+
+
+def test_unreadable_images_can_be_left_out_by_name(places, faces):
+    broken = break_images(faces)
+    study = load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true")
+    dataset = prepare(study)
+    assert set(dataset["unreadable"]) == set(broken)
+    total = sum(len(read_images(study, split)) for split in ("train", "valid", "test"))
+    assert total == 22
+    assert len(read_manifest(study, "train")) == len(read_images(study, "train"))
+
+
+def rename(root, old, new):
+    (root / "a" / "b" / old).rename(root / "a" / "b" / new)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda root: shutil.rmtree(root / "a/b/train/fake"), ["train/fake"]),
+        (lambda root: [p.unlink() for p in (root / "a/b/valid").rglob("*.jpg")], ["valid"]),
+        (lambda root: rename(root, "test/real", "test/other"), ["'other'", "test"]),
+        (lambda root: shutil.copytree(root / "a", root / "c"), ["2 datasets", "a/b", "c/b"]),
+        (lambda root: (root / "stray.jpg").write_bytes(b""), ["stray.jpg"]),
+        (shutil.rmtree, ["does not exist"]),
+    ],
+)
+def test_another_layout_is_refused_in_one_sentence(faces, spoil, words):
+    spoil(faces)
+    with pytest.raises(StudyError) as caught:
+        list_images(open_images(faces))
+    assert "\n" not in str(caught.value)
+    assert all(word in str(caught.value) for word in [*words, str(faces)])
+
+
+def test_a_file_that_is_no_zip_is_refused(tmp_path):
+    (tmp_path / "x.zip").write_text("no")
+    with pytest.raises(StudyError, match="not a whole zip"):
+        open_images(tmp_path / "x.zip")
+
+
+def test_a_bad_checksum_in_a_zip_names_the_image(places, faces):
+    path = faces.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(faces.rglob("*.jpg")):
+            archive.write(file, file.relative_to(faces).as_posix())
+    raw = bytearray(path.read_bytes())
+    raw[200] ^= 0xFF  # inside the first image's bytes
+    path.write_bytes(bytes(raw))
+    with pytest.raises(StudyError, match=r"a/b/test/fake/0\.jpg"):
+        prepare(load_study(data=str(path), overrides=SMALL))
+
+
+def test_a_disk_that_is_too_small_is_noticed_before_work(places, faces, monkeypatch):
+    usage = shutil.disk_usage(places)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    study = load_study(data=str(faces), overrides=SMALL)
+    with pytest.raises(StudyError, match="FAKEFACE_DATA"):
+        prepare(study)
+    assert not prepared_dir(study).exists()
+
+
+def test_a_data_folder_that_cannot_be_written(places, faces, monkeypatch):
+    (places / "file").write_text("")
+    monkeypatch.setenv("FAKEFACE_DATA", str(places / "file"))
+    with pytest.raises(StudyError, match="cannot write"):
+        prepare(load_study(data=str(faces), overrides=SMALL))
+
+
+def test_generated_images_need_a_size_that_divides(places):
+    with pytest.raises(StudyError, match="multiple of 7"):
+        prepare(load_study(overrides="image_size=36 images_per_class=2"))
+
+
+def test_generated_data_is_known_by_its_mark_wherever_it_lies(places):
+    study = load_study(overrides=f"{SMALL} images_per_class=2")
+    assert prepare(study)["generated"]
+    moved = places / "holiday-photos"
+    next((places / "data").glob("demo-*")).rename(moved)
+    assert prepare(load_study(data=str(moved), overrides=SMALL))["generated"]
+
+
+def test_a_run_refuses_other_data_of_the_same_name(places, faces):
+    study = load_study(data=str(faces), run="x", overrides=SMALL)
+    prepare(study)
+    record(study)
+    claim_run(study)
+    one = next(faces.rglob("train/fake/*.jpg"))
+    one.write_bytes(encoded(PIL.Image.new("RGB", (40, 40))))
+    prepare(study)
+    with pytest.raises(StudyError, match="images of 'faces' have changed"):
+        claim_run(study)
+    with pytest.raises(StudyError, match="epochs"):
+        claim_run(load_study(data=str(faces), run="x", overrides=f"{SMALL} epochs=3"))
+    claim_run(study, force=True)
+    assert not (places / "results" / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "word"),
+    [
+        ("403 Client Error: Forbidden", "login"),
+        ("Max retries exceeded: Failed to resolve 'api'", "network"),
+        ("something else", "something else"),
+    ],
+)
+def test_a_failed_download_is_one_sentence(places, monkeypatch, output, word):
+    failed = subprocess.CompletedProcess([], 1, stdout=output)
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
+    with pytest.raises(StudyError) as caught:
+        kaggle.download()
+    assert word in str(caught.value)
+    assert "DATA" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_than_the_papers_counts_are_refused(places, faces):
+    with pytest.raises(StudyError, match="train/real, not the paper's 50000"):
+        kaggle.check_counts(list_images(open_images(faces)))
+
+
+def test_batches_follow_the_order_and_miss_nothing():
+    inputs, labels = np.arange(7)[:, None], np.arange(7) % 2
+    order = np.array([6, 0, 3, 1, 5, 2, 4])
+    batches = Batches(inputs, labels, 3, order)
+    assert len(batches) == 3
+    taken = [batches[i] for i in range(3)]
+    assert [sorted(x[:, 0].tolist()) for x, _ in taken] == [[0, 3, 6], [1, 2, 5], [4]]
+    for x, y in taken:
+        np.testing.assert_array_equal(y[:, 0], x[:, 0] % 2)
+        assert y.dtype == np.float32

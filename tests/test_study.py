@@ -1,0 +1,85 @@
+"""The configuration: profiles, overrides, and what a mistyped one says."""
+
+import pytest
+
+from fakeface_utils.errors import StudyError
+from fakeface_utils.study import Study, load_study, open_questions
+
+
+def test_the_paper_profile_has_the_papers_settings():
+    study = load_study("paper")
+    assert (study.image_size, study.epochs, study.batch_size) == (224, 15, 100)
+    assert (study.learning_rate, study.dropout) == (0.01, 0.4)
+    assert (study.custom_filters, study.custom_dense, study.vgg16_dense) == (
+        (64, 128, 128),
+        256,
+        512,
+    )
+    assert (study.data, study.run) == ("kaggle", "paper")
+    assert study.differences().empty
+
+
+def test_demo_differences_are_listed():
+    differing = load_study("demo").differences().set_index("setting")
+    assert differing.loc["data", "here"] == "demo"
+    assert differing.loc["image_size", "paper"] == "224"
+    assert "dropout" not in differing.index
+
+
+def test_overrides_have_the_types_of_their_settings():
+    study = load_study(
+        overrides="epochs=2 learning_rate=1e-4 images_per_class=none custom_filters=8,16,16 "
+        "dense_batch_norm=true"
+    )
+    assert (study.epochs, study.learning_rate, study.images_per_class) == (2, 1e-4, None)
+    assert (study.custom_filters, study.dense_batch_norm) == ((8, 16, 16), True)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [(3, (0, 1, 2)), ("3", (0, 1, 2)), ("0,4,7", (0, 4, 7)), ([5], (5,)), ("5,", (5,))],
+)
+def test_seeds_are_a_count_or_a_list(seeds, expected):
+    assert load_study(seeds=seeds).seeds == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"profile": "dmo"}, ["'dmo'", "'demo'"]),
+        ({"overrides": "epoch=2"}, ["'epoch'", "'epochs'"]),
+        ({"overrides": "epochs=two"}, ["'epochs'", "'two'"]),
+        ({"overrides": "epochs=0"}, ["'epochs'"]),
+        ({"overrides": "epochs"}, ["'epochs'", "setting=value"]),
+        ({"overrides": "padding=sme"}, ["'padding'", "'sme'"]),
+        ({"overrides": "run=x"}, ["'run'"]),
+        ({"overrides": "'"}, ["overrides"]),
+        ({"seeds": 0}, ["seeds"]),
+        ({"seeds": "a"}, ["seeds"]),
+        ({"seeds": [1, 1]}, ["seeds"]),
+        ({"run": "../x"}, ["'../x'"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_it(parameters, words):
+    with pytest.raises(StudyError) as caught:
+        load_study(**parameters)
+    assert "\n" not in str(caught.value)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_settings_keep_the_datas_name_and_no_path(tmp_path):
+    study = load_study(data=str(tmp_path / "faces"))
+    assert study.settings()["data"] == "faces"
+    assert str(tmp_path) not in str(study.settings())
+
+
+def test_every_open_question_names_a_setting_with_its_default():
+    register = open_questions()
+    named = register[register["setting"].isin(Study.model_fields)]
+    assert len(named) >= 10
+    for row in named.itertuples():
+        if row.setting != "seeds":
+            default = Study.model_fields[row.setting].default
+            assert row.default == (str(default).lower() if default is False else str(default))
+            assert row.reason
+            assert row.alternatives
