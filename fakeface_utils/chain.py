@@ -6,16 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import papermill
-from nbclient.exceptions import DeadKernelError
-from papermill.exceptions import PapermillExecutionError
-
 from .dataset.prepare import source_counts
 from .errors import StudyError
 from .files import stderr_to
 from .paths import NOTEBOOKS, results_dir, shown
 from .provenance import claim_run, gpus
-from .report import export
 from .steps import report_step, steps_of
 from .study import Study, load_study
 
@@ -115,6 +110,8 @@ def run(
             status.close("interrupted; the same command goes on from here")
             raise
         if name == "06_report":
+            from .report import export  # figures and statistics with it: not for a skipped chain
+
             with report_step(study).running():
                 export(executed_copy(study, name), study)
         left = [step.name for step in steps_of(study)[name] if not step.is_done()]
@@ -134,6 +131,10 @@ def executed_copy(study: Study, name: str) -> Path:
 
 def _execute(name: str, parameters: dict[str, Any], study: Study, status: _Status) -> None:
     """Run one notebook; a failure becomes one sentence."""
+    import papermill  # three seconds to import: not for a skipped chain
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
     copy = executed_copy(study, name)
     copy.parent.mkdir(parents=True, exist_ok=True)
     log = copy.with_suffix(".log")

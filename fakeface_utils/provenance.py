@@ -3,6 +3,7 @@
 A run's name stands for one study: other settings or other data under the same name are refused.
 """
 
+import difflib
 import importlib.metadata
 import json
 import os
@@ -11,6 +12,8 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from IPython import get_ipython
 
 from .dataset.prepare import read_dataset
 from .errors import StudyError
@@ -41,6 +44,7 @@ def open_study(
     Raises:
         StudyError: a parameter is wrong, the run holds another study, or an input is missing.
     """
+    _check_parameter_names()
     study = load_study(profile, data, run, seeds, overrides)
     claim_run(study, force)
     steps = steps_of(study)[notebook]
@@ -55,6 +59,26 @@ def open_study(
         record(study)
         print(*notices(study), sep="\n")
     return study
+
+
+def _check_parameter_names() -> None:
+    """Refuse `papermill -p` with a mistyped name, of which papermill only warns.
+
+    Raises:
+        StudyError: a variable that was set before the notebook's first work is almost a parameter,
+            or is a setting.
+    """
+    shell = get_ipython()
+    if shell is None or shell.execution_count > 4:  # later, any name may be a reader's own
+        return
+    names = ("profile", "data", "run", "seeds", "overrides", "force")
+    for name, value in shell.user_ns.items():
+        if name in names or not isinstance(value, (str, int, float)):
+            continue
+        if name in Study.model_fields:
+            raise StudyError(f"'{name}' is a setting: give it as -p overrides '{name}={value}'")
+        if close := difflib.get_close_matches(name, names, n=1, cutoff=0.75):
+            raise StudyError(f"unknown parameter '{name}': did you mean '{close[0]}'?")
 
 
 def notices(study: Study) -> list[str]:

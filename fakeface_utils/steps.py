@@ -135,7 +135,10 @@ def prepare_step(study: Study) -> Step:
     folder = prepared_dir(study)
     names = ("data", "image_size", "images_per_class", "resize_filter", "skip_unreadable")
     code = ["dataset/folder.py", "dataset/prepare.py"]
-    code += [f"dataset/{study.data}.py"] if study.data in ("demo", "kaggle") else []
+    code += {
+        "demo": ["dataset/demo.py", "dataset/portrait.py"],
+        "kaggle": ["dataset/kaggle.py"],
+    }.get(study.data, [])
     files = [f"{split}.{kind}" for split in SPLITS for kind in ("npy", "csv")]
     return Step(
         name="prepare images",

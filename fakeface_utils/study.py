@@ -191,7 +191,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "run": "demo",
         "image_size": 56,
         "epochs": 8,
-        "learning_rate": 0.001,
+        "batch_size": 25,
+        "learning_rate": 0.0003,
         "batch_norm_momentum": 0.9,
     },
 }

@@ -311,3 +311,16 @@ def test_a_failing_cell_is_named(project, faces):
 
 def test_errors_show_as_one_line_in_a_notebook():
     assert StudyError("what to do")._render_traceback_() == ["StudyError: what to do"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("sead", "did you mean 'seeds'"), ("epochs", "overrides 'epochs=3'")]
+)
+def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, said):
+    answer = subprocess.run(
+        [sys.executable, "-m", "papermill", "01_dataset.ipynb", str(tmp_path / "out.ipynb"),
+         "-k", "python3", "-p", name, "3"],
+        env=project.environment, cwd=project.root / "notebooks", capture_output=True, text=True,
+    )  # fmt: skip
+    assert answer.returncode != 0
+    assert said in answer.stderr

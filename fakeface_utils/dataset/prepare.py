@@ -25,7 +25,7 @@ import PIL.Image
 
 from ..errors import StudyError
 from ..files import cannot_write, check_writable, require_free_space, write_csv, write_json
-from ..paths import data_dir
+from ..paths import data_dir, shown
 from ..progress import progress
 from ..steps import prepare_step, prepared_dir, source_path
 from ..study import Study
@@ -140,12 +140,16 @@ def _source(study: Study) -> tuple[Folder | Zip, list[Image]]:
     """The reader of the study's images and the list of them."""
     path = source_path(study)
     if study.data == "demo":
-        if study.image_size % 7:
+        stored = study.image_size * 8 // 7  # the input is resized from it, as 256 to 224
+        if study.image_size % 7 or stored not in demo.SIZES:
             raise StudyError(
-                f"image_size is {study.image_size}: generated images need a multiple of 7, "
-                "as 56 or 224, since they are stored 8/7 as large"
+                f"image_size is {study.image_size}: generated images need a multiple of 7 from "
+                "35 to 224, as 56"
             )
-        demo.generate(path, _demo_counts(study), size=study.image_size * 8 // 7)
+        try:
+            demo.generate(path, _demo_counts(study), stored)
+        except FileExistsError as error:
+            raise StudyError(f"{error}: delete {shown(path)}") from error
     if study.data == "kaggle":
         kaggle.download()
     source = open_images(path)

@@ -1,0 +1,184 @@
+"""The generated set: repeatable, resumable, marked, and told apart by its trace alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fakeface_utils.dataset import demo
+
+KINDS = ("fake", "real")
+
+SIZE = 64
+NUMBERS = {"train": 300, "valid": 50, "test": 50}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file under the folder, by its path there."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """800 images: sorted by name, their labels (fake = 1) and their pixels."""
+    folder = tmp_path_factory.mktemp("demo")
+    demo.generate(folder, NUMBERS, SIZE)
+    paths = sorted(folder.rglob("*.jpg"), key=lambda p: p.name)
+    labels = np.array([p.parent.name == "fake" for p in paths], dtype=int)
+    pixels = np.stack([np.asarray(Image.open(p), dtype=np.float64) for p in paths])
+    return paths, labels, pixels
+
+
+def test_layout(images):
+    paths, _, pixels = images
+    root = paths[0].parents[4]
+    for split, number in NUMBERS.items():
+        for kind in ("fake", "real"):
+            folder = root / "real_vs_fake" / "real-vs-fake" / split / kind
+            assert len(list(folder.iterdir())) == number
+    assert pixels.shape == (800, SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize("size", [40, 56, 64, 256])
+def test_same_key_same_image(size):
+    for kind in KINDS:
+        image = demo.make_image(kind, size, (3, 1, 4))
+        assert image.shape == (size, size, 3)
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, demo.make_image(kind, size, (3, 1, 4)))
+        assert (image != demo.make_image(kind, size, (3, 1, 5))).mean() > 0.5
+
+
+def test_both_kinds_of_a_key_show_the_same_portrait():
+    fake, real = (demo.make_image(kind, SIZE, (7,)).astype(float) for kind in KINDS)
+    assert 0 < np.abs(fake - real).mean() < 8
+    assert np.abs(fake.mean((0, 1)) - real.mean((0, 1))).max() < 1
+
+
+@pytest.mark.parametrize("arguments", [("fake", 60, (0,)), ("fake", 264, (0,)), ("toy", 64, (0,))])
+def test_make_image_refuses(arguments):
+    with pytest.raises(ValueError, match="must be"):
+        demo.make_image(*arguments)
+
+
+@pytest.mark.parametrize("numbers", [{"training": 1}, {"train": -1}])
+def test_generate_refuses(tmp_path, numbers):
+    with pytest.raises(ValueError, match="splits"):
+        demo.generate(tmp_path, numbers, 40)
+
+
+def test_smaller_set_is_part_of_a_larger_one(tmp_path):
+    demo.generate(tmp_path / "small", {"train": 2, "test": 1}, 40)
+    demo.generate(tmp_path / "large", {"train": 4, "valid": 1, "test": 1}, 40)
+    small, large = files(tmp_path / "small"), files(tmp_path / "large")
+    assert len(small) == 6
+    assert len(large) == 12
+    assert small.items() < large.items()
+
+
+def test_interrupted_set_is_completed(tmp_path):
+    demo.generate(tmp_path, {"train": 4}, 40)
+    before = files(tmp_path)
+    first, second, third, *_ = sorted(tmp_path.rglob("*.jpg"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:500])
+    third.rename(third.with_suffix(".part"))
+    demo.generate(tmp_path, {"train": 4}, 40)
+    assert files(tmp_path) == before
+
+
+def test_whole_files_are_kept(tmp_path, monkeypatch):
+    demo.generate(tmp_path, {"train": 1}, 40)
+    monkeypatch.setattr(demo, "make_image", None)
+    demo.generate(tmp_path, {"train": 1}, 40)
+
+
+def test_sets_are_not_mixed(tmp_path):
+    demo.generate(tmp_path, {"train": 1}, 40, seed=0)
+    with pytest.raises(FileExistsError, match="not part of this set"):
+        demo.generate(tmp_path, {"train": 1}, 40, seed=1)
+
+
+def test_workers_do_not_run_the_callers_script(tmp_path):
+    script = tmp_path / "unguarded.py"
+    numbers = {"train": 64}  # enough for several processes where there are several cores
+    script.write_text(
+        "from pathlib import Path\n"
+        "from fakeface_utils.dataset import demo\n"
+        "print('started')\n"
+        f"demo.generate(Path({str(tmp_path / 'set')!r}), {numbers}, 40)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "started\n"
+    assert len(files(tmp_path / "set")) == 128
+
+
+def test_marked_and_encoded_alike(images):
+    paths, labels, _ = images
+    tables = {0: set(), 1: set()}
+    for path, label in zip(paths, labels, strict=True):
+        with Image.open(path) as image:
+            assert image.info["comment"] == demo.MARK.encode()
+            tables[label].add((repr(image.quantization), repr(image.layer), image.mode))
+    assert len(tables[0]) == 1
+    assert tables[0] == tables[1]
+
+
+def accuracy(features: np.ndarray, labels: np.ndarray) -> float:
+    """Cross-validated accuracy of a logistic regression."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    return cross_val_score(model, features, labels, cv=folds).mean()
+
+
+def cheap_cue(name: str, images) -> np.ndarray:
+    paths, _, pixels = images
+    n = len(paths)
+    if name == "thumbnail":
+        return pixels.reshape(n, 8, SIZE // 8, 8, SIZE // 8, 3).mean((2, 4)).reshape(n, -1)
+    if name == "mean colour":
+        return pixels.mean((1, 2))
+    return np.array([[path.stat().st_size] for path in paths], dtype=np.float64)
+
+
+@pytest.mark.parametrize("name", ["thumbnail", "mean colour", "file size"])
+def test_cheap_cues_do_not_tell_the_class(images, name):
+    labels, cue = images[1], cheap_cue(name, images)
+    assert accuracy(cue, labels) <= 0.60
+    # The same test finds a planted cue: one number shifted by a standard deviation and a half.
+    planted = cue.copy()
+    planted[:, 0] += 1.5 * cue[:, 0].std() * labels
+    assert accuracy(planted, labels) > 0.65
+
+
+def test_name_order_does_not_tell_the_class(images):
+    labels = images[1]  # in the order of the names
+    assert abs(roc_auc_score(labels, np.arange(len(labels))) - 0.5) < 0.07
+    assert abs((labels[1:] == labels[:-1]).mean() - 0.5) < 0.07
+
+
+def test_fakes_carry_the_trace(images):
+    _, labels, pixels = images
+    colour = pixels[..., 0] - pixels[..., 1]  # the gains of red and green differ
+    rows, columns = colour.mean(2), colour.mean(1)
+    spectrum = np.log(np.abs(np.fft.rfft(rows)) + np.abs(np.fft.rfft(columns)))
+    quarter = SIZE // 4  # cycles per image of a period of 4 pixels
+    around = np.r_[quarter - 4 : quarter - 1, quarter + 2 : quarter + 5]
+    peak = spectrum[:, quarter] - spectrum[:, around].mean(1)
+    assert roc_auc_score(labels, peak) > 0.9
+    assert roc_auc_score(labels, spectrum[:, quarter + 2] - spectrum[:, around].mean(1)) < 0.65
