@@ -41,6 +41,7 @@ def extract_features(study: Study, split: str) -> None:
                 features[start : start + len(batch)] = base.predict_on_batch(batch)
                 bar.update(len(batch))
             features.flush()
+            del features  # Windows doesn't rename a file that is mapped
 
 
 def read_features(study: Study, split: str) -> npt.NDArray[np.floating]:

@@ -136,7 +136,7 @@ def prepare_step(study: Study) -> Step:
     names = ("data", "image_size", "images_per_class", "resize_filter", "skip_unreadable")
     code = ["dataset/folder.py", "dataset/prepare.py"]
     code += {
-        "demo": ["dataset/demo.py", "dataset/portrait.py"],
+        "demo": [f"dataset/{name}.py" for name in ("demo", "portrait", "canvas")],
         "kaggle": ["dataset/kaggle.py"],
     }.get(study.data, [])
     files = [f"{split}.{kind}" for split in SPLITS for kind in ("npy", "csv")]

@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..progress import progress
+from .canvas import Floats
 from .folder import CLASSES, SPLITS
-from .portrait import Floats, draw_portrait
+from .portrait import draw_portrait
 
 MARK = "fakeface demo: generated image, not a photograph"
 IMAGES_PER_CLASS = {"train": 500, "valid": 150, "test": 300}

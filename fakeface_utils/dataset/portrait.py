@@ -4,18 +4,13 @@ It is drawn from a random generator with Pillow, larger than asked, and reduced;
 strands of hair are its fine detail.
 """
 
-import colorsys
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
-Floats = NDArray[np.floating[Any]]
-Colour = tuple[float, float, float]
-Points = NDArray[np.float64]
+from .canvas import Canvas, Colour, Floats, Points, arc, curve, hsv, mix, palette
 
 _SKIN = (
     (255, 222, 196),
@@ -34,101 +29,19 @@ _HAIR = (
     (148, 74, 44),
     (158, 154, 150),
 )
-_T = np.linspace(0, 1, 9)[:, None] ** np.arange(4)
-_CATMULL_ROM = _T @ np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
 
 
-def _mix(a: Sequence[float], b: Sequence[float], t: float) -> Colour:
-    """The colour a fraction t of the way from a to b."""
-    return tuple(x + (y - x) * t for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
-
-
-def _hsv(
-    rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]
-) -> Colour:
-    """A colour of any hue, 0..255."""
-    rgb = colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(*saturation), rng.uniform(*value))
-    return (rgb[0] * 255, rgb[1] * 255, rgb[2] * 255)
-
-
-def _palette(rng: np.random.Generator, colours: Sequence[Sequence[float]]) -> Colour:
-    """A colour between two neighbours of the palette, slightly varied."""
-    at = rng.uniform(0, len(colours) - 1)
-    first = min(int(at), len(colours) - 2)
-    mixed = _mix(colours[first], colours[first + 1], at - first)
-    return tuple(c * f for c, f in zip(mixed, rng.uniform(0.95, 1.05, 3), strict=True))
-
-
-def _arc(cx: float, cy: float, rx: float, ry: float, start: float = 0, end: float = 360) -> Points:
-    """Points of an ellipse between two angles in degrees, from the top and clockwise."""
-    t = np.radians(np.linspace(start, end, 33))
-    return np.stack([cx + rx * np.sin(t), cy - ry * np.cos(t)], axis=1)
-
-
-def _curve(*points: tuple[float, float]) -> Points:
-    """A smooth open curve (Catmull-Rom) through the points."""
-    p = np.array([points[0], *points, points[-1]], dtype=np.float64)
-    windows = np.arange(len(points) - 1)[:, None] + np.arange(4)
-    return (_CATMULL_ROM @ p[windows]).reshape(-1, 2)
-
-
-class _Canvas:
-    """A Pillow image in head coordinates: origin between the ears, 1 = half a face's height."""
-
-    def __init__(self, rng: np.random.Generator, side: int) -> None:
-        self.side = side
-        self.image = Image.new("RGB", (side, side))
-        self._draw = ImageDraw.Draw(self.image)
-        self.unit = side * rng.uniform(0.29, 0.35)
-        self.centre = side * np.array([0.5 + rng.normal(0, 0.02), 0.5 + rng.normal(0, 0.015)])
-        roll = rng.normal(0, 0.07)
-        self.rotation = np.array(
-            [[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]]
-        )
-
-    def _pixels(self, points: Points) -> Any:
-        """The points in pixels, as nested lists: Pillow takes [x, y, x, y, ...]."""
-        pixels = points @ self.rotation.T * self.unit + self.centre
-        return pixels.reshape(*points.shape[:-2], -1).tolist()
-
-    def fill(self, points: Points, colour: Colour) -> None:
-        self._draw.polygon(self._pixels(points), fill=_rgb(colour))
-
-    def line(self, points: Points, colour: Colour, width: float) -> None:
-        pixels = max(1, round(width * self.unit))
-        self._draw.line(self._pixels(points), fill=_rgb(colour), width=pixels, joint="curve")
-
-    def lines(self, points: Points, colours: NDArray[np.float64], width: float) -> None:
-        """Many lines at once: points (lines, points, 2), colours (lines, 3)."""
-        pixels = max(1, round(width * self.unit))
-        rgb = np.clip(np.rint(colours), 0, 255).astype(int).tolist()
-        for line, colour in zip(self._pixels(points), rgb, strict=True):
-            self._draw.line(line, fill=tuple(colour), width=pixels)
-
-    def head_grid(self, size: int) -> tuple[Floats, Floats]:
-        """Head coordinates (x, y) of the pixels of the image reduced to size."""
-        at = (np.arange(size, dtype=np.float32) + 0.5) * (self.side / size)
-        u, v = at - np.float32(self.centre[0]), at[:, None] - np.float32(self.centre[1])
-        (cos, sin), _ = (self.rotation.T / self.unit).astype(np.float32)
-        return cos * u + sin * v, cos * v - sin * u
-
-
-def _rgb(colour: Colour) -> tuple[int, int, int]:
-    r, g, b = (min(255, max(0, round(c))) for c in colour)
-    return (r, g, b)
-
-
-def _draw_background(canvas: _Canvas, rng: np.random.Generator) -> None:
-    top, bottom = _hsv(rng, (0.1, 0.5), (0.35, 0.95)), _hsv(rng, (0.1, 0.45), (0.3, 0.85))
+def _draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
+    top, bottom = hsv(rng, (0.1, 0.5), (0.35, 0.95)), hsv(rng, (0.1, 0.45), (0.3, 0.85))
     ramp = np.linspace(top, bottom, canvas.side)[:, None].repeat(canvas.side, axis=1)
     canvas.image.paste(Image.fromarray(ramp.astype(np.uint8)))
     for _ in range(rng.integers(0, 7)):  # out-of-focus lights
         x, y, r = rng.uniform(-1.6, 1.6), rng.uniform(-1.6, 1.2), rng.uniform(0.08, 0.35)
-        canvas.fill(_arc(x, y, r, r), _mix(top, _hsv(rng, (0.1, 0.5), (0.6, 1)), 0.35))
+        canvas.fill(arc(x, y, r, r), mix(top, hsv(rng, (0.1, 0.5), (0.6, 1)), 0.35))
 
 
 def _draw_strands(
-    canvas: _Canvas,
+    canvas: Canvas,
     rng: np.random.Generator,
     roots: Points,
     tips: Points,
@@ -146,30 +59,30 @@ def _draw_strands(
     canvas.lines(np.stack([root, (root + tip) / 2 + bend, tip], axis=1), colours, 0.018)
 
 
-def _draw_body(canvas: _Canvas, rng: np.random.Generator, skin: Colour) -> None:
-    clothes = _hsv(rng, (0.1, 0.7), (0.2, 0.9))
+def _draw_body(canvas: Canvas, rng: np.random.Generator, skin: Colour) -> None:
+    clothes = hsv(rng, (0.1, 0.7), (0.2, 0.9))
     shoulder, neck = rng.uniform(1.35, 1.5), rng.uniform(0.36, 0.44)
-    outline = _curve((-2.6, 3), (-2, 1.85), (-1.1, shoulder + 0.08), (-neck, shoulder - 0.14))
-    collar = _curve(
+    outline = curve((-2.6, 3), (-2, 1.85), (-1.1, shoulder + 0.08), (-neck, shoulder - 0.14))
+    collar = curve(
         (-neck, shoulder - 0.14), (0, shoulder + rng.uniform(0.1, 0.5)), (neck, shoulder - 0.14)
     )
-    throat = _curve(
+    throat = curve(
         (-neck, 0.4), (-neck, shoulder - 0.4), (-neck - 0.25, shoulder), (0, shoulder + 0.7)
     )
-    canvas.fill(np.concatenate([throat, throat[::-1] * (-1, 1)]), _mix(skin, (60, 20, 10), 0.12))
+    canvas.fill(np.concatenate([throat, throat[::-1] * (-1, 1)]), mix(skin, (60, 20, 10), 0.12))
     canvas.fill(np.concatenate([outline, collar, outline[::-1] * (-1, 1)]), clothes)
     canvas.line(
-        collar, _mix(clothes, (255, 255, 255) if rng.uniform() < 0.5 else (0, 0, 0), 0.3), 0.06
+        collar, mix(clothes, (255, 255, 255) if rng.uniform() < 0.5 else (0, 0, 0), 0.3), 0.06
     )
-    canvas.fill(_arc(0, 0.62, neck, 0.6), _mix(skin, (50, 15, 10), 0.3))  # shadow of the chin
+    canvas.fill(arc(0, 0.62, neck, 0.6), mix(skin, (50, 15, 10), 0.3))  # shadow of the chin
     for x in rng.uniform(-2, 2, 14):  # folds
         canvas.line(
-            _curve((x, 3), (x * 0.8, 2.1), (x * 0.7, 1.75)), _mix(clothes, (0, 0, 0), 0.12), 0.02
+            curve((x, 3), (x * 0.8, 2.1), (x * 0.7, 1.75)), mix(clothes, (0, 0, 0), 0.12), 0.02
         )
 
 
 def _draw_eye(
-    canvas: _Canvas,
+    canvas: Canvas,
     x: float,
     y: float,
     side: int,
@@ -178,29 +91,29 @@ def _draw_eye(
     skin: Colour,
 ) -> None:
     w, h = look["eye_width"], look["eye_height"]
-    lid = _curve((x - w, y + 0.01), (x - 0.4 * w, y - h), (x + 0.4 * w, y - h), (x + w, y + 0.01))
-    low = _curve((x + w, y + 0.01), (x, y + 0.75 * h), (x - w, y + 0.01))
+    lid = curve((x - w, y + 0.01), (x - 0.4 * w, y - h), (x + 0.4 * w, y - h), (x + w, y + 0.01))
+    low = curve((x + w, y + 0.01), (x, y + 0.75 * h), (x - w, y + 0.01))
     canvas.fill(np.concatenate([lid, low]), (240, 236, 230))
     gaze = x + look["gaze"]
-    canvas.fill(_arc(gaze, y - 0.1 * h, 0.95 * h, 0.95 * h), iris)
-    canvas.fill(_arc(gaze, y - 0.1 * h, 0.5 * h, 0.5 * h), (18, 14, 14))
-    canvas.fill(_arc(gaze + 0.3 * h, y - 0.45 * h, 0.22 * h, 0.22 * h), (255, 255, 255))
-    above = _curve(
+    canvas.fill(arc(gaze, y - 0.1 * h, 0.95 * h, 0.95 * h), iris)
+    canvas.fill(arc(gaze, y - 0.1 * h, 0.5 * h, 0.5 * h), (18, 14, 14))
+    canvas.fill(arc(gaze + 0.3 * h, y - 0.45 * h, 0.22 * h, 0.22 * h), (255, 255, 255))
+    above = curve(
         (x - 1.1 * w, y),
         (x, y - 1.75 * h),
         (x + 1.1 * w, y),
         (x + 0.4 * w, y - h),
         (x - 0.4 * w, y - h),
     )
-    canvas.fill(above, _mix(skin, (70, 30, 20), 0.14))
-    canvas.line(lid, _mix(skin, (25, 12, 10), 0.8), 0.04)
-    canvas.line(low, _mix(skin, (60, 25, 20), 0.35), 0.02)
+    canvas.fill(above, mix(skin, (70, 30, 20), 0.14))
+    canvas.line(lid, mix(skin, (25, 12, 10), 0.8), 0.04)
+    canvas.line(low, mix(skin, (60, 25, 20), 0.35), 0.02)
 
 
 def _draw_features(
-    canvas: _Canvas, rng: np.random.Generator, skin: Colour, hair: Colour, yaw: float
+    canvas: Canvas, rng: np.random.Generator, skin: Colour, hair: Colour, yaw: float
 ) -> None:
-    iris = _mix(
+    iris = mix(
         ((70, 45, 25), (95, 120, 150), (90, 110, 70), (50, 32, 22))[rng.integers(4)],
         (0, 0, 0),
         rng.uniform(0, 0.3),
@@ -220,63 +133,61 @@ def _draw_features(
             (x + side * 0.2, brow_y + 0.04 + tilt),
         )
         canvas.line(
-            _curve(inner, (x + side * 0.04, brow_y - 0.035), outer),
-            _mix(hair, (30, 20, 15), 0.45),
+            curve(inner, (x + side * 0.04, brow_y - 0.035), outer),
+            mix(hair, (30, 20, 15), 0.45),
             brow,
         )
     nose_y, nose = rng.uniform(0.24, 0.33), rng.uniform(0.09, 0.13)
-    shade, side = _mix(skin, (80, 30, 20), 0.25), 1 if rng.uniform() < 0.5 else -1
-    bridge = _curve(
+    shade, side = mix(skin, (80, 30, 20), 0.25), 1 if rng.uniform() < 0.5 else -1
+    bridge = curve(
         (yaw + side * 0.07, eye_y),
         (1.5 * yaw + side * 0.06, nose_y - 0.14),
         (1.7 * yaw + side * nose, nose_y),
     )
-    canvas.line(bridge, _mix(skin, shade, 0.6), 0.035)
+    canvas.line(bridge, mix(skin, shade, 0.6), 0.035)
     canvas.line(
-        _curve((1.7 * yaw - nose, nose_y), (1.7 * yaw, nose_y + 0.05), (1.7 * yaw + nose, nose_y)),
+        curve((1.7 * yaw - nose, nose_y), (1.7 * yaw, nose_y + 0.05), (1.7 * yaw + nose, nose_y)),
         shade,
         0.045,
     )
     for s in (-1, 1):
         canvas.fill(
-            _arc(1.7 * yaw + s * 0.5 * nose, nose_y + 0.015, 0.028, 0.02),
-            _mix(skin, (50, 15, 12), 0.65),
+            arc(1.7 * yaw + s * 0.5 * nose, nose_y + 0.015, 0.028, 0.02),
+            mix(skin, (50, 15, 12), 0.65),
         )
     _draw_mouth(canvas, rng, skin, 1.3 * yaw, nose_y + rng.uniform(0.22, 0.28))
     if rng.uniform() < 0.15:
-        frame = _hsv(rng, (0.1, 0.6), (0.08, 0.4))
+        frame = hsv(rng, (0.1, 0.6), (0.08, 0.4))
         for s in (-1, 1):
-            canvas.line(_arc(s * (gap + 0.01) + yaw, eye_y + 0.02, 0.25, 0.19), frame, 0.035)
+            canvas.line(arc(s * (gap + 0.01) + yaw, eye_y + 0.02, 0.25, 0.19), frame, 0.035)
             canvas.line(
-                _curve((s * (gap + 0.26) + yaw, eye_y), (s * 0.76, eye_y - 0.02)), frame, 0.035
+                curve((s * (gap + 0.26) + yaw, eye_y), (s * 0.76, eye_y - 0.02)), frame, 0.035
             )
         canvas.line(
-            _curve((yaw - 0.08, eye_y), (yaw, eye_y - 0.03), (yaw + 0.08, eye_y)), frame, 0.035
+            curve((yaw - 0.08, eye_y), (yaw, eye_y - 0.03), (yaw + 0.08, eye_y)), frame, 0.035
         )
 
 
-def _draw_mouth(
-    canvas: _Canvas, rng: np.random.Generator, skin: Colour, x: float, y: float
-) -> None:
+def _draw_mouth(canvas: Canvas, rng: np.random.Generator, skin: Colour, x: float, y: float) -> None:
     w, smile, full = rng.uniform(0.2, 0.3), rng.uniform(0, 0.08), rng.uniform(0.05, 0.085)
-    lips = _mix(skin, (176, 48, 62), rng.uniform(0.3, 0.65))
+    lips = mix(skin, (176, 48, 62), rng.uniform(0.3, 0.65))
     corner_l, corner_r = (x - w, y - smile), (x + w, y - smile)
-    upper = _curve(
+    upper = curve(
         corner_l, (x - 0.25 * w, y - full), (x, y - 0.75 * full), (x + 0.25 * w, y - full), corner_r
     )
-    lower = _curve(
+    lower = curve(
         corner_r,
         (x + 0.45 * w, y + 0.9 * full + smile / 2),
         (x - 0.45 * w, y + 0.9 * full + smile / 2),
         corner_l,
     )
     canvas.fill(np.concatenate([upper, lower]), lips)
-    parting = _curve(corner_l, (x, y + 0.35 * smile), corner_r)
+    parting = curve(corner_l, (x, y + 0.35 * smile), corner_r)
     if smile > 0.045:  # teeth
         canvas.fill(
-            np.concatenate([parting, _curve(corner_r, (x, y + smile), corner_l)]), (244, 238, 230)
+            np.concatenate([parting, curve(corner_r, (x, y + smile), corner_l)]), (244, 238, 230)
         )
-    canvas.line(parting, _mix(lips, (40, 8, 12), 0.6), 0.025)
+    canvas.line(parting, mix(lips, (40, 8, 12), 0.6), 0.025)
 
 
 def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
@@ -289,16 +200,16 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
     Returns:
         float32 array (size, size, 3), RGB, 0..255.
     """
-    canvas = _Canvas(rng, size * max(2, math.ceil(256 / size)))
+    canvas = Canvas(rng, size * max(2, math.ceil(256 / size)))
     _draw_background(canvas, rng)
-    skin, hair = _palette(rng, _SKIN), _palette(rng, _HAIR)
+    skin, hair = palette(rng, _SKIN), palette(rng, _HAIR)
     if sum(skin) < 400:
-        hair = _mix(hair, (30, 24, 22), 0.8)
+        hair = mix(hair, (30, 24, 22), 0.8)
     yaw, width, jaw = rng.normal(0, 0.05), rng.uniform(0.7, 0.8), rng.uniform(0.12, 0.26)
     volume, long = rng.uniform(0.06, 0.18), rng.uniform() < 0.5
     if long:
         low = rng.uniform(0.9, 1.7)
-        side = _curve(
+        side = curve(
             (0, -1.1 - volume),
             (width + volume, -0.5),
             (width + 0.2 + volume, 0.5),
@@ -306,10 +217,10 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
             (0.25, low + 0.1),
         )
         back = np.concatenate([side, side[::-1] * (-1, 1)])
-        canvas.fill(back, _mix(hair, (0, 0, 0), 0.2))
+        canvas.fill(back, mix(hair, (0, 0, 0), 0.2))
         _draw_body(canvas, rng, skin)
         for s in (-1, 1):
-            lock = _curve(
+            lock = curve(
                 (0.5 * s, -0.9),
                 (s * (width + volume), -0.3),
                 (s * (width + 0.16 + volume), 0.5),
@@ -317,17 +228,17 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
                 (s * (width - 0.2), low + 0.05),
                 (s * (width - 0.12), 0.3),
             )
-            canvas.fill(lock, _mix(hair, (0, 0, 0), 0.1))
-            roots = _curve((s * width, -0.5), (s * (width + volume), -0.4))
-            tips = _curve((s * (width - 0.18), low), (s * (width + volume), low))
+            canvas.fill(lock, mix(hair, (0, 0, 0), 0.1))
+            roots = curve((s * width, -0.5), (s * (width + volume), -0.4))
+            tips = curve((s * (width - 0.18), low), (s * (width + volume), low))
             _draw_strands(canvas, rng, roots, tips, hair, 26)
     else:
         _draw_body(canvas, rng, skin)
         canvas.fill(
-            _arc(0, -0.3, width + 0.06 + volume / 2, 0.8 + volume), _mix(hair, (0, 0, 0), 0.25)
+            arc(0, -0.3, width + 0.06 + volume / 2, 0.8 + volume), mix(hair, (0, 0, 0), 0.25)
         )
         for s in (-1, 1):
-            canvas.fill(_arc(s * width, 0.06, 0.12, 0.2), _mix(skin, (90, 30, 20), 0.14))
+            canvas.fill(arc(s * width, 0.06, 0.12, 0.2), mix(skin, (90, 30, 20), 0.14))
     t = np.radians(np.linspace(0, 360, 49))
     down = np.clip(-np.cos(t), 0, 1)
     face = np.stack(
@@ -336,11 +247,11 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
     canvas.fill(face, skin)
     _draw_features(canvas, rng, skin, hair, yaw)
     part, line = rng.uniform(-0.4, 0.4), rng.uniform(-0.78, -0.55)
-    outer = _arc(
+    outer = arc(
         0, -0.25, width + 0.05 + volume / 2, 0.85 + volume, -88 if long else -82, 88 if long else 82
     )
     temple = rng.uniform(-0.35, -0.1) if not long else 0.1
-    inner = _curve(
+    inner = curve(
         (-width - 0.02, temple),
         (-width + 0.14, -0.45),
         (part - 0.25, line + 0.02),
@@ -355,7 +266,7 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
     return _shade(np.asarray(reduced, dtype=np.float32), canvas, rng, yaw)
 
 
-def _shade(pixels: Floats, canvas: _Canvas, rng: np.random.Generator, yaw: float) -> Floats:
+def _shade(pixels: Floats, canvas: Canvas, rng: np.random.Generator, yaw: float) -> Floats:
     """Light from one side (Lambert on an ellipsoid), cheeks, eye sockets, and a fine texture."""
     x, y = canvas.head_grid(len(pixels))
     direction = np.array([rng.uniform(-0.6, 0.6), rng.uniform(-0.7, -0.1), 1.0])
