@@ -182,8 +182,8 @@ def _table1(study: Study) -> pd.DataFrame:
                     "model": model,
                     "ours_mean": mean,
                     "ours_sd": float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
-                    "ci_low": float(low),
-                    "ci_high": float(high),
+                    "ci_low": max(float(low), 0.0),
+                    "ci_high": min(float(high), 1.0),
                     "paper": printed,
                     "verdict": verdict(values, printed, reason),
                 }
