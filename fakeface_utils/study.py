@@ -190,7 +190,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "data": "demo",
         "run": "demo",
         "image_size": 56,
-        "epochs": 7,
+        "epochs": 8,
         "batch_size": 25,
         "learning_rate": 0.0003,
         "batch_norm_momentum": 0.9,
