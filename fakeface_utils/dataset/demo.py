@@ -14,10 +14,10 @@ portraits from the same distribution. What follows is the model of the problem:
   per-pixel noise takes its place, as in StyleGAN: as much as makes the JPEG file as long as the
   photograph's, so that file sizes carry no class.
 
-A few fakes carry no periodic trace. Both classes end in the same JPEG encoder with the same settings. Neither a person at normal zoom nor a
-cheap cue (mean colour, 8x8 thumbnail at 64 pixels, file size, JPEG tables, file name) tells the
-classes apart; a network that sees the pixels can. Results on these images say nothing about
-photographs.
+A few fakes carry no periodic trace. Both classes end in the same JPEG encoder with the same
+settings. Neither a person at normal zoom nor a cheap cue (mean colour, 8x8 thumbnail at 64 pixels,
+file size, JPEG tables, file name) tells the classes apart; a network that sees the pixels can.
+Results on these images say nothing about photographs.
 """
 
 import hashlib
