@@ -148,7 +148,6 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: _Statu
                 progress_bar=False,
                 stdout_file=status,
                 stderr_file=status,
-                cwd=NOTEBOOKS,
             )
     except PapermillExecutionError as error:
         status.close("failed")

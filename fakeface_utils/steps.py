@@ -237,7 +237,7 @@ def figures_step(study: Study) -> Step:
         name="figures",
         notebook="05_figures",
         settings={"seeds": list(study.seeds)},
-        code=("figures.py",),
+        code=("figures.py", "evaluation.py"),
         inputs=(NOTEBOOKS / "05_figures.ipynb",),
         outputs=tuple(
             figures_dir(study.run) / f"{name}{suffix}"
@@ -255,7 +255,10 @@ def report_step(study: Study) -> Step:
         name="report",
         notebook="06_report",
         settings={**study.settings(), "seeds": list(study.seeds)},
-        code=("report.py", "report_template/index.html.j2", "report_template/conf.json"),
+        code=(
+            *("report.py", "report_template/index.html.j2", "report_template/conf.json"),
+            *("evaluation.py", "provenance.py", "study.py"),
+        ),
         inputs=(NOTEBOOKS / "06_report.ipynb",),
         outputs=(results_dir(study.run) / "report.html",),
         marker=results_dir(study.run) / ".report.step.json",
