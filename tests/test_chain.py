@@ -314,7 +314,7 @@ def test_errors_show_as_one_line_in_a_notebook():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("sead", "did you mean 'seeds'"), ("epochs", "overrides 'epochs=3'")]
+    ("name", "said"), [("seed", "did you mean 'seeds'"), ("epochs", "overrides 'epochs=3'")]
 )
 def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, said):
     answer = subprocess.run(
