@@ -1,5 +1,6 @@
 """Run the notebooks in order with papermill, skip what is done, and export the report."""
 
+import logging
 import os
 import sys
 import time
@@ -108,6 +109,7 @@ def run(
             _execute(name, parameters, study, status)
         except KeyboardInterrupt:
             status.close("interrupted; the same command goes on from here")
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's own interrupt
             raise
         if name == "06_report":
             from .report import export  # figures and statistics with it: not for a skipped chain
