@@ -20,7 +20,7 @@ from .errors import StudyError
 from .files import check_writable, write_json
 from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
 from .steps import prepared_dir, steps_of
-from .study import Study, load_study
+from .study import PARAMETERS, Study, load_study
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn", "scipy")
 
@@ -71,7 +71,7 @@ def _check_parameter_names() -> None:
     shell = get_ipython()
     if shell is None or shell.execution_count > 4:  # later, any name may be a reader's own
         return
-    names = ("profile", "data", "run", "seeds", "overrides", "force")
+    names = (*PARAMETERS, "overrides", "force")
     for name, value in shell.user_ns.items():
         if name in names or not isinstance(value, (str, int, float)):
             continue

@@ -119,6 +119,15 @@ def test_unreadable_images_can_be_left_out_by_name(places, faces):
     assert len(read_manifest(study, "train")) == len(read_images(study, "train"))
 
 
+def test_a_dataset_without_one_readable_image_is_refused_even_so(places, faces):
+    for path in faces.rglob("*.jpg"):
+        path.write_text("not an image")
+    study = load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true")
+    with pytest.raises(StudyError, match="24 of 24 images in faces can't be read"):
+        prepare(study)
+    assert not prepared_dir(study).exists()
+
+
 def rename(root, old, new):
     (root / "a" / "b" / old).rename(root / "a" / "b" / new)
 

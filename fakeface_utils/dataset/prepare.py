@@ -185,7 +185,7 @@ def _prepare(study: Study) -> None:
         manifest, unreadable = _decode_all(study, source, images, part)
     except OSError as error:
         raise cannot_write(final, error) from error
-    if unreadable and not study.skip_unreadable:
+    if unreadable and (not study.skip_unreadable or len(unreadable) == len(images)):
         shutil.rmtree(part, ignore_errors=True)
         named = "; ".join(f"{path} ({reason})" for path, reason in list(unreadable.items())[:5])
         more = f"; and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
