@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from .dataset.batches import Batches
-from .dataset.prepare import UNREADABLE, decode, read_images, read_manifest
+from .dataset.decode import UNREADABLE, decode
+from .dataset.prepare import read_images, read_manifest
 from .errors import StudyError
 from .features import read_features
 from .files import write_csv

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .dataset.folder import SPLITS
-from .dataset.kaggle import zip_path
+from .dataset.kaggle import location
 from .errors import StudyError
 from .files import digest, write_json
 from .paths import (
@@ -52,15 +52,19 @@ class Step:
     marker: Path
     after: tuple["Step", ...] = field(default=())
 
-    def _state(self) -> dict[str, Any]:
-        """What must not have changed for the step to be skipped."""
+    def origin(self, without: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What the outputs follow from: settings (but those named), code, inputs; as JSON."""
         read = [*self.inputs, *(path for step in self.after for path in step.outputs)]
-        return {
-            "settings": self.settings,
+        found = {
+            "settings": {key: v for key, v in self.settings.items() if key not in without},
             "code": {name: digest(PACKAGE / name) for name in self.code},
             "inputs": {shown(path): digest(path) for path in read},
-            "outputs": {shown(path): digest(path) for path in self.outputs},
         }
+        return json.loads(json.dumps(found))
+
+    def _state(self) -> dict[str, Any]:
+        """What must not have changed for the step to be skipped."""
+        return self.origin() | {"outputs": {shown(path): digest(path) for path in self.outputs}}
 
     def is_done(self) -> bool:
         """Whether it has run with these settings, inputs and code, and its files are whole."""
@@ -68,9 +72,8 @@ class Step:
             left = json.loads(self.marker.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        return {key: left.get(key) for key in ("settings", "code", "inputs", "outputs")} == (
-            json.loads(json.dumps(self._state()))
-        )
+        state = self._state()
+        return {key: left.get(key) for key in state} == state
 
     def seconds(self) -> float | None:
         """How long the step took when it last ran, or None."""
@@ -123,7 +126,7 @@ def prepared_dir(study: Study) -> Path:
 def source_path(study: Study) -> Path:
     """The folder or zip that a study's images are read from."""
     if study.data == "kaggle":
-        return zip_path()
+        return location()
     if study.data == "demo":
         count = f"-{study.images_per_class}" if study.images_per_class else ""
         return data_dir() / f"demo-{study.image_size * 8 // 7}px{count}"
@@ -134,7 +137,7 @@ def prepare_step(study: Study) -> Step:
     """Images to one uint8 array, labels and a manifest for each split."""
     folder = prepared_dir(study)
     names = ("data", "image_size", "images_per_class", "resize_filter", "skip_unreadable")
-    code = ["dataset/folder.py", "dataset/prepare.py"]
+    code = [f"dataset/{name}.py" for name in ("folder", "decode", "journal", "prepare")]
     code += {
         "demo": [f"dataset/{name}.py" for name in ("demo", "portrait", "canvas")],
         "kaggle": ["dataset/kaggle.py"],

@@ -2,7 +2,7 @@
 
 import io
 import shutil
-import subprocess
+import stat
 import zipfile
 
 import numpy as np
@@ -10,10 +10,11 @@ import PIL.Image
 import pytest
 
 from fakeface_utils.dataset import kaggle
+from fakeface_utils.dataset import prepare as prepare_module
 from fakeface_utils.dataset.batches import Batches
+from fakeface_utils.dataset.decode import decode
 from fakeface_utils.dataset.folder import list_images, open_images
 from fakeface_utils.dataset.prepare import (
-    decode,
     prepare,
     read_images,
     read_manifest,
@@ -99,14 +100,19 @@ def break_images(root):
     return first.relative_to(root).as_posix(), last.relative_to(root).as_posix()
 
 
-def test_unreadable_images_are_named_and_nothing_is_left(places, faces):
+def test_unreadable_images_are_named_and_going_on_without_them_costs_no_decoding(
+    places, faces, monkeypatch
+):
     broken = break_images(faces)
     study = load_study(data=str(faces), overrides=SMALL)
     with pytest.raises(StudyError) as caught:
         prepare(study)
     assert all(name in str(caught.value) for name in broken)
     assert "skip_unreadable" in str(caught.value)
-    assert not any((places / "data" / "prepared").iterdir())
+    assert not prepared_dir(study).exists()
+    monkeypatch.delattr(prepare_module, "decode")
+    dataset = prepare(load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true"))
+    assert set(dataset["unreadable"]) == set(broken)
 
 
 def test_unreadable_images_can_be_left_out_by_name(places, faces):
@@ -158,15 +164,76 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path):
 
 
 def test_a_bad_checksum_in_a_zip_names_the_image(places, faces):
-    path = faces.with_suffix(".zip")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(faces.rglob("*.jpg")):
-            archive.write(file, file.relative_to(faces).as_posix())
+    path = zipped(faces)
     raw = bytearray(path.read_bytes())
     raw[200] ^= 0xFF  # inside the first image's bytes
     path.write_bytes(bytes(raw))
     with pytest.raises(StudyError, match=r"a/b/test/fake/0\.jpg"):
         prepare(load_study(data=str(path), overrides=SMALL))
+
+
+def zipped(faces, *extra):
+    """The faces as a zip, with entries more."""
+    path = faces.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(faces.rglob("*.jpg")):
+            archive.write(file, file.relative_to(faces).as_posix())
+        for entry, content in extra:
+            archive.writestr(entry, content)
+    return path
+
+
+def link():
+    entry = zipfile.ZipInfo("a/b/test/fake/link.jpg")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (("../x.jpg", b"x"), ["../x.jpg", "leaves"]),
+        (("a/../../x.jpg", b"x"), ["a/../../x.jpg", "leaves"]),
+        (("a\\..\\..\\x.jpg", b"x"), ["x.jpg", "leaves"]),
+        (("/etc/x.jpg", b"x"), ["/etc/x.jpg", "absolute"]),
+        (("C:\\x.jpg", b"x"), ["x.jpg", "absolute"]),
+        ((link(), b"/etc/passwd"), ["link.jpg", "a link"]),
+        (("a/b/test/fake/big.jpg", bytes(2**26 + 1)), ["big.jpg", "67.1 MB"]),
+        (("stray.jpg", b"x"), ["stray.jpg", "train, valid or test"]),
+    ],
+)
+def test_an_unsafe_zip_is_refused_by_the_entrys_name(places, faces, extra, words):
+    path = zipped(faces, extra)
+    before = {path for path in places.rglob("*") if places / "data" not in path.parents}
+    with pytest.raises(StudyError) as caught:
+        prepare(load_study(data=str(path), overrides=SMALL))
+    assert "\n" not in str(caught.value)
+    assert all(word in str(caught.value) for word in words), caught.value
+    after = {path for path in places.rglob("*") if places / "data" not in path.parents}
+    assert after - before <= {places / "data"}
+
+
+def test_a_bomb_of_many_entries_is_refused(faces):
+    path = zipped(faces, *((f"a/b/test/fake/{n}.bmp", bytes(2**25)) for n in range(9)))
+    with pytest.raises(StudyError, match="MB when unpacked, too much for its size"):
+        open_images(path)
+
+
+def test_an_image_of_too_many_pixels_is_unreadable():
+    with pytest.raises(ValueError, match="6000 x 6000 pixels are too many"):
+        decode(encoded(PIL.Image.new("1", (6000, 6000)), "PNG"), 35, "bilinear")
+
+
+def test_the_papers_archive_with_one_image_less_is_refused(places, faces, monkeypatch):
+    monkeypatch.setattr(kaggle, "PAPER_COUNTS", {"train": 4, "valid": 4, "test": 4})
+    monkeypatch.setattr(kaggle, "MOUNTS", ())
+    next(faces.glob("a/b/train/fake/*")).unlink()
+    path = zipped(faces)
+    kaggle.location().parent.mkdir(parents=True)
+    path.rename(kaggle.location())
+    with pytest.raises(StudyError, match="has 3 images in train/fake, not the paper's 4"):
+        prepare(load_study(data="kaggle", overrides=SMALL))
+    assert not prepared_dir(load_study(data="kaggle", overrides=SMALL)).exists()
 
 
 def test_a_disk_that_is_too_small_is_noticed_before_work(places, faces, monkeypatch):
@@ -214,27 +281,9 @@ def test_a_run_refuses_other_data_of_the_same_name(places, faces):
     assert not (places / "results" / "x").exists()
 
 
-@pytest.mark.parametrize(
-    ("output", "word"),
-    [
-        ("403 Client Error: Forbidden", "login"),
-        ("Max retries exceeded: Failed to resolve 'api'", "network"),
-        ("something else", "something else"),
-    ],
-)
-def test_a_failed_download_is_one_sentence(places, monkeypatch, output, word):
-    failed = subprocess.CompletedProcess([], 1, stdout=output)
-    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
-    with pytest.raises(StudyError) as caught:
-        kaggle.download()
-    assert word in str(caught.value)
-    assert "DATA" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_other_than_the_papers_counts_are_refused(places, faces):
-    with pytest.raises(StudyError, match="train/real, not the paper's 50000"):
-        kaggle.check_counts(list_images(open_images(faces)))
+    with pytest.raises(StudyError, match="4 images in train/real, not the paper's 50,000"):
+        kaggle.check_counts(list_images(open_images(faces)), faces)
 
 
 def test_batches_follow_the_order_and_miss_nothing():

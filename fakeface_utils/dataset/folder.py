@@ -3,7 +3,10 @@
 The layout: train, valid and test, at any depth, each with fake and real inside.
 """
 
+import copy
 import os
+import re
+import stat
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -11,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import StudyError
+from ..files import size
 
 SPLITS = ("train", "valid", "test")
 CLASSES = ("real", "fake")  # a class's position is its label: fake = 1, the positive class
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+LARGEST = 64 * 2**20  # bytes of one entry of a zip; the paper's images have about 27,000
+EXPANSION = 20  # all entries together against the zip's own size; images hardly compress
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Image:
     """One image of a dataset.
 
@@ -50,22 +56,39 @@ class Folder:
 
 
 class Zip:
-    """Reads the bytes of images straight from a zip; every thread has its own handle."""
+    """Reads the bytes of images straight from a zip; every thread has its own handle.
+
+    Raises:
+        StudyError: it is no whole zip, or an entry is unsafe to read; the sentence names them.
+    """
 
     def __init__(self, root: Path) -> None:
-        if not zipfile.is_zipfile(root):
-            raise StudyError(f"{root} is not a whole zip: fetch it again, or give a folder")
         self.root = root
         self._local = threading.local()
+        try:
+            self._directory = zipfile.ZipFile(root)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise StudyError(
+                f"{root} is not a whole zip ({error}): fetch it again, or give a folder"
+            ) from error
+        entries = self._directory.infolist()
+        unsafe = [f"{entry.filename} ({why})" for entry in entries if (why := _unsafe(entry))]
+        total, most = sum(entry.file_size for entry in entries), EXPANSION * root.stat().st_size
+        if unsafe or total > max(most, LARGEST):
+            named = "; ".join(unsafe[:5]) or f"{size(total)} when unpacked, too much for its size"
+            more = f"; and {len(unsafe) - 5} more" if len(unsafe) > 5 else ""
+            raise StudyError(f"{root} is not safe to read: {named}{more}. Fetch it again")
 
     def _archive(self) -> zipfile.ZipFile:
         if not hasattr(self._local, "archive"):
-            self._local.archive = zipfile.ZipFile(self.root)
+            # The directory is shared: 140,000 entries take 80 MB.
+            self._local.archive = copy.copy(self._directory)
+            self._local.archive.fp = self.root.open("rb")
         return self._local.archive
 
     def paths(self) -> Iterator[str]:
         """The path of every file in the archive."""
-        return (entry.filename for entry in self._archive().infolist() if not entry.is_dir())
+        return (entry.filename for entry in self._directory.infolist() if not entry.is_dir())
 
     def read(self, path: str) -> bytes:
         """The bytes of one entry.
@@ -74,6 +97,20 @@ class Zip:
             zipfile.BadZipFile: its checksum doesn't match.
         """
         return self._archive().read(path)
+
+
+def _unsafe(entry: zipfile.ZipInfo) -> str:
+    """Why a zip's entry is refused; '' where it isn't."""
+    name = entry.orig_filename  # as stored: zipfile itself mends some separators
+    if name.startswith(("/", "\\")) or name[1:2] == ":":
+        return "an absolute path"
+    if ".." in re.split(r"[/\\]", name):
+        return "a path that leaves the archive"
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "a link"
+    if entry.flag_bits & 1:
+        return "locked by a password"
+    return f"{size(entry.file_size)} when unpacked" if entry.file_size > LARGEST else ""
 
 
 def open_images(root: Path) -> Folder | Zip:

@@ -1,68 +1,148 @@
 """The paper's dataset, downloaded once with the official kaggle client and kept as a zip."""
 
-import shutil
+import json
+import re
 import subprocess
 import sys
+import tempfile
+import time
+import zipfile
 from pathlib import Path
 
 from ..errors import StudyError
-from ..files import require_free_space
+from ..files import require_free_space, size
 from ..paths import data_dir, shown
+from ..progress import progress
 from .folder import CLASSES, SPLITS, Image
 
-DATASET = "xhlulu/140k-real-and-fake-faces"
+OWNER, NAME = "xhlulu", "140k-real-and-fake-faces"
+DATASET = f"{OWNER}/{NAME}"
 ZIP_BYTES = 3_750_000_000
 PAPER_COUNTS = {"train": 50_000, "valid": 10_000, "test": 10_000}  # of each class, section 2
+MOUNTS = (  # where Kaggle's own machines have a dataset that was added to the notebook
+    Path("/kaggle/input") / NAME,
+    Path("/kaggle/input/datasets") / OWNER / NAME,
+)
+
+# The client runs as a process, since importing it without a login ends the interpreter. It ends
+# with us, however we end: two clients must never write to one file.
+CLIENT = """
+import os, sys, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+sys.argv[0] = "kaggle"  # by this name the client allows public data without a login
+from kaggle.cli import main
+main()
+"""
+LOGIN = "create an API token on kaggle.com (Settings) and save it as that page says, and run again"
+REASONS = (  # what the client prints, since its every failure exits 1; the first that fits
+    (r"\b401\b|Authentication required|Unauthorized", f"Kaggle wants a login: {LOGIN}"),
+    (r"\b403\b", f"Kaggle denies access (403): {LOGIN}"),
+    (r"\b404\b", f"Kaggle has no dataset {DATASET} (404): look for it on kaggle.com"),
+    (r"\b429\b", "Kaggle wants a pause (429, too many requests): run again in some minutes"),
+    (r"\b5\d\d Server Error|Internal Server Error", "Kaggle has a fault (5xx): run again later"),
+    (r"Expecting value", "a web page answered in Kaggle's place: check the network's proxy"),
+    (r"does not match expected size", "the zip has another length than announced: run again"),
+    (r"No space left", "the disk is full: make room, or name another with FAKEFACE_DATA"),
+    (
+        r"resolve|Max retries|Connection|Remote end closed|IncompleteRead|timed out",
+        "Kaggle can't be reached, or the connection broke: check the network and run again",
+    ),
+)
 
 
-def zip_path() -> Path:
-    """Where the archive is kept; one fetched by hand may be put there."""
-    return data_dir() / "kaggle" / (DATASET.split("/")[1] + ".zip")
+def location() -> Path:
+    """Where the images are read from: Kaggle's own mounted folder, or the zip under `data_dir`."""
+    zipped = data_dir() / "kaggle" / f"{NAME}.zip"  # one fetched by hand may be put there
+    return next((mount for mount in MOUNTS if mount.is_dir()), zipped)
 
 
-def download() -> Path:
-    """The archive's path, downloaded where it isn't there yet.
+def download(room_for_arrays: int) -> None:
+    """Fetch the archive, unless it is there; a transfer that was cut goes on where it was.
 
     Credentials, where the client wants any, are its own affair (a token in the environment or in
     its file): they never pass through this package.
 
+    Args:
+        room_for_arrays: bytes that will be written next to the zip; checked before the transfer.
+
     Raises:
-        StudyError: no network, no login, no such dataset, or no room on the disk.
+        StudyError: no network, no login, no such dataset, no zip, or no room on the disk.
     """
-    archive = zip_path()
-    if archive.is_file():
-        return archive
-    require_free_space(archive.parent, ZIP_BYTES, "the zip of the paper's images")
-    arriving = archive.parent / "arriving"  # the client resumes here; only a whole zip moves on
-    arriving.mkdir(parents=True, exist_ok=True)
-    print(f"downloading {DATASET} ({ZIP_BYTES / 1e9:.2f} GB) to {shown(archive.parent)}")
-    # As a process: importing the client without a login ends the interpreter.
-    client = shutil.which("kaggle", path=Path(sys.executable).parent) or "kaggle"
-    command = [client, "datasets", "download", DATASET, "-p", str(arriving)]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if answer.returncode or not (arriving / archive.name).is_file():
-        raise StudyError(_reason(answer.stdout))
-    (arriving / archive.name).replace(archive)
-    return archive
-
-
-def _reason(output: str) -> str:
-    """One sentence for what the client printed; its every failure exits 1."""
-    by_hand = (
-        f"or fetch the zip of {DATASET} in a browser and put it at {shown(zip_path())}, "
-        "or give its path as DATA"
+    archive = location()
+    if archive.exists():
+        return
+    arriving = archive.parent / "arriving" / archive.name  # only a whole zip moves on from here
+    arriving.parent.mkdir(parents=True, exist_ok=True)
+    here = _bytes_here(arriving)
+    print(
+        f"the zip of {DATASET} needs {size(ZIP_BYTES)} ({size(here)} of them are here), the "
+        f"prepared arrays need {size(room_for_arrays)}; nothing is unpacked"
     )
-    if any(
-        word in output for word in ("401", "403", "authenticate", "credentials", "Unauthorized")
-    ):
-        return f"Kaggle wants a login: create an API token on kaggle.com (Settings), {by_hand}"
-    if any(word in output for word in ("resolve", "Max retries", "ConnectionError", "Connection")):
-        return f"Kaggle can't be reached: check the network and run again, {by_hand}"
+    needed = max(ZIP_BYTES - here, 0) + room_for_arrays
+    require_free_space(archive.parent, needed, "the zip and the prepared arrays")
+    output, code = _run_client(arriving)
+    if code or not arriving.is_file():
+        raise StudyError(_reason(output, arriving))
+    if not zipfile.is_zipfile(arriving):
+        refused = arriving.replace(arriving.with_name("refused"))
+        raise StudyError(
+            f"what Kaggle sent is no whole zip ({size(refused.stat().st_size)}, kept as "
+            f"{shown(refused)}): run again, {_by_hand()}"
+        )
+    arriving.replace(archive)
+
+
+def _bytes_here(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _run_client(arriving: Path) -> tuple[str, int]:
+    """Let the client fetch the zip, with one bar for what arrives; its output and exit code."""
+    words = ["datasets", "download", DATASET, "-q", "-p", str(arriving.parent)]
+    command = [sys.executable, "-c", CLIENT, *words]
+    bar = progress(ZIP_BYTES, "downloading", "B", _bytes_here(arriving))
+    with bar, tempfile.TemporaryFile("w+") as log:
+        client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        try:
+            while client.poll() is None:
+                bar.total = _announced(arriving) or bar.total
+                bar.update(_bytes_here(arriving) - bar.n)
+                time.sleep(0.2)
+        finally:
+            client.communicate()  # closes its input, which ends it where it still runs
+        here = _bytes_here(arriving)
+        bar.total = bar.total if client.returncode else here
+        bar.update(here - bar.n)
+        log.seek(0)
+        return log.read(), client.returncode
+
+
+def _announced(arriving: Path) -> int | None:
+    """The zip's length as Kaggle announced it, which the client notes while it downloads."""
+    try:
+        note = arriving.with_name(f"{arriving.name}.kaggle-partial").read_text()
+        return int(json.loads(note)["size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _by_hand() -> str:
+    return (
+        f"or fetch the zip of {DATASET} in a browser and put it at {shown(location())}, or give "
+        "its path as DATA"
+    )
+
+
+def _reason(output: str, arriving: Path) -> str:
+    """One sentence for what the client printed."""
     last = (output.strip().splitlines() or ["no message"])[-1]
-    return f"the download from Kaggle failed ({last}): run again, {by_hand}"
+    unknown = f"the download from Kaggle failed ({last}): run again"
+    said = next((said for words, said in REASONS if re.search(words, output)), unknown)
+    kept = f" [{size(here)} have arrived and are kept]" if (here := _bytes_here(arriving)) else ""
+    return f"{said}, {_by_hand()}{kept}"
 
 
-def check_counts(images: list[Image]) -> None:
+def check_counts(images: list[Image], where: Path) -> None:
     """Compare the archive's images with the counts that the paper gives.
 
     Raises:
@@ -73,6 +153,7 @@ def check_counts(images: list[Image]) -> None:
             count = sum(image.split == split and image.label == label for image in images)
             if count != PAPER_COUNTS[split]:
                 raise StudyError(
-                    f"{shown(zip_path())} has {count} images in {split}/{kind}, not the paper's "
-                    f"{PAPER_COUNTS[split]}: delete it and run again"
+                    f"{shown(where)} has {count:,} images in {split}/{kind}, not the paper's "
+                    f"{PAPER_COUNTS[split]:,}: delete it and run again, or give it as DATA, which "
+                    "takes other counts and gives no verdict"
                 )

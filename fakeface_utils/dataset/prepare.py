@@ -1,19 +1,22 @@
 """The one prepared form of every dataset: a uint8 array, labels and a manifest for each split.
 
 `<split>.npy` is (N, size, size, 3) uint8 RGB, memory-mapped when read; `<split>.csv` has a row for
-each image in the same order (path, label, bytes, width, height, mode, sha256); `dataset.json` has
-the name, the counts, the fingerprint and whether any image carries the generator's mark.
+each image in the same order (path, label, bytes, width, height, mode, generated, jpeg_tables,
+sha256); `dataset.json` has the name, the counts, the fingerprint and whether any image carries the
+generator's mark.
+
+A preparation grows in a folder of its own, where a journal gets one line per image after the array
+has got its pixels: killed at any moment, the next run goes on from the journal's last whole line.
 """
 
 import hashlib
-import io
 import json
 import os
 import shutil
-import zipfile
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +33,14 @@ from ..progress import progress
 from ..steps import prepare_step, prepared_dir, source_path
 from ..study import Study
 from . import demo, kaggle
+from .decode import UNREADABLE, decode
 from .folder import CLASSES, SPLITS, Folder, Image, Zip, list_images, open_images
+from .journal import JournaledArray, finish
 
-FILTERS = {
-    "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
-    "nearest": PIL.Image.Resampling.NEAREST,
-}
-UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken or no image
-    OSError,
-    ValueError,
-    SyntaxError,
-    zipfile.BadZipFile,
-    PIL.Image.DecompressionBombError,
-)
-CHUNK = 512  # images in flight: bounds memory, and how long an interrupt waits
+AHEAD = 256  # images decoded before they are written: bounds memory
+KEY = "made_from.json"  # what a preparation was begun with: another can't go on with it
+JOURNALS = (KEY, *(f"{split}.jsonl" for split in SPLITS))
+Decoded = tuple[bytes, dict[str, Any]]  # an image's pixels and its line in the journal
 
 
 def prepare(study: Study) -> dict[str, Any]:
@@ -60,6 +57,8 @@ def prepare(study: Study) -> dict[str, Any]:
     if not step.is_done():
         with step.running():
             _prepare(study)
+    for name in JOURNALS:  # once the step's marker is left, none is needed
+        (prepared_dir(study) / name).unlink(missing_ok=True)
     return read_dataset(study)
 
 
@@ -76,40 +75,6 @@ def read_manifest(study: Study, split: str) -> pd.DataFrame:
 def read_images(study: Study, split: str) -> npt.NDArray[np.uint8]:
     """The images of a split, (N, size, size, 3) uint8 RGB, memory-mapped."""
     return np.load(prepared_dir(study) / f"{split}.npy", mmap_mode="r")
-
-
-def decode(
-    raw: bytes, size: int, resize_filter: str
-) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
-    """An image file as a square RGB array, and what was noticed on the way.
-
-    Transparent images are laid on white; greyscale and CMYK are converted; other than square
-    images are squeezed, as Keras' loaders do.
-
-    Args:
-        raw: the file's bytes.
-        size: pixels a side.
-        resize_filter: a key of `FILTERS`.
-
-    Returns:
-        (size, size, 3) uint8, and width, height, mode and the generator's mark of the original.
-
-    Raises:
-        one of `UNREADABLE`: it isn't an image, or it is cut short.
-    """
-    with PIL.Image.open(io.BytesIO(raw)) as file:
-        file.load()
-        image: PIL.Image.Image = file
-        comment = image.info.get("comment", b"")
-        seen = {"width": image.width, "height": image.height, "mode": image.mode}
-        seen["generated"] = comment == demo.MARK.encode()
-        if image.has_transparency_data:
-            white = PIL.Image.new("RGBA", image.size, "white")
-            image = PIL.Image.alpha_composite(white, image.convert("RGBA"))
-        rgb = image.convert("RGB")
-        if rgb.size != (size, size):
-            rgb = rgb.resize((size, size), FILTERS[resize_filter])
-        return np.asarray(rgb), seen
 
 
 def source_counts(study: Study) -> dict[str, int]:
@@ -151,12 +116,30 @@ def _source(study: Study) -> tuple[Folder | Zip, list[Image]]:
         except FileExistsError as error:
             raise StudyError(f"{error}: delete {shown(path)}") from error
     if study.data == "kaggle":
-        kaggle.download()
+        count = sum(source_counts(study).values())
+        kaggle.download(_bytes_needed(study, count))
     source = open_images(path)
     images = list_images(source)
     if study.data == "kaggle":
-        kaggle.check_counts(images)
+        kaggle.check_counts(images, path)
     return source, images
+
+
+def _shape(study: Study) -> tuple[int, int, int]:
+    """Of one image: rows, columns, colours."""
+    return (study.image_size, study.image_size, 3)
+
+
+def _bytes_needed(study: Study, count: int) -> int:
+    """Room for the arrays and manifests of so many images, less what is written already."""
+    written = sum(path.stat().st_size for path in _part(study).glob("*.npy"))
+    return max(count * (study.image_size**2 * 3 + 250) - written, 0)
+
+
+def _part(study: Study) -> Path:
+    """Where a preparation grows, beside its final place."""
+    final = prepared_dir(study)
+    return final.with_name(f".part-{final.name}")
 
 
 def subset(images: list[Image], per_class: int) -> list[Image]:
@@ -172,104 +155,112 @@ def subset(images: list[Image], per_class: int) -> list[Image]:
 
 def _prepare(study: Study) -> None:
     """Decode into a folder beside the final one, which takes its place when whole."""
-    final = prepared_dir(study)
+    final, part = prepared_dir(study), _part(study)
     source, images = _source(study)
     if study.images_per_class:
         images = subset(images, study.images_per_class)
-    bytes_each = study.image_size**2 * 3
-    require_free_space(final, len(images) * (bytes_each + 200), "the prepared images")
-    part = final.with_name(f".part-{final.name}")
-    shutil.rmtree(part, ignore_errors=True)
+    # Which images are left out is decided at the end: changing one's mind costs no decoding.
+    key = prepare_step(study).origin(without=("skip_unreadable",))
+    if _read_key(final) == key:
+        return  # it was whole, and killed before its marker was left
+    require_free_space(final, _bytes_needed(study, len(images)), "the prepared images")
     try:
-        part.mkdir(parents=True)
-        manifest, unreadable = _decode_all(study, source, images, part)
+        if _read_key(part) != key:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            write_json(part / KEY, key)
+        _decode_all(study, source, images, part)
+        _finish(study, part, len(images))
+        shutil.rmtree(final, ignore_errors=True)
+        part.rename(final)
     except OSError as error:
         raise cannot_write(final, error) from error
-    if unreadable and (not study.skip_unreadable or len(unreadable) == len(images)):
-        shutil.rmtree(part, ignore_errors=True)
+
+
+def _read_key(folder: Path) -> Any:
+    """What the preparation in a folder was made from; None where there is none."""
+    try:
+        return json.loads((folder / KEY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _finish(study: Study, part: Path, listed: int) -> None:
+    """Turn the journals into manifests and dataset.json.
+
+    Raises:
+        StudyError: images are unreadable and the study doesn't say to go on without them.
+    """
+    tables = {
+        split: pd.read_json(part / f"{split}.jsonl", lines=True, dtype=False) for split in SPLITS
+    }
+    lost = pd.concat([t[t["reason"] != ""] for t in tables.values()])
+    unreadable = dict(zip(lost["path"], lost["reason"], strict=True))
+    if unreadable and (not study.skip_unreadable or len(unreadable) == listed):
         named = "; ".join(f"{path} ({reason})" for path, reason in list(unreadable.items())[:5])
         more = f"; and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
         raise StudyError(
-            f"{len(unreadable)} of {len(images)} images in {study.data_name} can't be read: "
+            f"{len(unreadable)} of {listed} images in {study.data_name} can't be read: "
             f"{named}{more}. Mend them, or go on without them with the setting skip_unreadable=true"
         )
-    content = manifest[["path", "sha256"]].to_csv(index=False)
-    counts = {
-        split: {
-            kind: int(((manifest["split"] == split) & (manifest["label"] == label)).sum())
-            for label, kind in enumerate(CLASSES)
+    counts, content, generated = {}, hashlib.sha256(), False
+    for split, table in tables.items():
+        manifest = table[table["reason"] == ""].drop(columns="reason")
+        write_csv(part / f"{split}.csv", manifest)
+        finish(part / split, len(manifest), _shape(study))
+        content.update(manifest[["path", "sha256"]].to_csv(index=False).encode())
+        generated |= bool(manifest["generated"].any())
+        counts[split] = {
+            kind: int((manifest["label"] == label).sum()) for label, kind in enumerate(CLASSES)
         }
-        for split in SPLITS
-    }
     if not all(count for split in counts.values() for count in split.values()):
         raise StudyError(f"a class of {study.data_name} has no readable image: {counts}")
     write_json(
         part / "dataset.json",
         {
             "name": study.data_name,
-            "generated": bool(manifest["generated"].any()),
+            "generated": generated,
             "counts": counts,
-            "fingerprint": hashlib.sha256(content.encode()).hexdigest(),
+            "fingerprint": content.hexdigest(),
             "unreadable": unreadable,
         },
     )
-    shutil.rmtree(final, ignore_errors=True)
-    part.rename(final)
 
 
-def _decode_all(
-    study: Study, source: Folder | Zip, images: list[Image], folder: Path
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Write arrays and manifests; return the whole manifest and what couldn't be read, with why."""
+def _decode_all(study: Study, source: Folder | Zip, images: list[Image], folder: Path) -> None:
+    """Write the arrays and journals of all splits, from where they are."""
 
-    def work(image: Image) -> tuple[npt.NDArray[np.uint8] | None, dict[str, Any]]:
+    def work(image: Image) -> Decoded:
+        row = {"path": image.path, "label": image.label, "reason": ""}
         try:
             raw = source.read(image.path)
             pixels, seen = decode(raw, study.image_size, study.resize_filter)
         except UNREADABLE as error:
             unknown = isinstance(error, PIL.UnidentifiedImageError)  # its text names a buffer
-            return None, {"reason": "not an image" if unknown else str(error)}
+            return b"", row | {"reason": "not an image" if unknown else str(error) or "broken"}
         sha256 = hashlib.sha256(raw).hexdigest()
-        return pixels, {"path": image.path, "label": image.label, "bytes": len(raw)} | seen | {
-            "sha256": sha256
-        }
+        return pixels.tobytes(), row | {"bytes": len(raw)} | seen | {"sha256": sha256}
 
-    manifests, unreadable = [], {}
-    bar = progress(len(images), "decoding", "image")
+    members = {split: [image for image in images if image.split == split] for split in SPLITS}
+    arrays = {split: JournaledArray(folder / split, _shape(study)) for split in SPLITS}
+    bar = progress(len(images), "decoding", "image", sum(a.done for a in arrays.values()))
     with bar, ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside Python's lock
-        for split in SPLITS:
-            members = [image for image in images if image.split == split]
-            shape = (len(members), study.image_size, study.image_size, 3)
-            array = np.lib.format.open_memmap(folder / f"{split}.npy", "w+", np.uint8, shape)
-            rows: list[dict[str, Any]] = []
-            for chunk in _chunks(members):
-                for image, (pixels, seen) in zip(chunk, pool.map(work, chunk), strict=True):
-                    if pixels is None:
-                        unreadable[image.path] = seen["reason"]
-                    else:
-                        array[len(rows)] = pixels
-                        rows.append(seen)
+        for split, array in arrays.items():
+            with closing(array):
+                for pixels, row in _in_order(pool, work, members[split][array.done :]):
+                    array.append(pixels, row)
                     bar.update()
-            array.flush()
-            if len(rows) < len(members):
-                _shorten(folder / f"{split}.npy", array, len(rows))
-            manifest = pd.DataFrame(rows)
-            write_csv(folder / f"{split}.csv", manifest)
-            manifests.append(manifest.assign(split=split))
-    return pd.concat(manifests, ignore_index=True), unreadable
+                array.write()
 
 
-def _chunks(images: list[Image]) -> Iterator[list[Image]]:
-    for start in range(0, len(images), CHUNK):
-        yield images[start : start + CHUNK]
-
-
-def _shorten(path: Path, array: npt.NDArray[np.uint8], count: int) -> None:
-    """Keep the first rows of an array file, where unreadable images left room at its end."""
-    short = path.with_name(f".short-{path.name}")
-    shape = (count, *array.shape[1:])
-    kept = np.lib.format.open_memmap(short, "w+", np.uint8, shape)
-    for start in range(0, count, CHUNK):
-        kept[start : start + CHUNK] = array[start : start + CHUNK][: count - start]
-    kept.flush()
-    short.replace(path)
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Image], Decoded], images: list[Image]
+) -> Iterator[Decoded]:
+    """The results in the images' order, with at most `AHEAD` of them in memory."""
+    waiting: deque[Future[Decoded]] = deque()
+    for image in images:
+        waiting.append(pool.submit(work, image))
+        if len(waiting) == AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -1,0 +1,69 @@
+"""One image file, as bytes, to one square of RGB."""
+
+import io
+import struct
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from .demo import MARK
+
+FILTERS = {
+    "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
+    "nearest": PIL.Image.Resampling.NEAREST,
+}
+UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken or no image
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MOST_PIXELS = 2**25  # of one image: 100 MB when decoded
+
+
+def decode(
+    raw: bytes, size: int, resize_filter: str
+) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
+    """An image file as a square RGB array, and what was noticed on the way.
+
+    Transparent images are laid on white; greyscale and CMYK are converted; other than square
+    images are squeezed, as Keras' loaders do.
+
+    Args:
+        raw: the file's bytes.
+        size: pixels a side.
+        resize_filter: a key of `FILTERS`.
+
+    Returns:
+        (size, size, 3) uint8, and width, height, mode, the generator's mark and a digest of the
+        quantization tables of the original.
+
+    Raises:
+        one of `UNREADABLE`: it isn't an image, or it is cut short.
+    """
+    with PIL.Image.open(io.BytesIO(raw), formats=FORMATS) as file:
+        if file.width * file.height > MOST_PIXELS:
+            raise ValueError(f"{file.width} x {file.height} pixels are too many")
+        file.load()
+        image: PIL.Image.Image = file
+        comment = image.info.get("comment", b"")
+        seen = {"width": image.width, "height": image.height, "mode": image.mode}
+        seen["generated"] = comment == MARK.encode()
+        tables = getattr(file, "quantization", None)  # a JPEG's: its quality, in effect
+        seen["jpeg_tables"] = f"{zlib.crc32(str(tables).encode()):08x}" if tables else "none"
+        if image.has_transparency_data:
+            white = PIL.Image.new("RGBA", image.size, "white")
+            image = PIL.Image.alpha_composite(white, image.convert("RGBA"))
+        rgb = image.convert("RGB")
+        if rgb.size != (size, size):
+            rgb = rgb.resize((size, size), FILTERS[resize_filter])
+        return np.asarray(rgb), seen
