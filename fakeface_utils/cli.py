@@ -47,7 +47,8 @@ def report(
 
 @app.command()
 def data(profile: Profile = "demo", data: Data = "", run: Run = "", overrides: Set = "") -> None:
-    """Fetch or generate the images and prepare them; nothing is trained."""
+    """Fetch or generate the images, verify, prepare and audit them; nothing is trained."""
+    from .dataset import audit
     from .dataset.prepare import prepare
     from .paths import shown
     from .steps import prepared_dir
@@ -55,8 +56,12 @@ def data(profile: Profile = "demo", data: Data = "", run: Run = "", overrides: S
 
     study = load_study(profile, data, run, 1, overrides)
     dataset = prepare(study)
-    for split, counts in dataset["counts"].items():
-        print(f"{split}: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items()))
+    audit.audit(study)
+    for row in audit.summary(study).itertuples(index=False):
+        print(f"{row[0]}: {row[1]}")
+    for pair in audit.read_duplicates(study).query("kind != 'unlike'").head(20).itertuples():
+        print(f"{pair.kind}: {pair.path_a} and {pair.path_b} ({pair.difference} grey levels apart)")
+    print(audit.leak(study) or "No test image has a duplicate in training or validation.")
     print(f"fingerprint {dataset['fingerprint']}\nprepared: {shown(prepared_dir(study))}")
 
 

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from .dataset.folder import CLASSES
+from .dataset.audit import COMPARED, DIFFERENCE, read_audit, read_duplicates
+from .dataset.folder import CLASSES, SPLITS
 from .dataset.prepare import read_dataset, read_images, read_manifest
 from .evaluation import TITLES, confusion, read_predictions
 from .files import write_atomic
@@ -47,6 +48,8 @@ def make_figures(study: Study) -> None:
         "figure4_custom_cnn": lambda study: curves(study, "custom_cnn"),
         "confusion_matrices": confusion_matrices,
         "roc": roc,
+        "audit_cues": audit_cues,
+        "audit_duplicates": audit_duplicates,
     }
     with step.running(), sns.axes_style("whitegrid"), plt.rc_context(STYLE):
         for name in FIGURES:
@@ -200,3 +203,49 @@ def roc(study: Study) -> Drawn:
     )
     axis.set_title(f"ROC, test set{_mark(study)}", fontsize=10)
     return figure, "ROC curves on the test set; mean area under the curve: " + ", ".join(said) + "."
+
+
+def audit_cues(study: Study) -> Drawn:
+    """How well the class can be told from cues that say nothing about a face, with intervals."""
+    cues = read_audit(study)["cues"]
+    figure, axis = plt.subplots(figsize=(6.4, 3.0), layout="constrained")
+    for place, cue in enumerate(cues):
+        found = cues[cue]
+        span = [found["ci_low"], found["ci_high"]]
+        axis.plot(span, [place, place], color=TRAIN, lw=2, solid_capstyle="butt")
+        axis.plot(found["accuracy"], place, "o", color=TRAIN, ms=6)
+    axis.axvline(0.5, color="0.2", ls=":", lw=1)
+    axis.set(xlim=(0.38, 1.0), ylim=(len(cues) - 0.5, -0.5), yticks=range(len(cues)))
+    axis.set_yticklabels(cues)
+    axis.set_xlabel("accuracy (share of training images, 95 % interval; dotted: chance)")
+    axis.set_title(f"Can the class be told from a cheap cue?{_mark(study)}", fontsize=10)
+    said = ", ".join(f"{cue} {found['accuracy']:.3f}" for cue, found in cues.items())
+    return figure, f"Accuracy of telling the class from one cheap cue, chance is 0.5: {said}."
+
+
+def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
+    """Pairs of most alike images, one above the other: duplicates first, then the next closest."""
+    pairs = read_duplicates(study).head(columns)
+    splits = {split: read_manifest(study, split)["path"].tolist() for split in SPLITS}
+    figure, axes = plt.subplots(2, columns, figsize=(1.6 * columns, 4.5), layout="constrained")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for column, pair in enumerate(pairs.itertuples()):
+        kind = "not the same" if pair.kind == "unlike" else f"{pair.kind} duplicate"
+        for row, (split, kind_of, path, above) in enumerate(
+            (
+                (pair.split_a, pair.class_a, pair.path_a, f"{kind}\n{pair.difference:.1f} apart\n"),
+                (pair.split_b, pair.class_b, pair.path_b, ""),
+            )
+        ):
+            image = read_images(study, split)[splits[split].index(path)]
+            axes[row, column].imshow(image)
+            axes[row, column].set_title(f"{above}{split}, {kind_of}", fontsize=9)
+    counts = read_audit(study)["pairs"]
+    said = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
+    figure.suptitle(
+        f"The most alike images (difference: mean grey levels at {COMPARED} px; near below "
+        f"{DIFFERENCE:.0f}){_mark(study)}",
+        fontsize=9,
+    )
+    return figure, f"The most alike pairs of images; duplicates found: {said}."

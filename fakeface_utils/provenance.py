@@ -15,11 +15,12 @@ from typing import Any
 
 from IPython import get_ipython
 
+from .dataset.audit import leak
 from .dataset.prepare import read_dataset
 from .errors import StudyError
 from .files import check_writable, write_json
 from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
-from .steps import prepared_dir, steps_of
+from .steps import audit_step, prepared_dir, steps_of
 from .study import PARAMETERS, Study, load_study
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn", "scipy")
@@ -82,7 +83,7 @@ def _check_parameter_names() -> None:
 
 
 def notices(study: Study) -> list[str]:
-    """What must be known before any number: generated data, random weights, lost images."""
+    """What must be known before any number: generated data, random weights, leaks, lost images."""
     dataset = read_dataset(study)
     said = []
     if dataset["generated"]:
@@ -91,6 +92,8 @@ def notices(study: Study) -> list[str]:
         said.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
     if dataset["unreadable"]:
         said.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
+    if audit_step(study).outputs[0].exists() and (leaked := leak(study)):
+        said.append(leaked)
     return said
 
 
@@ -148,12 +151,14 @@ def _difference(study: Study, held: dict[str, Any]) -> str:
 def record(study: Study) -> dict[str, Any]:
     """Complete study.json with all that is known now, and return it."""
     steps = [step for group in steps_of(study).values() for step in group]
+    costs = {step.name: cost for step in steps if (cost := step.cost())}
     content = {
         "profile": study.profile,
         "settings": study.settings(),
         "seeds": list(study.seeds),
         "dataset": read_dataset(study),
-        "seconds": {step.name: step.seconds() for step in steps if step.seconds() is not None},
+        "seconds": {name: cost["seconds"] for name, cost in costs.items()},
+        "peak_memory": {name: cost["peak_memory"] for name, cost in costs.items()},
         "versions": versions(),
         "git": git_revision(),
         "hardware": hardware(),

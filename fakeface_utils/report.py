@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
+from .dataset.audit import leak, read_duplicates, summary
 from .evaluation import METRICS, TITLES, claim_better, metrics, read_predictions, table1
 from .figures import PAPER_BEST_EPOCH, alternative_text, best_epoch, read_histories
-from .files import write_atomic
+from .files import size, write_atomic
 from .paths import MODELS, PACKAGE, figures_dir, results_dir
 from .provenance import notices, record
 from .study import Study, open_questions
@@ -56,6 +57,10 @@ def opening(study: Study) -> HTML:
         f"(paper: {_percent(accuracy.loc[model, 'paper'])})"
         for model in MODELS
     )
+    means = ", ".join(
+        f"{TITLES[model]} {_percent(accuracy.loc[model, 'without_leaked'])}" for model in MODELS
+    )
+    unleaked = f" Without the leaked test images: {means}." if leak(study) else ""
     differing = study.differences()
     changed = ", ".join(
         f"{row.setting} {row.here} (paper: {row.paper})" for row in differing.itertuples()
@@ -68,7 +73,8 @@ def opening(study: Study) -> HTML:
         f"{said}<p class='verdict'><b>Was the paper reproduced?</b> Table 1's eight cells: "
         f"{html.escape(cells)}. The claim that the custom CNN is better: "
         f"{html.escape(str(better['verdict']))}.</p>"
-        f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}.</p>"
+        f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}."
+        f"{unleaked}</p>"
         f"<p><b>What differs from the paper:</b> {html.escape(changed) or 'nothing'}.</p>"
         "<!--contents-->"
     )
@@ -136,7 +142,8 @@ def overfitting(study: Study) -> HTML:
 
 def sizes_and_times(study: Study) -> HTML:
     """Parameters, multiply-adds and seconds of both models, and the seconds of every step."""
-    seconds = record(study)["seconds"]
+    known = record(study)
+    seconds = known["seconds"]
     rows = []
     for model in MODELS:
         table = pd.read_csv(results_dir(study.run) / model / "architecture.csv")
@@ -152,14 +159,21 @@ def sizes_and_times(study: Study) -> HTML:
                 "features, s once": round(sum(shared)) if model == "vgg16" else "-",
             }
         )
-    steps = pd.DataFrame(list(seconds.items()), columns=["step", "seconds"])
-    return HTML(_table(pd.DataFrame(rows)) + _table(steps, "Seconds per step"))
+    steps = pd.DataFrame(
+        [
+            {"step": name, "seconds": seconds[name], "largest memory": size(peak) if peak else "-"}
+            for name, peak in known["peak_memory"].items()
+        ]
+    )
+    caption = "Each step; memory without that of mapped files"
+    return HTML(_table(pd.DataFrame(rows)) + _table(steps, caption))
 
 
 def data(study: Study) -> HTML:
-    """Name, fingerprint, counts and unreadable images of the data."""
+    """Name, fingerprint, audit, duplicates that cross splits and unreadable images."""
     dataset = record(study)["dataset"]
-    rows = [{"split": split, **counts} for split, counts in dataset["counts"].items()]
+    pairs = read_duplicates(study).query("kind != 'unlike' and split_a != split_b").head(20)
+    crossing = _table(pairs, "Duplicates that cross splits (at most 20)") if len(pairs) else ""
     lost = "".join(
         f"<li>{html.escape(path)}: {html.escape(reason)}</li>"
         for path, reason in dataset["unreadable"].items()
@@ -170,7 +184,7 @@ def data(study: Study) -> HTML:
     )
     return HTML(
         f"<p>'{html.escape(dataset['name'])}', {origin}; fingerprint "
-        f"<code>{dataset['fingerprint']}</code>.</p>{_table(pd.DataFrame(rows))}{left_out}"
+        f"<code>{dataset['fingerprint']}</code>.</p>{_table(summary(study))}{crossing}{left_out}"
     )
 
 

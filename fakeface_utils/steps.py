@@ -17,6 +17,7 @@ from .dataset.folder import SPLITS
 from .dataset.kaggle import location
 from .errors import StudyError
 from .files import digest, write_json
+from .memory import PeakMemory
 from .paths import (
     MODELS,
     NOTEBOOKS,
@@ -36,6 +37,8 @@ FIGURES = (
     "figure4_custom_cnn",
     "confusion_matrices",
     "roc",
+    "audit_cues",
+    "audit_duplicates",
 )
 
 
@@ -75,10 +78,11 @@ class Step:
         state = self._state()
         return {key: left.get(key) for key in state} == state
 
-    def seconds(self) -> float | None:
-        """How long the step took when it last ran, or None."""
+    def cost(self) -> dict[str, float] | None:
+        """Seconds and the largest anonymous memory in bytes when the step last ran, or None."""
         try:
-            return float(json.loads(self.marker.read_text(encoding="utf-8"))["seconds"])
+            left = json.loads(self.marker.read_text(encoding="utf-8"))
+            return {name: left[name] for name in ("seconds", "peak_memory")}
         except (OSError, ValueError, KeyError):
             return None
 
@@ -102,12 +106,14 @@ class Step:
             step.check_outputs()
         self.forget()
         start = time.perf_counter()
-        yield
+        with PeakMemory() as memory:
+            yield
         seconds = time.perf_counter() - start
         missing = [shown(path) for path in self.outputs if not path.exists()]
         if missing:
             raise StudyError(f"{self.name} ended without writing {', '.join(missing)}")
-        write_json(self.marker, {**self._state(), "seconds": round(seconds, 3)})
+        cost = {"seconds": round(seconds, 3), "peak_memory": memory.peak}
+        write_json(self.marker, {**self._state(), **cost})
 
     def forget(self) -> None:
         """Make the step run again."""
@@ -151,6 +157,21 @@ def prepare_step(study: Study) -> Step:
         inputs=() if study.data == "demo" else (source_path(study),),
         outputs=tuple(folder / name for name in [*files, "dataset.json"]),
         marker=folder / ".step.json",
+    )
+
+
+def audit_step(study: Study) -> Step:
+    """Duplicates, leaks and cheap cues of the prepared images."""
+    folder = prepared_dir(study)
+    return Step(
+        name="audit images",
+        notebook="01_dataset",
+        settings={},
+        code=("dataset/audit.py", "dataset/cues.py"),
+        inputs=(),
+        outputs=(folder / "audit.json", folder / "duplicates.csv"),
+        marker=folder / ".audit.step.json",
+        after=(prepare_step(study),),
     )
 
 
@@ -229,7 +250,10 @@ def table_step(study: Study) -> Step:
         inputs=(),
         outputs=(results_dir(study.run) / "table1.csv",),
         marker=results_dir(study.run) / ".table1.step.json",
-        after=tuple(predict_step(study, model, seed) for model in MODELS for seed in study.seeds),
+        after=(
+            audit_step(study),
+            *(predict_step(study, model, seed) for model in MODELS for seed in study.seeds),
+        ),
     )
 
 
@@ -248,7 +272,7 @@ def figures_step(study: Study) -> Step:
             for suffix in (".png", ".pdf")
         ),
         marker=figures_dir(study.run) / ".step.json",
-        after=(prepare_step(study), *before, table_step(study)),
+        after=(prepare_step(study), audit_step(study), *before, table_step(study)),
     )
 
 
@@ -260,7 +284,7 @@ def report_step(study: Study) -> Step:
         settings={**study.settings(), "seeds": list(study.seeds)},
         code=(
             *("report.py", "report_template/index.html.j2", "report_template/conf.json"),
-            *("evaluation.py", "provenance.py", "study.py"),
+            *("evaluation.py", "provenance.py", "study.py", "dataset/audit.py"),
         ),
         inputs=(NOTEBOOKS / "06_report.ipynb",),
         outputs=(results_dir(study.run) / "report.html",),
@@ -275,7 +299,7 @@ def steps_of(study: Study) -> dict[str, list[Step]]:
     predicted = [predict_step(study, model, seed) for model in MODELS for seed in study.seeds]
     learned = [features_step(study, split) for split in ("train", "valid")]
     return {
-        "01_dataset": [prepare_step(study)],
+        "01_dataset": [prepare_step(study), audit_step(study)],
         "02_custom_cnn": trained["custom_cnn"],
         "03_vgg16_transfer": learned + trained["vgg16"],
         "04_evaluate": [features_step(study, "test"), *predicted, table_step(study)],

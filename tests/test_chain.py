@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 FIGURES = (
     "figure1_samples", "figure2_architecture", "figure3_vgg16", "figure4_custom_cnn",
-    "confusion_matrices", "roc",
+    "confusion_matrices", "roc", "audit_cues", "audit_duplicates",
 )  # fmt: skip
+
+SECRET = "planted-key-5b1e"  # a person's credentials, which no file may ever hold
 
 
 class Project:
@@ -34,7 +36,8 @@ class Project:
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.results, self.figures = root / "results" / "tiny", root / "figures" / "tiny"
         places = {f"FAKEFACE_{n.upper()}": str(root / n) for n in ("data", "results", "figures")}
-        self.environment = {**os.environ, **places, "PYTHONPATH": str(root)}
+        login = {"KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": SECRET, "KAGGLE_API_TOKEN": SECRET}
+        self.environment = {**os.environ, **places, **login, "PYTHONPATH": str(root)}
 
     def start(self, *words: str) -> subprocess.Popen:
         command = "import sys; from fakeface_utils.cli import main; sys.exit(main())"
@@ -108,6 +111,14 @@ def test_one_broken_label_is_noticed(project, tmp_path):
     table.to_csv(path, index=False)
     with pytest.raises(AssertionError):
         check_table1(results)
+
+
+def test_no_credential_is_in_any_output_notebook_log_or_artefact(project):
+    assert SECRET not in project.output
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    assert {".html", ".ipynb", ".log", ".json", ".csv"} <= {path.suffix for path in files}
+    for path in files:
+        assert SECRET.encode() not in path.read_bytes(), path
 
 
 def test_every_artefact_is_there(project):

@@ -1,0 +1,283 @@
+"""What a dataset holds beyond its labels: duplicates, leaks between splits, cheap cues.
+
+A near-duplicate is proposed by a perceptual hash (ImageHash's pHash: 64 bits, a distance of 10 or
+less) and confirmed by the mean absolute difference of the pixels at 64 px (less than 15 of 255):
+the hash alone takes many different faces for the same.
+"""
+
+import functools
+import heapq
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import PIL.Image
+
+from ..files import write_csv, write_json
+from ..progress import progress
+from ..steps import audit_step, prepared_dir
+from ..study import Study
+from .folder import SPLITS
+from .kaggle import PAPER_COUNTS
+from .prepare import read_dataset, read_images, read_manifest
+
+HASH_DISTANCE = 10  # bits of 64 that may differ
+DIFFERENCE = 15.0  # grey levels; the mean over pixels and colours at COMPARED px stays below it
+COMPARED = 64  # pixels a side
+MOST_PAIRS = 20_000  # near-duplicates; a dataset with more isn't one
+UNLIKE = 6  # closest pairs that were not confirmed, kept so that the limit can be judged
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def audit(study: Study) -> dict[str, Any]:
+    """Audit the prepared images of a study, unless that is done.
+
+    Returns:
+        What audit.json holds: sizes, modes, pairs (how many, of each kind), leaked (paths of test
+        images that have a duplicate in training or validation), complete (whether the search for
+        near-duplicates came to its end), cues, cue_images.
+
+    Raises:
+        StudyError: the images aren't prepared.
+    """
+    step = audit_step(study)
+    if not step.is_done():
+        with step.running():
+            _audit(study)
+    return read_audit(study)
+
+
+def read_audit(study: Study) -> dict[str, Any]:
+    """The audit of a study's images, see `audit`."""
+    return json.loads((prepared_dir(study) / "audit.json").read_text(encoding="utf-8"))
+
+
+def summary(study: Study) -> pd.DataFrame:
+    """The audit in words: columns 'looked at' and 'found'."""
+    found, dataset = read_audit(study), read_dataset(study)
+    tests = sum(dataset["counts"]["test"].values())
+    rows = [(f"images in {split}", _against_paper(dataset, split)) for split in SPLITS]
+    rows += [
+        ("sizes", _listed(found["sizes"])),
+        ("colour modes", _listed(found["modes"])),
+        ("unreadable images", f"{len(dataset['unreadable']):,}"),
+    ]
+    for kind, counts in found["pairs"].items():
+        more = "" if found["complete"] or kind == "exact" else " at least: the search was ended"
+        rows += [
+            (
+                f"{kind} duplicates",
+                f"{counts['all']:,} pairs{more}; {counts['across splits']:,} across splits, "
+                f"{counts['across classes']:,} across classes",
+            )
+        ]
+    rows += [
+        (
+            "test images with a duplicate in training or validation",
+            f"{len(found['leaked']):,} of {tests:,}",
+        )
+    ]
+    rows += [
+        (
+            f"class told from {cue} alone",
+            f"{value['accuracy']:.3f} ({value['ci_low']:.3f} to {value['ci_high']:.3f}) of "
+            f"{found['cue_images']:,} training images; chance: 0.5",
+        )
+        for cue, value in found["cues"].items()
+    ]
+    return pd.DataFrame(rows, columns=["looked at", "found"])
+
+
+def _against_paper(dataset: dict[str, Any], split: str) -> str:
+    counts = dataset["counts"][split]
+    here = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    same = set(counts.values()) == {PAPER_COUNTS[split]}
+    return f"{here} (the paper: {'the same' if same else f'{PAPER_COUNTS[split]:,} of each'})"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+
+
+def leak(study: Study) -> str:
+    """The sentence on test images that were seen in training; '' where there are none."""
+    leaked = len(read_audit(study)["leaked"])
+    tests = sum(read_dataset(study)["counts"]["test"].values())
+    return (
+        f"Leak: {leaked:,} of {tests:,} test images have a duplicate or near-duplicate in training "
+        "or validation."
+        if leaked
+        else ""
+    )
+
+
+def read_duplicates(study: Study) -> pd.DataFrame:
+    """Pairs of images, those that cross splits first.
+
+    Returns:
+        kind ('exact', 'near', or 'unlike' for the closest that were not confirmed), split_a,
+        class_a, path_a, the same of b, distance (bits), difference (grey levels).
+    """
+    return pd.read_csv(prepared_dir(study) / "duplicates.csv")
+
+
+def _audit(study: Study) -> None:
+    from .cues import cue_accuracies  # brings scikit-learn: not for those who read an audit
+
+    manifests = [read_manifest(study, split).assign(split=split) for split in SPLITS]
+    table = pd.concat(manifests, ignore_index=True)
+    hashes, thumbnails = fingerprints([read_images(study, split) for split in SPLITS])
+    # Copies to the byte are looked at once; `first` is where the content is seen first.
+    content, _ = pd.factorize(table["sha256"])
+    _, first = np.unique(content, return_index=True)
+    copies = np.flatnonzero(first[content] != np.arange(len(table)))
+    near, unlike, complete = _near_pairs(study, table, hashes, thumbnails, first)
+    pairs = [("exact", first[content[b]], b, 0, 0.0) for b in copies]
+    pairs += [("near", *pair) for pair in near] + [("unlike", *pair) for pair in unlike]
+    duplicates = _described(table, pairs)
+    cues, count = cue_accuracies(manifests[0], thumbnails[: len(manifests[0])])
+    write_csv(prepared_dir(study) / "duplicates.csv", duplicates)
+    sizes = Counter(f"{w} x {h}" for w, h in zip(table["width"], table["height"], strict=True))
+    write_json(
+        prepared_dir(study) / "audit.json",
+        {
+            "sizes": dict(sizes.most_common(10)),
+            "modes": dict(Counter(table["mode"]).most_common()),
+            "pairs": {kind: _counted(duplicates, kind) for kind in ("exact", "near")},
+            "leaked": _leaked(table, content, [(a, b) for a, b, *_ in near]),
+            "complete": complete,
+            "cues": cues,
+            "cue_images": count,
+        },
+    )
+
+
+def fingerprints(splits: list[Bytes]) -> tuple[npt.NDArray[np.uint64], Bytes]:
+    """A perceptual hash and a thumbnail of every image.
+
+    Args:
+        splits: arrays (N, size, size, 3), usually memory-mapped.
+
+    Returns:
+        (N,) the hash's 64 bits, and (N, side, side, 3), of all splits together; side is 16, and 8
+        for images below 112 px, of which 16 would still show the fine detail.
+    """
+    import imagehash  # brings wavelets with it: here only
+
+    side = 16 if splits[0].shape[1] >= 112 else 8
+
+    def work(image: Bytes) -> tuple[npt.NDArray[np.uint64], Bytes]:
+        small = _small(image)
+        thumbnail = small.resize((side, side), PIL.Image.Resampling.BOX)
+        return np.packbits(imagehash.phash(small).hash).view(np.uint64), np.asarray(thumbnail)
+
+    total = sum(map(len, splits))
+    hashes, thumbnails = np.empty(total, np.uint64), np.empty((total, side, side, 3), np.uint8)
+    place = 0
+    with progress(total, "hashing", "image") as bar, ThreadPoolExecutor() as pool:
+        for images in splits:
+            for start in range(0, len(images), 256):
+                for bits, thumbnail in pool.map(work, images[start : start + 256]):
+                    hashes[place], thumbnails[place] = bits[0], thumbnail
+                    place += 1
+                bar.update(len(images[start : start + 256]))
+    return hashes, thumbnails
+
+
+def _small(image: Bytes) -> PIL.Image.Image:
+    """An image at the side at which two are compared."""
+    size = (COMPARED, COMPARED)
+    return PIL.Image.fromarray(image).resize(size, PIL.Image.Resampling.BILINEAR)
+
+
+def difference(a: Bytes, b: Bytes) -> float:
+    """Mean absolute difference of two arrays of one shape, in grey levels."""
+    return float(np.abs(a.astype(np.int16) - b).mean())
+
+
+def _near_pairs(
+    study: Study,
+    table: pd.DataFrame,
+    hashes: npt.NDArray[np.uint64],
+    thumbnails: Bytes,
+    members: npt.NDArray[np.int64],
+) -> tuple[list[tuple], list[tuple], bool]:
+    """Near-duplicates among the members, the closest that are none, whether all were compared."""
+    images = {split: read_images(study, split) for split in SPLITS}
+    start = {split: int((table["split"] == split).to_numpy().argmax()) for split in SPLITS}
+    split_of = table["split"].to_numpy()
+
+    @functools.lru_cache(256)
+    def small(index: int) -> Bytes:
+        split = split_of[index]
+        return np.asarray(_small(images[split][index - start[split]]))
+
+    near: list[tuple] = []
+    unlike: list[tuple] = []  # a heap: its head is the least alike
+    members = np.sort(members)
+    hashes = hashes[members]
+    for place in range(len(members)):
+        bits = np.bitwise_count(hashes[place] ^ hashes[place + 1 :])
+        others = np.flatnonzero(bits <= HASH_DISTANCE)
+        a, candidates = int(members[place]), members[place + 1 :][others]
+        apart = np.abs(thumbnails[a].astype(np.int16) - thumbnails[candidates])
+        for b, distance, coarse in zip(
+            candidates, bits[others], apart.mean(axis=(1, 2, 3)), strict=True
+        ):
+            pair = (a, int(b), int(distance))
+            # Averaging can't enlarge a difference, rounding can, by less than one.
+            confirmed = coarse < DIFFERENCE + 1 and difference(small(a), small(b)) < DIFFERENCE
+            if confirmed:
+                near.append((*pair, difference(small(a), small(b))))
+            elif len(unlike) < UNLIKE:
+                heapq.heappush(unlike, (-coarse, *pair))
+            else:
+                heapq.heappushpop(unlike, (-coarse, *pair))
+        if len(near) > MOST_PAIRS:
+            return near, [], False
+    return near, [(a, b, d, difference(small(a), small(b))) for _, a, b, d in unlike], True
+
+
+def _described(table: pd.DataFrame, pairs: list[tuple]) -> pd.DataFrame:
+    """Pairs of row numbers as pairs of named images."""
+    columns = ["kind", "a", "b", "distance", "difference"]
+    found = pd.DataFrame(pairs, columns=columns).astype({"a": int, "b": int})
+    kinds = np.where(table["label"] == 1, "fake", "real")
+    for side in ("a", "b"):
+        rows = found.pop(side)
+        found[f"split_{side}"] = table["split"].to_numpy()[rows]
+        found[f"class_{side}"] = kinds[rows]
+        found[f"path_{side}"] = table["path"].to_numpy()[rows]
+    same = found["split_a"] == found["split_b"]
+    order = found.assign(same=same).sort_values(["kind", "same", "difference"], kind="stable").index
+    sides = [f"{what}_{side}" for side in "ab" for what in ("split", "class", "path")]
+    return found.loc[order, ["kind", *sides, "distance", "difference"]].round({"difference": 2})
+
+
+def _counted(duplicates: pd.DataFrame, kind: str) -> dict[str, int]:
+    """How many pairs of a kind there are, and how many cross splits or classes."""
+    found = duplicates[duplicates["kind"] == kind]
+    return {
+        "all": len(found),
+        "across splits": int((found["split_a"] != found["split_b"]).sum()),
+        "across classes": int((found["class_a"] != found["class_b"]).sum()),
+    }
+
+
+def _leaked(
+    table: pd.DataFrame, content: npt.NDArray[np.int64], near: list[tuple[int, int]]
+) -> list[str]:
+    """The test images of which training or validation has a copy or a near-duplicate."""
+    test = (table["split"] == "test").to_numpy()
+    learned = set(content[~test])
+    leaked = learned & set(content[test])
+    for a, b in near:
+        for one, other in ((content[a], content[b]), (content[b], content[a])):
+            if other in learned:
+                leaked.add(one)
+    return table["path"][test & np.isin(content, list(leaked))].tolist()
