@@ -9,9 +9,10 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 AT_ONCE = 256  # images written together: what a kill loses
 
@@ -50,20 +51,24 @@ class JournaledArray:
         self._array.truncate(end if self.done else 0)
         if not self.done:
             self._array.write(_header((0, *shape)))
-        self._pixels: list[bytes] = []
+        self._pixels: list[Any] = []
         self._rows: list[bytes] = []
 
-    def append(self, pixels: bytes, row: dict[str, Any]) -> None:
-        """Take one image: its pixels, none where its `reason` isn't empty, and its line."""
-        self._pixels.append(pixels)
+    def append(self, pixels: npt.NDArray[np.uint8] | None, row: dict[str, Any]) -> None:
+        """Take one image: its pixels, None where its `reason` isn't empty, and its line."""
+        if pixels is not None:
+            self._pixels.append(pixels)
         self._rows.append(json.dumps(row).encode() + b"\n")
         if len(self._rows) == AT_ONCE:
             self.write()
 
     def write(self) -> None:
         """Write what was taken."""
-        for file, parts in ((self._array, self._pixels), (self._journal, self._rows)):
-            file.write(b"".join(parts))
+        files: tuple[tuple[BinaryIO, list[Any]], ...]
+        files = (self._array, self._pixels), (self._journal, self._rows)
+        for file, parts in files:
+            for part in parts:
+                file.write(part)  # an array as it lies in memory, without a copy
             file.flush()
             os.fsync(file.fileno())
             parts.clear()

@@ -40,7 +40,9 @@ from .journal import JournaledArray, finish
 AHEAD = 256  # images decoded before they are written: bounds memory
 KEY = "made_from.json"  # what a preparation was begun with: another can't go on with it
 JOURNALS = (KEY, *(f"{split}.jsonl" for split in SPLITS))
-Decoded = tuple[bytes, dict[str, Any]]  # an image's pixels and its line in the journal
+Decoded = tuple[
+    npt.NDArray[np.uint8] | None, dict[str, Any]
+]  # an image's pixels and its line in the journal
 
 
 def prepare(study: Study) -> dict[str, Any]:
@@ -237,9 +239,9 @@ def _decode_all(study: Study, source: Folder | Zip, images: list[Image], folder:
             pixels, seen = decode(raw, study.image_size, study.resize_filter)
         except UNREADABLE as error:
             unknown = isinstance(error, PIL.UnidentifiedImageError)  # its text names a buffer
-            return b"", row | {"reason": "not an image" if unknown else str(error) or "broken"}
+            return None, row | {"reason": "not an image" if unknown else str(error) or "broken"}
         sha256 = hashlib.sha256(raw).hexdigest()
-        return pixels.tobytes(), row | {"bytes": len(raw)} | seen | {"sha256": sha256}
+        return pixels, row | {"bytes": len(raw)} | seen | {"sha256": sha256}
 
     members = {split: [image for image in images if image.split == split] for split in SPLITS}
     arrays = {split: JournaledArray(folder / split, _shape(study)) for split in SPLITS}
