@@ -1,8 +1,6 @@
-"""Table 1 of the paper from predictions: metrics, intervals and verdicts.
+"""Table 1 of the paper from predictions, and both models on the same images.
 
-The verdict rule was written down before any result: our seeds are a sample of runs, and the paper
-is one more run. A value of the paper is reproduced if it lies inside the 95 % prediction interval
-of our seeds, and undecided where that interval is wider than +-0.02.
+The intervals and the rule of the verdicts are those of `statistics`.
 """
 
 import math
@@ -10,7 +8,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.stats
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -18,18 +15,20 @@ from sklearn.metrics import (
     precision_score,
     recall_score,
 )
+from statsmodels.stats.contingency_tables import mcnemar
 
 from .dataset.audit import read_audit
 from .dataset.kaggle import PAPER_COUNTS
 from .dataset.prepare import read_dataset
 from .files import write_csv
-from .paths import MODELS, PACKAGE, results_dir, seed_dir
+from .paper import paper_table1
+from .paths import MODELS, results_dir, seed_dir
+from .statistics import bootstrap, interval, resampled, verdict, verdict_on_differences
 from .steps import table_step
 from .study import Study
 
 METRICS = ("accuracy", "precision", "recall", "f1")
-WIDEST = 0.02  # half width of a prediction interval beyond which a verdict means nothing
-RESAMPLES = 10_000
+RIGHT = ["both", "only_custom_cnn", "only_vgg16", "neither"]  # which of the two got an image right
 TITLES = {"custom_cnn": "custom CNN", "vgg16": "VGG16"}
 
 
@@ -57,82 +56,28 @@ def metrics(
     }
 
 
-def confusion(labels: npt.ArrayLike, p_fake: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """[[TP, FN], [FP, TN]] with fake positive: rows are the truth, fake first."""
-    return confusion_matrix(labels, np.asarray(p_fake) >= 0.5, labels=[1, 0])
-
-
-def bootstrap(
+def confusion(
     labels: npt.ArrayLike, p_fake: npt.ArrayLike, positive_class: str = "fake"
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Metrics of resampled test sets, `RESAMPLES` of each, drawn with seed 0.
-
-    Drawing N images with replacement is drawing the four cells of the confusion matrix from a
-    multinomial distribution; the metrics depend on nothing else.
-    """
-    matrix = confusion(labels, p_fake)
-    if positive_class == "real":
-        matrix = matrix[::-1, ::-1]
-    drawn = np.random.default_rng(0).multinomial(
-        matrix.sum(), matrix.ravel() / matrix.sum(), RESAMPLES
-    )
-    tp, fn, fp, tn = drawn.T.astype("float64")
-    return {
-        "accuracy": (tp + tn) / matrix.sum(),
-        "precision": tp / np.maximum(tp + fp, 1),
-        "recall": tp / np.maximum(tp + fn, 1),
-        "f1": 2 * tp / np.maximum(2 * tp + fp + fn, 1),
-    }
-
-
-def interval(values: list[float], test_variance: float) -> tuple[float, float]:
-    """The 95 % interval of a metric's mean over seeds, for the finite test set too.
-
-    m +- t(n-1) * sqrt(s^2 / n + test_variance): the seeds share one test set, so that its chance
-    doesn't average out over them.
-
-    Args:
-        values: the metric of each seed, at least two.
-        test_variance: the metric's variance over test sets of this size.
-    """
-    n = len(values)
-    half = scipy.stats.t.ppf(0.975, n - 1) * math.sqrt(np.var(values, ddof=1) / n + test_variance)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
-
-
-def verdict(values: list[float], paper: float, reason: str = "") -> str:
-    """The verdict on one value of the paper.
-
-    Args:
-        values: our metric, one value per seed.
-        paper: the value the paper prints.
-        reason: why the two can't be compared at all; '' where they can.
-
-    Returns:
-        'reproduced', 'not reproduced', 'undecided' or 'not comparable (reason)'.
-    """
-    n = len(values)
-    if not reason and n < 2:
-        reason = "one seed"
-    if reason:
-        return f"not comparable ({reason})"
-    spread = np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
-    half = scipy.stats.t.ppf(0.975, n - 1) * spread
-    if half > WIDEST:
-        return "undecided"
-    inside = abs(paper - np.mean(values)) <= half
-    return "reproduced" if inside else "not reproduced"
+) -> npt.NDArray[np.int64]:
+    """[[TP, FN], [FP, TN]]: rows are the truth, the positive class first."""
+    order = [1, 0] if positive_class == "fake" else [0, 1]
+    return confusion_matrix(labels, np.asarray(p_fake) >= 0.5, labels=order)
 
 
 def not_comparable(study: Study) -> str:
-    """Why this run's numbers can't be held against the paper's; '' where they can."""
+    """Why this run's numbers can't be held against the paper's; '' where they can.
+
+    The first that holds of: generated data, other image counts, other settings, one seed.
+    """
     dataset = read_dataset(study)
     if dataset["generated"]:
         return "generated data"
     if any(set(dataset["counts"][split].values()) != {n} for split, n in PAPER_COUNTS.items()):
         return "other image counts"
     differing = [name for name in study.differences()["setting"] if name != "data"]
-    return f"other settings: {', '.join(differing)}" if differing else ""
+    if differing:
+        return f"other settings: {', '.join(differing)}"
+    return "one seed" if len(study.seeds) < 2 else ""
 
 
 def read_predictions(study: Study, model: str, seed: int) -> pd.DataFrame:
@@ -161,7 +106,7 @@ def table1(study: Study) -> pd.DataFrame:
 
 
 def _table1(study: Study) -> pd.DataFrame:
-    paper = pd.read_csv(PACKAGE / "paper_table1.csv").set_index(["metric", "model"])["paper"]
+    paper = paper_table1()
     reason = not_comparable(study)
     leaked = read_audit(study)["leaked"]
     rows = []
@@ -170,7 +115,9 @@ def _table1(study: Study) -> pd.DataFrame:
         rest = [t[~t["path"].isin(leaked)] for t in tables] if leaked else []
         unleaked = [metrics(t["label"], t["p_fake"], study.positive_class) for t in rest]
         ours = [metrics(t["label"], t["p_fake"], study.positive_class) for t in tables]
-        drawn = [bootstrap(t["label"], t["p_fake"], study.positive_class) for t in tables]
+        drawn = [
+            bootstrap(confusion(t["label"], t["p_fake"], study.positive_class)) for t in tables
+        ]
         for metric in METRICS:
             values = [found[metric] for found in ours]
             mean = float(np.mean(values))
@@ -197,6 +144,27 @@ def _table1(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def seed_by_seed(study: Study) -> pd.DataFrame:
+    """Both models on the same test images, seed by seed, with McNemar's exact test.
+
+    The test compares two fitted networks, not two methods: a seed's p-value says whether these two
+    networks err equally often, and nothing about the next training. So none is singled out.
+
+    Returns:
+        seed; how many images both, only_custom_cnn, only_vgg16 and neither got right; p_value.
+    """
+    rows = []
+    for seed in study.seeds:
+        custom, vgg16 = (
+            table["label"] == (table["p_fake"] >= 0.5)
+            for table in (read_predictions(study, model, seed) for model in ("custom_cnn", "vgg16"))
+        )
+        square = confusion_matrix(custom, vgg16, labels=[True, False])
+        counts = dict(zip(RIGHT, square.ravel(), strict=True))
+        rows.append({"seed": seed, **counts, "p_value": float(mcnemar(square, exact=True).pvalue)})
+    return pd.DataFrame(rows)
+
+
 def claim_better(study: Study) -> dict[str, object]:
     """The claim 'the custom CNN is better', section 5: the difference of the mean accuracies.
 
@@ -207,27 +175,29 @@ def claim_better(study: Study) -> dict[str, object]:
     Returns:
         difference, low, high (accuracy, custom CNN minus VGG16, 95 %) and the verdict.
     """
-    right = {
-        model: [
-            (t["label"] == (t["p_fake"] >= 0.5)).to_numpy(dtype="float64")
-            for t in (read_predictions(study, model, seed) for seed in study.seeds)
-        ]
-        for model in MODELS
+    pairs = seed_by_seed(study)
+    images = pairs.loc[0, RIGHT].sum()
+    better, worse = pairs["only_custom_cnn"] / images, pairs["only_vgg16"] / images
+    values = better - worse
+    if len(pairs) > 1:
+        # An image counts 1, -1 or 0: its variance is the mean square less the squared mean.
+        low, high = interval(list(values), float((better + worse - values**2).mean() / images))
+    else:
+        _, gained, lost, _ = resampled(pairs.loc[0, RIGHT]).T
+        low, high = np.quantile((gained - lost) / images, [0.025, 0.975])
+    said = verdict_on_differences([(low, high)], not_comparable(study))
+    return {
+        "difference": float(values.mean()),
+        "low": float(low),
+        "high": float(high),
+        "verdict": said,
     }
-    paired: list[npt.NDArray[np.float64]] = [
-        c - v for c, v in zip(right["custom_cnn"], right["vgg16"], strict=True)
+
+
+def read_histories(study: Study, model: str) -> pd.DataFrame:
+    """The histories of all seeds of a model, with a column seed."""
+    tables = [
+        pd.read_csv(seed_dir(study.run, model, seed) / "history.csv").assign(seed=seed)
+        for seed in study.seeds
     ]
-    values = [float(pair.mean()) for pair in paired]
-    if len(values) > 1:
-        low, high = interval(values, float(np.mean([pair.var() / len(pair) for pair in paired])))
-    else:
-        found = scipy.stats.bootstrap(
-            (paired[0],), np.mean, n_resamples=RESAMPLES, method="percentile", rng=0, batch=100
-        ).confidence_interval
-        low, high = float(found.low), float(found.high)
-    reason = not_comparable(study) or ("one seed" if len(study.seeds) < 2 else "")
-    if reason:
-        said = f"not comparable ({reason})"
-    else:
-        said = "reproduced" if low > 0 else "not reproduced" if high < 0 else "undecided"
-    return {"difference": float(np.mean(values)), "low": low, "high": high, "verdict": said}
+    return pd.concat(tables, ignore_index=True)

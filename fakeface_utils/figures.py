@@ -19,13 +19,13 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from .dataset.audit import COMPARED, DIFFERENCE, read_audit, read_duplicates
 from .dataset.folder import CLASSES, SPLITS
 from .dataset.prepare import read_dataset, read_images, read_manifest
-from .evaluation import TITLES, confusion, read_predictions
+from .evaluation import TITLES, confusion, read_histories, read_predictions
 from .files import write_atomic
-from .paths import MODELS, figures_dir, results_dir, seed_dir
+from .paper import PAPER_BEST_EPOCH
+from .paths import MODELS, figures_dir, results_dir
 from .steps import FIGURES, figures_step
 from .study import Study
 
-PAPER_BEST_EPOCH = {"custom_cnn": 6, "vgg16": 7}  # section 5: where overfitting starts
 TRAIN, VALID = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
 STYLE: Any = {"figure.dpi": 100, "savefig.dpi": 160, "axes.grid": True, "pdf.fonttype": 42}
 Drawn = tuple[Figure, str]  # a figure and its text alternative
@@ -116,15 +116,6 @@ def architecture(study: Study) -> Drawn:
     )
     layers = ", ".join(table["layer"])
     return figure, f"The custom CNN's layers from input to output: {layers}; {total:,} parameters."
-
-
-def read_histories(study: Study, model: str) -> pd.DataFrame:
-    """The histories of all seeds of a model, with a column seed."""
-    tables = [
-        pd.read_csv(seed_dir(study.run, model, seed) / "history.csv").assign(seed=seed)
-        for seed in study.seeds
-    ]
-    return pd.concat(tables, ignore_index=True)
 
 
 def best_epoch(study: Study, model: str) -> int:

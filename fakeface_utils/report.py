@@ -7,10 +7,20 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
+from .claims import claims
 from .dataset.audit import leak, read_duplicates, summary
-from .evaluation import METRICS, TITLES, claim_better, metrics, read_predictions, table1
-from .figures import PAPER_BEST_EPOCH, alternative_text, best_epoch, read_histories
+from .evaluation import (
+    METRICS,
+    TITLES,
+    claim_better,
+    metrics,
+    read_predictions,
+    seed_by_seed,
+    table1,
+)
+from .figures import alternative_text
 from .files import size, write_atomic
+from .paper import paper_against_itself, paper_sizes
 from .paths import MODELS, PACKAGE, figures_dir, results_dir
 from .provenance import notices, record
 from .study import Study, open_questions
@@ -116,6 +126,47 @@ def verdicts(study: Study) -> HTML:
     return HTML(_table(shown) + claim + _table(pd.DataFrame(rows), caption))
 
 
+def text_claims(study: Study) -> HTML:
+    """The claims of the paper's text, what is found, and the verdicts."""
+    return HTML(_table(claims(study)))
+
+
+def mcnemar_table(study: Study) -> HTML:
+    """Both models on the same test images, seed by seed."""
+    table = seed_by_seed(study)
+    small = table["p_value"].map(lambda p: "below 0.0001" if p < 0.0001 else f"{p:.4f}")
+    titles = {
+        "both": "both right",
+        "only_custom_cnn": "only custom CNN right",
+        "only_vgg16": "only VGG16 right",
+        "neither": "both wrong",
+        "p_value": "McNemar's p",
+    }
+    return HTML(_table(table.assign(p_value=small).rename(columns=titles)))
+
+
+def paper_itself() -> HTML:
+    """The confusion matrices behind the paper's Table 1, and the sizes of its networks."""
+    table = paper_against_itself()
+    shown = pd.DataFrame({"model": table["model"].map(TITLES)})
+    shown = shown.assign(**{cell.upper(): table[cell] for cell in ("tp", "fn", "fp", "tn")})
+    shown = shown.assign(**{name: table[name].map("{:.5f}".format) for name in METRICS})
+    shown["differs from print"] = table["differs"].replace("", "none")
+    caption = "Confusion matrices that agree with three or four of the printed figures, best first"
+    sizes = paper_sizes()[["parameters", "multiply_adds", "trained"]].reset_index(names="network")
+    titles = {
+        "custom_cnn": "custom CNN",
+        "vgg16": "VGG16 of Table 1: frozen base, new head",
+        "published": "VGG16 as published",
+    }
+    sizes["network"] = sizes["network"].map(titles)
+    sizes = sizes.rename(
+        columns={"multiply_adds": "multiply-adds per image", "trained": "trained parameters"}
+    )
+    by_size = "Smaller and lighter: the three comparisons, at the paper's settings"
+    return HTML(_table(shown, caption) + _table(sizes, by_size))
+
+
 def figure(study: Study, name: str, caption: str) -> HTML:
     """A figure with its text alternative, inside the page."""
     data = base64.b64encode((figures_dir(study.run) / f"{name}.png").read_bytes()).decode()
@@ -124,20 +175,6 @@ def figure(study: Study, name: str, caption: str) -> HTML:
         f'<figure><img src="data:image/png;base64,{data}" alt="{alternative}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
-
-
-def overfitting(study: Study) -> HTML:
-    """Where validation loss is lowest, beside the paper's epochs."""
-    rows = [
-        {
-            "model": TITLES[model],
-            "lowest validation loss here (epoch)": best_epoch(study, model),
-            "in the paper (epoch)": PAPER_BEST_EPOCH[model],
-            "epochs trained": int(read_histories(study, model)["epoch"].max()),
-        }
-        for model in MODELS
-    ]
-    return HTML(_table(pd.DataFrame(rows)))
 
 
 def sizes_and_times(study: Study) -> HTML:

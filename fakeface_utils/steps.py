@@ -246,7 +246,7 @@ def table_step(study: Study) -> Step:
         name="Table 1",
         notebook="04_evaluate",
         settings={**study.settings(), "seeds": list(study.seeds)},
-        code=("evaluation.py", "paper_table1.csv"),
+        code=("evaluation.py", "statistics.py", "paper.py", "paper_table1.csv"),
         inputs=(),
         outputs=(results_dir(study.run) / "table1.csv",),
         marker=results_dir(study.run) / ".table1.step.json",
@@ -264,7 +264,7 @@ def figures_step(study: Study) -> Step:
         name="figures",
         notebook="05_figures",
         settings={"seeds": list(study.seeds)},
-        code=("figures.py", "evaluation.py"),
+        code=("figures.py", "evaluation.py", "paper.py"),
         inputs=(NOTEBOOKS / "05_figures.ipynb",),
         outputs=tuple(
             figures_dir(study.run) / f"{name}{suffix}"
@@ -284,7 +284,8 @@ def report_step(study: Study) -> Step:
         settings={**study.settings(), "seeds": list(study.seeds)},
         code=(
             *("report.py", "report_template/index.html.j2", "report_template/conf.json"),
-            *("evaluation.py", "provenance.py", "study.py", "dataset/audit.py"),
+            *("evaluation.py", "statistics.py", "claims.py", "paper.py", "paper_table1.csv"),
+            *("provenance.py", "study.py", "dataset/audit.py"),
         ),
         inputs=(NOTEBOOKS / "06_report.ipynb",),
         outputs=(results_dir(study.run) / "report.html",),

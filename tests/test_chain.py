@@ -283,6 +283,28 @@ def test_the_report_says_what_a_reader_asks_first(page):
     assert sum("0.9718" in row for row in rows) == 1
 
 
+def test_the_report_gives_every_claim_a_verdict(page):
+    def rows_under(heading):
+        title = next(tag for tag in page.find_all("h2") if heading in tag.get_text())
+        return [
+            [cell.get_text() for cell in row.find_all("td")]
+            for row in title.find_next("table").tbody.find_all("tr")
+        ]
+
+    claims = rows_under("The paper's claims")
+    assert [row[-1] for row in claims] == [
+        *["not comparable (generated data)"] * 6,
+        *("not reproduced", "reproduced", "not reproduced"),
+    ]
+    assert all(len(row[2]) > 20 for row in claims)
+    seeds = rows_under("McNemar, seed by seed")
+    assert [row[0] for row in seeds] == ["0", "1"]
+    assert [sum(map(int, row[1:5])) for row in seeds] == [48, 48]
+    matrices = rows_under("The paper against itself")
+    assert ["9,644", "356", "208", "9,792"] == matrices[0][1:5]
+    assert [row[-1] for row in matrices if "VGG16" in row[0]].count("none") == 1
+
+
 @pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_report_in_a_browser(project, width):

@@ -1,10 +1,14 @@
-"""Table 1's numbers, intervals and verdicts against known and hand-computed values."""
+"""Table 1's numbers and the comparison of both models against known and hand-computed values."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fakeface_utils import evaluation
-from fakeface_utils.evaluation import bootstrap, confusion, interval, metrics, verdict
+from fakeface_utils.evaluation import claim_better, confusion, metrics, seed_by_seed
+from fakeface_utils.paths import seed_dir
+from fakeface_utils.report import collapsed
+from fakeface_utils.study import load_study
 
 
 def predictions(tp, fn, fp, tn):
@@ -31,7 +35,7 @@ def test_real_as_the_positive_class_swaps_the_classes():
     found = metrics(labels, p_fake, "real")
     assert found["precision"] == pytest.approx(45 / 55)
     assert found["recall"] == pytest.approx(45 / 50)
-    assert bootstrap(labels, p_fake, "real")["recall"].mean() == pytest.approx(0.9, abs=0.005)
+    assert confusion(labels, p_fake, "real").tolist() == [[45, 5], [10, 40]]
 
 
 def test_half_is_fake_and_no_positive_call_is_precision_zero():
@@ -39,57 +43,128 @@ def test_half_is_fake_and_no_positive_call_is_precision_zero():
     assert metrics([1, 0], [0.1, 0.1])["precision"] == 0
 
 
-def test_the_bootstrap_has_the_binomial_variance():
-    drawn = bootstrap(*predictions(900, 100, 50, 950))
-    assert drawn["accuracy"].mean() == pytest.approx(0.925, abs=0.001)
-    assert drawn["accuracy"].var() == pytest.approx(0.925 * 0.075 / 2000, rel=0.05)
-    resampled_recall = drawn["recall"].var()
-    assert resampled_recall == pytest.approx(0.9 * 0.1 / 1000, rel=0.05)
-
-
-def test_the_interval_by_hand():
-    # mean 0.9, s = 0.01, t(2) = 4.302653: half width 4.302653 * sqrt(0.0001 / 3 + 0.00002)
-    low, high = interval([0.89, 0.90, 0.91], 0.00002)
-    assert low == pytest.approx(0.9 - 0.0314221, abs=1e-6)
-    assert high == pytest.approx(0.9 + 0.0314221, abs=1e-6)
-
-
 @pytest.mark.parametrize(
-    ("values", "paper", "reason", "expected"),
+    ("profile", "counts", "generated", "seeds", "expected"),
     [
-        # s = 0.001, t(4) = 2.7764: half width of the prediction interval 0.00304 at n = 5
-        ([0.969, 0.970, 0.970, 0.970, 0.971], 0.9718, "", "reproduced"),
-        ([0.959, 0.960, 0.960, 0.960, 0.961], 0.9718, "", "not reproduced"),
-        ([0.979, 0.980, 0.980, 0.980, 0.981], 0.9718, "", "not reproduced"),
-        ([0.90, 0.97, 0.99], 0.9718, "", "undecided"),
-        ([0.9718], 0.9718, "", "not comparable (one seed)"),
-        ([0.97, 0.97, 0.97], 0.97, "generated data", "not comparable (generated data)"),
-    ],
-)
-def test_the_verdict_rule(values, paper, reason, expected):
-    assert verdict(values, paper, reason) == expected
-
-
-@pytest.mark.parametrize(
-    ("profile", "counts", "generated", "expected"),
-    [
-        ("paper", (50_000, 10_000, 10_000), False, ""),
-        ("paper", (50_000, 10_000, 10_000), True, "generated data"),
-        ("paper", (600, 150, 200), False, "other image counts"),
-        ("demo", (50_000, 10_000, 10_000), False, "other settings: image_size"),
+        ("paper", (50_000, 10_000, 10_000), False, 2, ""),
+        ("paper", (50_000, 10_000, 10_000), False, 1, "one seed"),
+        ("paper", (50_000, 10_000, 10_000), True, 2, "generated data"),
+        ("paper", (600, 150, 200), False, 2, "other image counts"),
+        ("demo", (50_000, 10_000, 10_000), False, 2, "other settings: image_size, "),
     ],
 )
 def test_only_the_papers_counts_and_settings_are_comparable(
-    monkeypatch, profile, counts, generated, expected
+    monkeypatch, profile, counts, generated, seeds, expected
 ):
-    from fakeface_utils.study import load_study
-
     splits = zip(("train", "valid", "test"), counts, strict=True)
     dataset = {
         "generated": generated,
         "counts": {split: {"real": n, "fake": n} for split, n in splits},
     }
     monkeypatch.setattr(evaluation, "read_dataset", lambda study: dataset)
-    assert evaluation.not_comparable(load_study(profile)).startswith(expected)
-    if not expected:
-        assert evaluation.not_comparable(load_study(profile)) == ""
+    found = evaluation.not_comparable(load_study(profile, seeds=seeds))
+    assert found.startswith(expected) if expected else found == ""
+
+
+def write_predictions(study, model, seed, right):
+    """Predictions of a test set, half fake, that are right where told."""
+    labels = np.arange(len(right)) % 2
+    p_fake = np.where(right, labels, 1 - labels) * 0.8 + 0.1
+    folder = seed_dir(study.run, model, seed)
+    folder.mkdir(parents=True)
+    table = pd.DataFrame({"path": [f"{n}.jpg" for n in range(len(right))], "label": labels})
+    table.assign(p_fake=p_fake).to_csv(folder / "predictions.csv", index=False)
+
+
+def study_of(monkeypatch, counts, reason=""):
+    """A study whose seeds have these numbers of images right: both, custom CNN, VGG16, neither."""
+    monkeypatch.setattr(evaluation, "not_comparable", lambda study: reason)
+    monkeypatch.setattr(evaluation, "read_audit", lambda study: {"leaked": []})
+    study = load_study(run="made-up", seeds=len(counts))
+    for seed, numbers in enumerate(counts):
+        write_predictions(study, "custom_cnn", seed, np.repeat([1, 1, 0, 0], numbers))
+        write_predictions(study, "vgg16", seed, np.repeat([1, 0, 1, 0], numbers))
+    return study
+
+
+def test_mcnemar_by_hand_and_as_published(places, monkeypatch):
+    # Growth of tubercle bacilli on two media (Armitage and Berry 1994, p. 127): 12 against 2 of 50
+    # specimens, exact P = 0.0129. By hand: 2 * (1 + 14 + 91) / 2**14, and 2 * (1 + 10) / 2**10.
+    counts = [(20, 12, 2, 16), (20, 2, 12, 16), (5, 9, 1, 5), (5, 3, 3, 5)]
+    table = seed_by_seed(study_of(monkeypatch, counts))
+    assert table["seed"].tolist() == [0, 1, 2, 3]
+    assert [tuple(row) for row in table[evaluation.RIGHT].to_numpy()] == counts
+    expected = [212 / 2**14, 212 / 2**14, 22 / 2**10, 1]
+    assert table["p_value"].tolist() == pytest.approx(expected, rel=1e-9)
+    assert round(expected[0], 4) == 0.0129
+
+
+def test_the_difference_of_the_models_by_hand(places, monkeypatch):
+    study = study_of(monkeypatch, [(80, 10, 2, 8), (80, 12, 2, 6), (80, 14, 2, 4)])
+    found = claim_better(study)
+    # Differences 0.08, 0.10, 0.12: s^2 / n = 0.0004 / 3. t(2) = 4.302653. Variances over images
+    # (0.12 - 0.08^2) / 100, (0.14 - 0.10^2) / 100, (0.16 - 0.12^2) / 100: mean 0.00129733.
+    assert found["difference"] == pytest.approx(0.10)
+    assert found["high"] - 0.10 == pytest.approx(0.162744, abs=1e-6)
+    assert 0.10 - found["low"] == pytest.approx(0.162744, abs=1e-6)
+    assert found["verdict"] == "undecided"
+
+
+def test_one_seeds_difference_has_a_paired_bootstrap(places, monkeypatch):
+    found = claim_better(study_of(monkeypatch, [(340, 30, 10, 20)], reason="one seed"))
+    half = 1.96 * ((0.1 - 0.05**2) / 400) ** 0.5
+    assert found["difference"] == pytest.approx(0.05)
+    assert found["low"] == pytest.approx(0.05 - half, abs=0.003)
+    assert found["high"] == pytest.approx(0.05 + half, abs=0.003)
+    assert found["verdict"] == "not comparable (one seed)"
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([(700, 200, 10, 90), (700, 210, 10, 80), (700, 190, 10, 100)], "reproduced"),
+        ([(700, 10, 200, 90), (700, 10, 210, 80), (700, 10, 190, 100)], "not reproduced"),
+        ([(700, 10, 10, 280), (700, 12, 10, 278), (700, 10, 12, 278)], "undecided"),
+        # A collapsed custom CNN (half right) is one seed of three.
+        ([(700, 200, 10, 90), (700, 210, 10, 80), (400, 100, 400, 100)], "undecided"),
+    ],
+)
+def test_the_claim_that_the_custom_cnn_is_better(places, monkeypatch, counts, expected):
+    assert claim_better(study_of(monkeypatch, counts))["verdict"] == expected
+
+
+def test_table1_by_hand(places, monkeypatch):
+    study = study_of(monkeypatch, [(80, 10, 2, 8), (80, 12, 2, 6), (80, 14, 2, 4)])
+    table = evaluation._table1(study).set_index(["metric", "model"])
+    row = table.loc["accuracy", "custom_cnn"]  # 0.90, 0.92, 0.94
+    assert row["ours_mean"] == pytest.approx(0.92)
+    assert row["ours_sd"] == pytest.approx(0.02)
+    half = 4.302653 * (0.02**2 / 3 + 0.92 * 0.08 / 100) ** 0.5
+    assert row["ci_low"] == pytest.approx(0.92 - half, abs=1e-6)
+    assert row["ci_high"] == 1
+    recall = table.loc["recall", "custom_cnn"]  # of 50 fakes 45, 46, 47
+    assert recall["ours_mean"] == pytest.approx(0.92)
+    half = 4.302653 * (0.02**2 / 3 + (0.1 * 0.9 + 0.08 * 0.92 + 0.06 * 0.94) / 3 / 50) ** 0.5
+    assert recall["ci_low"] == pytest.approx(0.92 - half, abs=0.005)
+    assert row["verdict"] == "undecided"
+    assert table.loc[("accuracy", "vgg16"), "verdict"] == "not reproduced"  # 0.82 three times
+    assert table["paper"].tolist()[:2] == [0.9718, 0.9789]
+
+
+def test_one_seeds_table1_has_the_bootstrap_over_test_images(places, monkeypatch):
+    study = study_of(monkeypatch, [(340, 30, 10, 20)], reason="one seed")
+    row = evaluation._table1(study).set_index(["metric", "model"]).loc["accuracy", "custom_cnn"]
+    half = 1.96 * (0.925 * 0.075 / 400) ** 0.5
+    assert row["ci_low"] == pytest.approx(0.925 - half, abs=0.003)
+    assert row["ci_high"] == pytest.approx(0.925 + half, abs=0.003)
+    assert np.isnan(row["ours_sd"])
+    assert row["verdict"] == "not comparable (one seed)"
+
+
+def test_a_collapsed_seed_is_named(places, monkeypatch):
+    study = study_of(monkeypatch, [(80, 10, 2, 8), (80, 12, 2, 6)])
+    path = seed_dir(study.run, "custom_cnn", 1) / "predictions.csv"
+    pd.read_csv(path).assign(p_fake=0.4999).to_csv(path, index=False)
+    assert collapsed(study) == ["custom CNN, seed 1, collapsed: one output for all test images."]
+    row = evaluation._table1(study).iloc[0]
+    assert row["ours_mean"] == pytest.approx((0.90 + 0.50) / 2)
