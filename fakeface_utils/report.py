@@ -7,12 +7,14 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
+from .ablations import CAPTION, read_ablations, summary
 from .evaluation import METRICS, TITLES, claim_better, metrics, read_predictions, table1
 from .figures import PAPER_BEST_EPOCH, alternative_text, best_epoch, read_histories
 from .files import write_atomic
 from .paths import MODELS, PACKAGE, figures_dir, results_dir
 from .provenance import notices, record
-from .study import Study, open_questions
+from .questions import open_questions
+from .study import Study
 
 
 def _table(table: pd.DataFrame, caption: str = "") -> str:
@@ -177,6 +179,18 @@ def data(study: Study) -> HTML:
 def register() -> HTML:
     """What the paper leaves open, with our reading, the reason and the alternatives."""
     return HTML(_table(open_questions()))
+
+
+def ablation(study: Study) -> HTML:
+    """How far the other readings move validation accuracy; the command where that isn't known."""
+    table = read_ablations(study)
+    if table is None:
+        return HTML(
+            "<p>How far each of these choices moves validation accuracy was not measured for this "
+            "run: <code>make ablations</code> with its PROFILE, DATA, RUN and SET does it.</p>"
+        )
+    shown = figure(study, "open_questions", CAPTION).data
+    return HTML(f"<p>{html.escape(summary(table))}</p>{shown}")
 
 
 def settings(study: Study) -> HTML:
