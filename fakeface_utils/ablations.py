@@ -20,7 +20,7 @@ from .evaluation import TITLES
 from .figures import STYLE, TRAIN, VALID, Drawn, mark, read_histories, save
 from .files import write_csv
 from .paths import MODELS, seed_dir
-from .questions import Reading, ablation_step, other_readings, reading_step, trainings
+from .questions import NOTEBOOK, Reading, ablation_step, other_readings, reading_step, trainings
 from .steps import ablation_outputs
 from .study import Study
 
@@ -47,6 +47,9 @@ def ablate(study: Study) -> pd.DataFrame:
     from .features import extract_features  # Keras with them, six seconds: not for the report
     from .training import train
 
+    for step in ablation_step(study).after:
+        if step.notebook != NOTEBOOK:
+            step.check_outputs()
     todo = trainings(study)
     for number, (reading, model, seed) in enumerate(todo, start=1):
         step = reading_step(reading, model, seed)

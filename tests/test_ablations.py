@@ -1,15 +1,10 @@
 """The open questions as data, and what changing one reading at a time measures."""
 
-import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY
-from test_chain import Project
 
 from fakeface_utils import chain, questions
 from fakeface_utils.ablations import (
@@ -233,10 +228,11 @@ def test_an_interrupted_ablation_goes_on_where_it_was(study, trainer):
     assert trainer.trained == asked
 
 
-def test_the_runs_own_networks_come_first(study):
+def test_nothing_is_trained_before_the_runs_own_networks(study, trainer):
     (seed_dir(study.run, "vgg16", 1) / "history.csv").unlink()
     with pytest.raises(StudyError, match="run notebooks/03_vgg16_transfer"):
         ablate(study)
+    assert trainer.trained == []
 
 
 def test_the_table_is_the_readings_against_the_run(study):
@@ -329,71 +325,3 @@ def test_the_reading_stays_in_front_of_what_its_training_says(capsys):
         "[4/4] 07_open_questions [3/26] padding=valid: custom_cnn seed 1 epoch 1/8: loss 0.5",
         "[4/4] 07_open_questions: 9 s",
     ]
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A copy of the project with two questions, in which the run's own networks are trained."""
-    project = Project(tmp_path_factory.mktemp("ablations"))
-    path = project.root / "fakeface_utils" / "questions.py"
-    old = "    for name, question in _register().items():\n        for value"
-    assert old in path.read_text()
-    chosen = old.replace("_register()", "_chosen()")
-    few = "resize_filter", "best_weights"
-    function = f"def _chosen():\n    return {{name: _register()[name] for name in {few}}}\n"
-    path.write_text(path.read_text().replace(old, chosen) + "\n\n" + function)
-    command = (
-        "from fakeface_utils.study import load_study\n"
-        "from fakeface_utils.dataset.prepare import prepare\n"
-        "from fakeface_utils.features import extract_features\n"
-        "from fakeface_utils.training import train\n"
-        f"study = load_study(run='tiny', overrides='{TINY}')\n"
-        "prepare(study)\n"
-        "for split in ('train', 'valid'): extract_features(study, split)\n"
-        "for model in ('custom_cnn', 'vgg16'): train(study, model, 0)\n"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", command], env=project.environment, cwd=project.root,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stderr
-    return project
-
-
-def test_the_notebook_measures_the_readings_and_leaves_the_run_as_it_was(project):
-    own = {p: p.stat().st_mtime_ns for p in project.results.rglob("seed-0/*")}
-    words = ("ablations", "--run", "tiny", "--seeds", "1", "--set", TINY)
-    code, output = project.run(*words)
-    assert code == 0, output
-    assert output.count("up to date, skipped") == 3
-    assert "(custom CNN trainings: 1)" in output
-    assert "not the trainings'" in output
-    assert all(path.stat().st_mtime_ns == time for path, time in own.items())
-
-    def kept(folder, rule="val_loss"):
-        table = pd.read_csv(folder / "seed-0" / "history.csv")
-        row = table["val_loss"].idxmin() if rule == "val_loss" else table["val_accuracy"].idxmax()
-        return table.loc[row, "val_accuracy"]
-
-    table = pd.read_csv(project.results / "ablations.csv")
-    found = {(r.setting, r.value, r.model): r.difference for r in table.itertuples()}
-    expected = {}
-    for model in ("custom_cnn", "vgg16"):
-        run = project.results / model
-        other = project.results / "ablations" / "resize_filter=nearest" / model
-        expected["resize_filter", "nearest", model] = kept(other) - kept(run)
-        expected["best_weights", "val_accuracy", model] = kept(run, "val_accuracy") - kept(run)
-        assert not (other / "seed-0" / "model.keras").exists()
-    assert found == pytest.approx(expected)
-    prepared = [p.name for p in (project.root / "data" / "prepared").iterdir()]
-    assert sorted(prepared) == ["demo-35px-bilinear-24", "demo-35px-nearest-24"]
-    assert not list(project.results.rglob("predictions.csv"))
-    assert not list((project.root / "data").rglob("features/*/test.npy"))
-    executed = json.loads((project.results / "notebooks" / "07_open_questions.ipynb").read_text())
-    assert "data:image/png" in json.dumps(executed["cells"])
-    for suffix in (".png", ".pdf"):
-        assert (project.figures / f"open_questions{suffix}").stat().st_size > 10_000
-
-    code, output = project.run(*words)
-    assert code == 0, output
-    assert output.count("up to date, skipped") == 4
