@@ -113,7 +113,7 @@ def difference(
     sqrt(h1^2 + h2^2) (Zou & Donner 2008).
 
     v takes the errors of two networks as independent. They fall on the same images more often than
-    that, so that the interval is too wide rather than too narrow. `evaluation.interval` would
+    that, so that the interval is too wide rather than too narrow. Table 1's `interval` would
     multiply v by t(n-1) too, 12.7 with two seeds. With one seed there is no h1, and the interval
     says nothing of the trainings' chance.
 
