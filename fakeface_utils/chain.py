@@ -12,7 +12,8 @@ from .errors import StudyError
 from .files import stderr_to
 from .paths import NOTEBOOKS, results_dir, shown
 from .provenance import claim_run, gpus
-from .steps import report_step, steps_of
+from .questions import ablation_steps, other_readings
+from .steps import Step, features_path, features_step, report_step, steps_of
 from .study import Study, load_study
 
 # Multiply-adds a second on two cores, measured: training the custom CNN, VGG16 forward.
@@ -20,27 +21,42 @@ TRAINING_SPEED, FORWARD_SPEED = 15e9, 40e9
 OVERHEAD = 60  # seconds for kernels, imports, figures and the report
 
 
-def estimate_seconds(study: Study, counts: dict[str, int], cores: int) -> float:
-    """A rough time for the whole chain without a GPU.
+def estimate_seconds(
+    study: Study, counts: dict[str, int], cores: int, trainings: int, images: int
+) -> float:
+    """A rough time without a GPU.
 
     Args:
         study: the settings.
         counts: images in each split.
         cores: processor cores.
+        trainings: how many of the custom CNN; those of VGG16's new layers are short beside them.
+        images: how many VGG16's frozen base sees.
     """
     share = (study.image_size / 224) ** 2
     custom, vgg16 = 1.50e9 * share, 15.35e9 * share  # multiply-adds for one image
     passes = 3 * counts["train"] + counts["valid"]  # backward costs about two forward passes
-    training = study.epochs * passes * custom * len(study.seeds) / TRAINING_SPEED
-    features = sum(counts.values()) * vgg16 / FORWARD_SPEED
+    training = study.epochs * passes * custom * trainings / TRAINING_SPEED
+    features = images * vgg16 / FORWARD_SPEED
     return OVERHEAD + (training + features) * 2 / cores
+
+
+def _say_estimate(
+    what: str, study: Study, counts: dict[str, int], trainings: int, images: int
+) -> None:
+    """Where there is no GPU, say how long the work will take, before it starts."""
+    if not gpus():
+        cores = os.cpu_count() or 1
+        minutes = estimate_seconds(study, counts, cores, trainings, images) / 60
+        length = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
+        print(f"no GPU: {what} takes about {length} on {cores} cores")
 
 
 class _Status:
     """One line for each notebook; what the notebook prints shows on it while it runs."""
 
     def __init__(self, title: str) -> None:
-        self.title = title
+        self.title, self.part = title, ""
         self.start = self.said = time.perf_counter()
         self.live = sys.stdout.isatty()
         if self.live:
@@ -49,11 +65,16 @@ class _Status:
     def _show(self, text: str, end: str = "") -> None:
         clear = "\r\x1b[K" if self.live else ""
         width = os.get_terminal_size().columns - 1 if self.live else None
-        print(clear + f"{self.title}: {text}"[:width], end=end, flush=True)
+        print(clear + f"{self.title}{self.part}: {text}"[:width], end=end, flush=True)
 
     def write(self, text: str) -> None:
-        """Take what the notebook prints: at once on a terminal, once a minute in a log."""
+        """Take what the notebook prints: at once on a terminal, once a minute in a log.
+
+        A line as '[3/26] padding=valid' names a part; it stays in front of what follows.
+        """
         lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+        parts = [line for line in lines if line.startswith("[")]
+        self.part = f" {parts[-1]}" if parts else self.part
         now = time.perf_counter()
         if lines and (self.live or now - self.said > 60):
             self.said = now
@@ -64,6 +85,7 @@ class _Status:
 
     def close(self, text: str) -> None:
         """The line's last words."""
+        self.part = ""
         self._show(text, end="\n")
 
 
@@ -87,19 +109,56 @@ def run(
     study = load_study(profile, data, run, seeds, overrides)
     claim_run(study, force)
     counts = source_counts(study)
-    if not gpus():
-        minutes = estimate_seconds(study, counts, os.cpu_count() or 1) / 60
-        length = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
-        print(f"no GPU: from nothing, this takes about {length} on {os.cpu_count()} cores")
+    _say_estimate("from nothing, this", study, counts, len(study.seeds), sum(counts.values()))
+    _run_notebooks(study, steps_of(study), overrides, force)
+    return study
+
+
+def ablate(
+    profile: str = "demo",
+    data: str = "",
+    run: str = "",
+    seeds: Any = 2,
+    overrides: str = "",
+    force: bool = False,
+) -> Study:
+    """Measure the open questions; first the run's own networks, where they aren't trained yet.
+
+    Args:
+        profile, data, run, seeds, overrides, force: see `run`.
+
+    Raises:
+        StudyError: as `run`.
+    """
+    study = load_study(profile, data, run, seeds, overrides)
+    claim_run(study, force)
+    own = steps_of(study)
+    notebooks = {name: own[name] for name in ("01_dataset", "02_custom_cnn", "03_vgg16_transfer")}
+    notebooks |= ablation_steps(study)
+    left = [step for steps in notebooks.values() for step in steps if force or not step.is_done()]
+    trainings = sum(step.name.startswith("train custom_cnn") for step in left)
+    studies = [study, *(one.study for one in other_readings(study) if "vgg16" in one.models)]
+    passes = {features_path(each, s): (each, s) for each in studies for s in ("train", "valid")}
+    counts = source_counts(study)
+    images = sum(counts[s] for each, s in passes.values() if not features_step(each, s).is_done())
+    what = f"what is left (custom CNN trainings: {trainings})"
+    _say_estimate(what, study, counts, trainings, images)
+    _run_notebooks(study, notebooks, overrides, force)
+    return study
+
+
+def _run_notebooks(
+    study: Study, notebooks: dict[str, list[Step]], overrides: str, force: bool
+) -> None:
+    """Execute every notebook whose steps aren't done, with a line of progress for each."""
     parameters = {
-        "profile": profile,
+        "profile": study.profile,
         "data": study.data,
         "run": study.run,
         "seeds": list(study.seeds),
         "overrides": overrides,
         "force": force,
     }
-    notebooks = steps_of(study)
     for number, (name, steps) in enumerate(notebooks.items(), start=1):
         status = _Status(f"[{number}/{len(notebooks)}] {name}")
         if not force and all(step.is_done() for step in steps):
@@ -116,14 +175,13 @@ def run(
 
             with report_step(study).running():
                 export(executed_copy(study, name), study)
-        left = [step.name for step in steps_of(study)[name] if not step.is_done()]
+        left = [step.name for step in steps if not step.is_done()]
         if left:
             raise StudyError(
                 f"notebook {name} ended without finishing: {', '.join(left)}; see "
                 f"{shown(executed_copy(study, name))}"
             )
         status.close(f"{time.perf_counter() - status.start:.0f} s")
-    return study
 
 
 def executed_copy(study: Study, name: str) -> Path:

@@ -46,6 +46,30 @@ def report(
 
 
 @app.command()
+def ablations(
+    profile: Profile = "demo",
+    data: Data = "",
+    run: Run = "",
+    seeds: Seeds = "2",
+    overrides: Set = "",
+    force: Force = False,
+) -> None:
+    """Change one reading of an open question at a time; compare validation accuracies."""
+    from . import chain
+    from .ablations import read_ablations, summary
+    from .paths import shown
+    from .provenance import notices
+    from .steps import ablation_outputs
+
+    study = chain.ablate(profile, data, run, seeds, overrides, force)
+    table = read_ablations(study)
+    assert table is not None  # the chain ends with an error otherwise
+    print("", *notices(study), summary(table), sep="\n")
+    print("written: " + ", ".join(shown(path) for path in ablation_outputs(study)[:2]))
+    print("the report shows them after the next `make report` with the same parameters")
+
+
+@app.command()
 def data(profile: Profile = "demo", data: Data = "", run: Run = "", overrides: Set = "") -> None:
     """Fetch or generate the images, verify, prepare and audit them; nothing is trained."""
     from .dataset import audit

@@ -53,14 +53,19 @@ def make_figures(study: Study) -> None:
     }
     with step.running(), sns.axes_style("whitegrid"), plt.rc_context(STYLE):
         for name in FIGURES:
-            figure, alternative = makers[name](study)
-            for suffix, key in ((".png", "Description"), (".pdf", "Subject")):
-                path = figures_dir(study.run) / f"{name}{suffix}"
-                # No date or version inside: the same data gives the same file.
-                plain = {"Software": None} if suffix == ".png" else {"CreationDate": None}
-                with write_atomic(path) as part:
-                    figure.savefig(part, metadata={key: alternative, **plain})
-            plt.close(figure)
+            save(study, name, makers[name](study))
+
+
+def save(study: Study, name: str, drawn: Drawn) -> None:
+    """Save a figure as PNG and PDF, its text alternative inside, and close it."""
+    figure, alternative = drawn
+    for suffix, key in ((".png", "Description"), (".pdf", "Subject")):
+        path = figures_dir(study.run) / f"{name}{suffix}"
+        # No date or version inside: the same data gives the same file.
+        plain = {"Software": None} if suffix == ".png" else {"CreationDate": None}
+        with write_atomic(path) as part:
+            figure.savefig(part, metadata={key: alternative, **plain})
+    plt.close(figure)
 
 
 def alternative_text(study: Study, name: str) -> str:
@@ -69,7 +74,7 @@ def alternative_text(study: Study, name: str) -> str:
         return str(image.info["Description"])
 
 
-def _mark(study: Study) -> str:
+def mark(study: Study) -> str:
     """What a figure of generated data says of itself."""
     generated = " - generated data, not the paper's" if read_dataset(study)["generated"] else ""
     return generated + (" - VGG16 with random weights" if study.vgg16_weights == "random" else "")
@@ -87,7 +92,7 @@ def samples(study: Study, columns: int = 6) -> Drawn:
         for axis, index in zip(axes[row], drawn, strict=False):
             axis.imshow(images[index])
         axes[row, 0].set_title(f"{kind} faces", loc="left", fontsize=11)
-    figure.suptitle(f"Random training images{_mark(study)}", fontsize=11)
+    figure.suptitle(f"Random training images{mark(study)}", fontsize=11)
     return figure, f"Two rows of {columns} random training images: fake faces above, real below."
 
 
@@ -144,7 +149,7 @@ def curves(study: Study, model: str) -> Drawn:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend(fontsize=8)
     seeds = f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else "one seed"
-    figure.suptitle(f"{TITLES[model]}, {seeds}{_mark(study)}", fontsize=11)
+    figure.suptitle(f"{TITLES[model]}, {seeds}{mark(study)}", fontsize=11)
     last = history[history["epoch"] == history["epoch"].max()]
     return figure, (
         f"Accuracy and loss of {TITLES[model]} over {history['epoch'].max()} epochs, {seeds}. "
@@ -169,7 +174,7 @@ def confusion_matrices(study: Study) -> Drawn:
         said.append(
             f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} accused"
         )
-    figure.suptitle(f"Test images, all seeds together{_mark(study)}", fontsize=11)
+    figure.suptitle(f"Test images, all seeds together{mark(study)}", fontsize=11)
     return figure, "Confusion matrices. " + "; ".join(said) + "."
 
 
@@ -192,7 +197,7 @@ def roc(study: Study) -> Drawn:
     axis.legend(
         loc="lower right", title="mean area: " + ", ".join(said), fontsize=8, title_fontsize=7
     )
-    axis.set_title(f"ROC, test set{_mark(study)}", fontsize=10)
+    axis.set_title(f"ROC, test set{mark(study)}", fontsize=10)
     return figure, "ROC curves on the test set; mean area under the curve: " + ", ".join(said) + "."
 
 
@@ -209,7 +214,7 @@ def audit_cues(study: Study) -> Drawn:
     axis.set(xlim=(0.38, 1.0), ylim=(len(cues) - 0.5, -0.5), yticks=range(len(cues)))
     axis.set_yticklabels(cues)
     axis.set_xlabel("accuracy (share of training images, 95 % interval; dotted: chance)")
-    axis.set_title(f"Can the class be told from a cheap cue?{_mark(study)}", fontsize=10)
+    axis.set_title(f"Can the class be told from a cheap cue?{mark(study)}", fontsize=10)
     said = ", ".join(f"{cue} {found['accuracy']:.3f}" for cue, found in cues.items())
     return figure, f"Accuracy of telling the class from one cheap cue, chance is 0.5: {said}."
 
@@ -236,7 +241,7 @@ def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
     said = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
     figure.suptitle(
         f"The most alike images (difference: mean grey levels at {COMPARED} px; near below "
-        f"{DIFFERENCE:.0f}){_mark(study)}",
+        f"{DIFFERENCE:.0f}){mark(study)}",
         fontsize=9,
     )
     return figure, f"The most alike pairs of images; duplicates found: {said}."

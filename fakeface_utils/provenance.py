@@ -20,6 +20,7 @@ from .dataset.prepare import read_dataset
 from .errors import StudyError
 from .files import check_writable, write_json
 from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
+from .questions import ablation_steps
 from .steps import audit_step, prepared_dir, steps_of
 from .study import PARAMETERS, Study, load_study
 
@@ -48,7 +49,7 @@ def open_study(
     _check_parameter_names()
     study = load_study(profile, data, run, seeds, overrides)
     claim_run(study, force)
-    steps = steps_of(study)[notebook]
+    steps = (steps_of(study) | ablation_steps(study))[notebook]
     if force:
         for step in steps:
             step.forget()

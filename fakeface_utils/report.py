@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
+from .ablations import CAPTION, read_ablations, summary
 from .claims import claims
-from .dataset.audit import leak, read_duplicates, summary
+from .dataset import audit
 from .evaluation import (
     METRICS,
     TITLES,
@@ -23,7 +24,8 @@ from .files import size, write_atomic
 from .paper import paper_against_itself, paper_sizes
 from .paths import MODELS, PACKAGE, figures_dir, results_dir
 from .provenance import notices, record
-from .study import Study, open_questions
+from .questions import open_questions
+from .study import Study
 
 
 def _table(table: pd.DataFrame, caption: str = "") -> str:
@@ -70,7 +72,7 @@ def opening(study: Study) -> HTML:
     means = ", ".join(
         f"{TITLES[model]} {_percent(accuracy.loc[model, 'without_leaked'])}" for model in MODELS
     )
-    unleaked = f" Without the leaked test images: {means}." if leak(study) else ""
+    unleaked = f" Without the leaked test images: {means}." if audit.leak(study) else ""
     differing = study.differences()
     changed = ", ".join(
         f"{row.setting} {row.here} (paper: {row.paper})" for row in differing.itertuples()
@@ -209,7 +211,7 @@ def sizes_and_times(study: Study) -> HTML:
 def data(study: Study) -> HTML:
     """Name, fingerprint, audit, duplicates that cross splits and unreadable images."""
     dataset = record(study)["dataset"]
-    pairs = read_duplicates(study).query("kind != 'unlike' and split_a != split_b").head(20)
+    pairs = audit.read_duplicates(study).query("kind != 'unlike' and split_a != split_b").head(20)
     crossing = _table(pairs, "Duplicates that cross splits (at most 20)") if len(pairs) else ""
     lost = "".join(
         f"<li>{html.escape(path)}: {html.escape(reason)}</li>"
@@ -221,13 +223,25 @@ def data(study: Study) -> HTML:
     )
     return HTML(
         f"<p>'{html.escape(dataset['name'])}', {origin}; fingerprint "
-        f"<code>{dataset['fingerprint']}</code>.</p>{_table(summary(study))}{crossing}{left_out}"
+        f"<code>{dataset['fingerprint']}</code>.</p>{_table(audit.summary(study))}{crossing}{left_out}"
     )
 
 
 def register() -> HTML:
     """What the paper leaves open, with our reading, the reason and the alternatives."""
     return HTML(_table(open_questions()))
+
+
+def ablation(study: Study) -> HTML:
+    """How far the other readings move validation accuracy; the command where that isn't known."""
+    table = read_ablations(study)
+    if table is None:
+        return HTML(
+            "<p>How far each of these choices moves validation accuracy was not measured for this "
+            "run: <code>make ablations</code> with its PROFILE, DATA, RUN and SET does it.</p>"
+        )
+    shown = figure(study, "open_questions", CAPTION).data
+    return HTML(f"<p>{html.escape(summary(table))}</p>{shown}")
 
 
 def settings(study: Study) -> HTML:

@@ -276,6 +276,13 @@ def figures_step(study: Study) -> Step:
     )
 
 
+def ablation_outputs(study: Study) -> tuple[Path, ...]:
+    """Table and figure of the open questions, which the report shows where they were measured."""
+    figure = figures_dir(study.run) / "open_questions"
+    table = results_dir(study.run) / "ablations.csv"
+    return table, figure.with_suffix(".png"), figure.with_suffix(".pdf")
+
+
 def report_step(study: Study) -> Step:
     """The HTML report, from files alone."""
     return Step(
@@ -285,9 +292,9 @@ def report_step(study: Study) -> Step:
         code=(
             *("report.py", "report_template/index.html.j2", "report_template/conf.json"),
             *("evaluation.py", "statistics.py", "claims.py", "paper.py", "paper_table1.csv"),
-            *("provenance.py", "study.py", "dataset/audit.py"),
+            *("provenance.py", "study.py", "questions.py", "ablations.py", "dataset/audit.py"),
         ),
-        inputs=(NOTEBOOKS / "06_report.ipynb",),
+        inputs=(NOTEBOOKS / "06_report.ipynb", *ablation_outputs(study)),
         outputs=(results_dir(study.run) / "report.html",),
         marker=results_dir(study.run) / ".report.step.json",
         after=(table_step(study), figures_step(study)),

@@ -2,7 +2,8 @@
 
 The defaults of `Study` are the `paper` profile: what the paper's text says and, where it is silent,
 what Keras did in March 2022. A field made by `_open` is a question the paper leaves open: its
-reason and its alternatives stand beside the default and are printed in the report.
+reason, its other readings and the models they concern stand beside the default, as data; module
+`questions` makes the printed register and the studies of the other readings from them.
 """
 
 import difflib
@@ -16,20 +17,32 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import StudyError
+from .paths import MODELS
 
 Decay = Literal["inverse_time_per_step", "linear_per_epoch", "inverse_time_per_epoch", "none"]
 
 
-def _as_typed(value: Any) -> str:
+def as_typed(value: Any) -> str:
     """A setting's value as a person writes it in overrides."""
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def _open(default: Any, question: str, reason: str, alternatives: str, **limits: Any) -> Any:
-    """A setting whose default is our reading of something the paper doesn't say."""
-    extra: Any = {"question": question, "reason": reason, "alternatives": alternatives}
+def _open(
+    default: Any,
+    question: str,
+    reason: str,
+    alternatives: dict[Any, str],
+    models: tuple[str, ...],
+    **limits: Any,
+) -> Any:
+    """A setting whose default is our reading of something the paper doesn't say.
+
+    `alternatives` are the other readings, each with a few words; `models` are those whose
+    validation accuracy they can move.
+    """
+    extra: Any = {"reason": reason, "alternatives": alternatives, "models": models}
     return Field(default, description=question, json_schema_extra=extra, **limits)
 
 
@@ -52,7 +65,8 @@ class Study(BaseModel):
         "bilinear",
         "How images are resized from 256 to 224 pixels",
         "bilinear with antialiasing (Pillow): what resizing means to most readers",
-        "nearest: what Keras' flow_from_directory did by default; it keeps more fine detail",
+        {"nearest": "what Keras' flow_from_directory did by default; it keeps more fine detail"},
+        MODELS,
     )
 
     custom_filters: tuple[int, int, int] = Field((64, 128, 128), description="section 3.1")
@@ -63,19 +77,22 @@ class Study(BaseModel):
         "same",
         "Padding of the custom CNN's convolutions",
         "VGG pads; the paper calls its network VGG-like",
-        "valid: Keras' default; 22.4 instead of 25.9 million parameters",
+        {"valid": "Keras' default; 22.4 instead of 25.9 million parameters"},
+        ("custom_cnn",),
     )
     dense_batch_norm: bool = _open(
         False,
         "Batch normalization after the dense layer's activation too ('after every activation')",
         "the sentence stands in the paragraph on the convolution part",
-        "true: after the 256-node layer as well",
+        {True: "after the 256-node layer as well"},
+        ("custom_cnn",),
     )
     batch_norm_momentum: float = _open(
         0.99,
         "Momentum of batch normalization's moving averages",
         "Keras' default",
-        "0.9: PyTorch's default; needed where an epoch has few steps",
+        {0.9: "PyTorch's default; needed where an epoch has few steps"},
+        ("custom_cnn",),
         ge=0,
         lt=1,
     )
@@ -83,7 +100,8 @@ class Study(BaseModel):
         "imagenet",
         "Scaling of VGG16's input",
         "the weights were trained on it (Keras' preprocess_input); the custom CNN gets 0 to 1",
-        "unit: divided by 255, common in notebooks of 2022",
+        {"unit": "divided by 255, common in notebooks of 2022"},
+        ("vgg16",),
     )
     vgg16_weights: str = Field(
         "imagenet", description="imagenet, random (by name only), or a file with ImageNet's weights"
@@ -99,32 +117,45 @@ class Study(BaseModel):
         "inverse_time_per_step",
         "The decay, 'quotient of the initial learning rate and number of epochs'",
         "what Keras' Adam(lr, decay=lr/epochs) did: lr / (1 + lr/epochs * step)",
-        "linear_per_epoch: lr/epochs less at each epoch's start; inverse_time_per_epoch; none",
+        {
+            "linear_per_epoch": "lr/epochs less at each epoch's start",
+            "inverse_time_per_epoch": "the default's formula counted in epochs: under 1 % in all",
+            "none": "as if the rate were constant",
+        },
+        ("custom_cnn",),
     )
     vgg16_learning_rate: float = _open(
         0.001,
         "VGG16's learning rate",
         "Keras' default for Adam; the text gives a rate for the custom CNN only",
-        "0.01: the custom CNN's",
+        {0.01: "the custom CNN's in section 4"},
+        ("vgg16",),
         gt=0,
     )
     vgg16_learning_rate_decay: Decay = _open(
         "none",
         "VGG16's learning-rate decay",
         "the text speaks of it for the custom CNN only",
-        "inverse_time_per_step and the others",
+        {
+            "inverse_time_per_step": "the custom CNN's by our reading",
+            "linear_per_epoch": "lr/epochs less at each epoch's start",
+            "inverse_time_per_epoch": "counted in epochs",
+        },
+        ("vgg16",),
     )
     best_weights: Literal["val_loss", "val_accuracy"] = _open(
         "val_loss",
         "What 'saving best results' watches",
         "lowest validation loss: the default of Keras' ModelCheckpoint",
-        "val_accuracy: highest validation accuracy",
+        {"val_accuracy": "highest validation accuracy"},
+        MODELS,
     )
     positive_class: Literal["fake", "real"] = _open(
         "fake",
         "Which class is positive in Table 1",
         "section 5 defines a true positive as a fake face recognized",
-        "real: what Keras' alphabetical folder order would make class 1",
+        {"real": "what Keras' alphabetical folder order would make class 1"},
+        (),  # it renames the classes in Table 1; no training and no accuracy changes
     )
 
     @field_validator("images_per_class", mode="before")
@@ -155,7 +186,7 @@ class Study(BaseModel):
         """Every setting: its value here, the paper's (or our default reading), and its meaning."""
         paper = Study().settings()
         rows = [
-            (name, _as_typed(value), _as_typed(paper[name]), Study.model_fields[name].description)
+            (name, as_typed(value), as_typed(paper[name]), Study.model_fields[name].description)
             for name, value in self.settings().items()
         ]
         return pd.DataFrame(rows, columns=["setting", "here", "paper", "meaning"])
@@ -164,22 +195,6 @@ class Study(BaseModel):
         """The rows of `table` in which this study is not the paper's."""
         table = self.table()
         return table[table["here"] != table["paper"]].reset_index(drop=True)
-
-
-def open_questions() -> pd.DataFrame:
-    """The register of what the paper leaves open, one row a question."""
-    rows = [
-        (extra["question"], name, _as_typed(field.default), extra["reason"], extra["alternatives"])
-        for name, field in Study.model_fields.items()
-        if isinstance(extra := field.json_schema_extra, dict)
-    ]
-    rows += [
-        ("Seeds, shuffling", "seeds", "0, ...", "not given; here the order is new each epoch", ""),
-        ("Decision threshold", "", "0.5", "not given; the usual one for a sigmoid", ""),
-        ("Keras version, GPU", "", "current", "not given; see Provenance for what ran here", ""),
-    ]
-    columns = ["question", "setting", "default", "reason", "alternatives"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 PROFILES: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from conftest import TINY
 from fakeface_utils.errors import StudyError
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))  # the chain
 FIGURES = (
     "figure1_samples", "figure2_architecture", "figure3_vgg16", "figure4_custom_cnn",
     "confusion_matrices", "roc", "audit_cues", "audit_duplicates",
@@ -278,6 +278,7 @@ def test_the_report_says_what_a_reader_asks_first(page):
     ):
         assert words in first, words
     assert "learning_rate_decay" in text
+    assert "was not measured for this run: make ablations with its" in " ".join(text.split())
     rows = [row.get_text(" ") for row in page.find("table").find_all("tr")]
     assert len(rows) == 9
     assert sum("0.9718" in row for row in rows) == 1
@@ -357,3 +358,53 @@ def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, sai
     )  # fmt: skip
     assert answer.returncode != 0
     assert said in answer.stderr
+
+
+def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report(project):
+    questions = project.root / "fakeface_utils" / "questions.py"
+    old = "    for name, question in _register().items():\n        for value"
+    few = "    for name in ('resize_filter', 'best_weights'):  # two questions take seconds\n"
+    new = few + "        question = _register()[name]\n        for value"
+    assert old in questions.read_text()
+    questions.write_text(questions.read_text().replace(old, new))
+    own = {path: path.stat().st_mtime_ns for path in project.results.rglob("seed-0/*")}
+
+    code, output = project.run("ablations", "--run", "tiny", "--seeds", "1", "--set", TINY)
+    assert code == 0, output
+    assert output.count("up to date, skipped") == 3
+    assert "(custom CNN trainings: 1)" in output
+    assert "one seed: intervals hold the images' chance, not the trainings'" in output
+    assert all(path.stat().st_mtime_ns == time for path, time in own.items())
+    assert not list((project.results / "ablations").rglob("predictions.csv"))
+    assert not list((project.results / "ablations").rglob("model.keras"))
+
+    def kept(folder: Path, rule: str = "val_loss") -> float:
+        table = pd.read_csv(folder / "seed-0" / "history.csv")
+        row = table["val_loss"].idxmin() if rule == "val_loss" else table["val_accuracy"].idxmax()
+        return table.loc[row, "val_accuracy"]
+
+    table = pd.read_csv(project.results / "ablations.csv")
+    found = {(r.setting, r.value, r.model): r.difference for r in table.itertuples()}
+    expected = {}
+    for model in ("custom_cnn", "vgg16"):
+        run = project.results / model
+        nearest = project.results / "ablations" / "resize_filter=nearest" / model
+        expected["resize_filter", "nearest", model] = kept(nearest) - kept(run)
+        expected["best_weights", "val_accuracy", model] = kept(run, "val_accuracy") - kept(run)
+    assert found == pytest.approx(expected)
+    nearest = project.root / "data" / "prepared" / "demo-35px-nearest-24"
+    assert sorted(path.name for path in nearest.rglob("features/*/*.npy")) == [
+        "train.npy",
+        "valid.npy",
+    ]
+    executed = project.results / "notebooks" / "07_open_questions.ipynb"
+    assert "data:image/png" in executed.read_text()
+
+    code, output = project.report()
+    assert code == 0, output
+    assert output.count("up to date, skipped") == 5
+    page = BeautifulSoup((project.results / "report.html").read_text(), "html.parser")
+    images = page.find_all("img")
+    assert len(images) == len(FIGURES) + 1
+    assert sum("resize_filter=nearest (VGG16)" in image["alt"] for image in images) == 1
+    assert "make ablations" not in page.get_text()

@@ -81,7 +81,7 @@ def test_notebooks_share_their_parameters():
         for cell in json.loads(path.read_text())["cells"]
         if "parameters" in cell["metadata"].get("tags", [])
     ]
-    assert len(cells) == len(NOTEBOOKS) == 6
+    assert len(cells) == len(NOTEBOOKS) == 7
     assert len(set(cells)) == 1
     names = [node.targets[0].id for node in ast.parse(cells[0]).body]
     assert names == ["profile", "data", "run", "seeds", "overrides", "force"]

@@ -3,7 +3,8 @@
 import pytest
 
 from fakeface_utils.errors import StudyError
-from fakeface_utils.study import Study, load_study, open_questions
+from fakeface_utils.questions import open_questions
+from fakeface_utils.study import Study, load_study
 
 
 def test_the_paper_profile_has_the_papers_settings():

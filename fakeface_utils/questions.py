@@ -1,0 +1,122 @@
+"""What the paper leaves open: the register as a table, and every other reading as a study to train.
+
+Both are made from what stands beside the settings in `study`; there is no second list.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from .paths import MODELS, results_dir, seed_dir
+from .steps import Step, ablation_outputs, prepare_step, train_step
+from .study import Study, as_typed
+
+NOTEBOOK = "07_open_questions"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A study that answers one open question otherwise and is the same in all else."""
+
+    setting: str
+    value: Any
+    models: tuple[str, ...]  # whose validation accuracy it can move
+    study: Study  # its run is a folder inside the run's own
+
+    @property
+    def name(self) -> str:
+        """As a person types it: padding=valid."""
+        return f"{self.setting}={as_typed(self.value)}"
+
+
+def _register() -> dict[str, dict[str, Any]]:
+    """Each open question by its setting: question, default, reason, alternatives, models."""
+    return {
+        name: {"question": field.description, "default": field.default, **field.json_schema_extra}
+        for name, field in Study.model_fields.items()
+        if isinstance(field.json_schema_extra, dict)
+    }
+
+
+def open_questions() -> pd.DataFrame:
+    """The register of what the paper leaves open, one row a question."""
+    rows = []
+    for name, found in _register().items():
+        others = "; ".join(f"{as_typed(v)}: {words}" for v, words in found["alternatives"].items())
+        concerns = ", ".join(found["models"]) or "Table 1 only"
+        default = as_typed(found["default"])
+        rows.append((found["question"], name, default, found["reason"], others, concerns))
+    both = ", ".join(MODELS)
+    rows += [
+        ("Seeds, shuffling", "seeds", "0, ...", "not given; a new order each epoch", "", both),
+        ("Decision threshold", "", "0.5", "not given; the usual one for a sigmoid", "", both),
+        ("Keras version, GPU", "", "current", "not given; see Provenance for ours", "", both),
+    ]
+    columns = ["question", "setting", "default", "reason", "alternatives", "concerns"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def other_readings(study: Study) -> list[Reading]:
+    """Every reading of every open question but the study's own, one change at a time.
+
+    Questions that concern neither model's training (positive_class) have none. Another rule for
+    `best_weights` picks from the study's own histories, so its run is the study's.
+    """
+    found = []
+    for name, question in _register().items():
+        for value in (question["default"], *question["alternatives"]):
+            if value == getattr(study, name) or not question["models"]:
+                continue
+            own = name == "best_weights"
+            run = study.run if own else f"{study.run}/ablations/{name}={as_typed(value)}"
+            changed = study.model_copy(update={name: value, "run": run})
+            found.append(Reading(name, value, question["models"], changed))
+    return found
+
+
+def trainings(study: Study) -> list[tuple[Reading, str, int]]:
+    """Every reading, model and seed that must be trained to compare the readings."""
+    return [
+        (reading, model, seed)
+        for reading in other_readings(study)
+        if reading.study.run != study.run
+        for model in reading.models
+        for seed in study.seeds
+    ]
+
+
+def reading_step(reading: Reading, model: str, seed: int) -> Step:
+    """The history of one training of another reading; its model is not kept."""
+    folder = seed_dir(reading.study.run, model, seed)
+    whole = train_step(reading.study, model, seed)
+    return replace(
+        whole,
+        name=f"train {model} seed {seed} with {reading.name}",
+        notebook=NOTEBOOK,
+        outputs=(folder / "history.csv",),
+        marker=folder / ".reading.step.json",
+        # A reading's images and features are made in this notebook too.
+        after=tuple(replace(step, notebook=NOTEBOOK) for step in whole.after),
+    )
+
+
+def ablation_step(study: Study) -> Step:
+    """The readings compared by validation accuracy: a table and a figure."""
+    own = [train_step(study, model, seed) for model in MODELS for seed in study.seeds]
+    others = [reading_step(*training) for training in trainings(study)]
+    return Step(
+        name="open questions",
+        notebook=NOTEBOOK,
+        settings={**study.settings(), "seeds": list(study.seeds)},
+        code=("ablations.py", "evaluation.py", "figures.py"),
+        inputs=(),
+        outputs=ablation_outputs(study),
+        marker=results_dir(study.run) / ".ablations.step.json",
+        after=(prepare_step(study), *own, *others),
+    )
+
+
+def ablation_steps(study: Study) -> dict[str, list[Step]]:
+    """The steps of the notebook that isn't part of the chain, as `steps_of` gives the others."""
+    return {NOTEBOOK: [*(reading_step(*one) for one in trainings(study)), ablation_step(study)]}
