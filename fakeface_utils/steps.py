@@ -1,7 +1,8 @@
 """The study's steps: what each reads, writes and depends on, and whether it must run again.
 
 A finished step leaves a marker with its settings and with digests of its inputs, of the package
-modules that it uses and of its outputs; it is skipped only while all of them are as they were.
+modules that it uses and of its outputs; it is skipped only while all of them are as they were. One
+that was interrupted may leave a checkpoint, from which it goes on under the same condition.
 """
 
 import hashlib
@@ -52,15 +53,24 @@ class Step:
     marker: Path
     after: tuple["Step", ...] = field(default=())
 
-    def _state(self) -> dict[str, Any]:
-        """What must not have changed for the step to be skipped."""
+    @property
+    def checkpoint(self) -> Path:
+        """Where a step that may be interrupted keeps its state until it is done."""
+        return self.marker.with_suffix(".npz")
+
+    def dependencies(self) -> dict[str, Any]:
+        """What decides the outputs: settings, and digests of code and inputs; JSON values."""
         read = [*self.inputs, *(path for step in self.after for path in step.outputs)]
         return {
             "settings": self.settings,
             "code": {name: digest(PACKAGE / name) for name in self.code},
             "inputs": {shown(path): digest(path) for path in read},
-            "outputs": {shown(path): digest(path) for path in self.outputs},
         }
+
+    def _state(self) -> dict[str, Any]:
+        """What must not have changed for the step to be skipped."""
+        outputs = {shown(path): digest(path) for path in self.outputs}
+        return {**self.dependencies(), "outputs": outputs}
 
     def is_done(self) -> bool:
         """Whether it has run with these settings, inputs and code, and its files are whole."""
@@ -73,7 +83,7 @@ class Step:
         )
 
     def seconds(self) -> float | None:
-        """How long the step took when it last ran, or None."""
+        """How long the step took, before an interruption too, or None."""
         try:
             return float(json.loads(self.marker.read_text(encoding="utf-8"))["seconds"])
         except (OSError, ValueError, KeyError):
@@ -93,22 +103,30 @@ class Step:
                 )
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Check the inputs, do the block, check its outputs, leave the marker."""
+    def running(self, spent: float = 0.0) -> Iterator[None]:
+        """Check the inputs, do the block, check its outputs, leave the marker.
+
+        The checkpoint goes last: whenever a kill comes, the marker or the checkpoint is there.
+
+        Args:
+            spent: seconds that went into the step before it was interrupted.
+        """
         for step in self.after:
             step.check_outputs()
-        self.forget()
+        self.marker.unlink(missing_ok=True)
         start = time.perf_counter()
         yield
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start + spent
         missing = [shown(path) for path in self.outputs if not path.exists()]
         if missing:
             raise StudyError(f"{self.name} ended without writing {', '.join(missing)}")
         write_json(self.marker, {**self._state(), "seconds": round(seconds, 3)})
+        self.checkpoint.unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Make the step run again."""
+        """Make the step run again, from its beginning."""
         self.marker.unlink(missing_ok=True)
+        self.checkpoint.unlink(missing_ok=True)
 
 
 def prepared_dir(study: Study) -> Path:
@@ -178,7 +196,7 @@ def features_step(study: Study, split: str) -> Step:
 def train_step(study: Study, model: str, seed: int) -> Step:
     """Train one network and keep its history and its best weights."""
     folder = seed_dir(study.run, model, seed)
-    code: tuple[str, ...] = ("models.py", "training.py", "dataset/batches.py")
+    code: tuple[str, ...] = ("models.py", "training.py", "checkpoint.py", "dataset/batches.py")
     before = [prepare_step(study)]
     if model == "vgg16":
         code += ("vgg16_base.py",)
