@@ -126,6 +126,11 @@ class Study(BaseModel):
         "section 5 defines a true positive as a fake face recognized",
         "real: what Keras' alphabetical folder order would make class 1",
     )
+    deterministic: bool = Field(
+        False,
+        description="the same seed gives the same digits on a GPU too, as it does on a processor; "
+        "TensorFlow then does without XLA and can be many times slower there",
+    )
 
     @field_validator("images_per_class", mode="before")
     @classmethod

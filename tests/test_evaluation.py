@@ -92,4 +92,5 @@ def test_only_the_papers_counts_and_settings_are_comparable(
     monkeypatch.setattr(evaluation, "read_dataset", lambda study: dataset)
     assert evaluation.not_comparable(load_study(profile)).startswith(expected)
     if not expected:
-        assert evaluation.not_comparable(load_study(profile)) == ""
+        for overrides in ("", "deterministic=true"):
+            assert evaluation.not_comparable(load_study(profile, overrides=overrides)) == ""

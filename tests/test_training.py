@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from conftest import TINY
 from fakeface_utils import steps
 from fakeface_utils.checkpoint import ARRAYS, Checkpoint, open_checkpoint
 from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.errors import StudyError
 from fakeface_utils.files import write_json
 from fakeface_utils.models import vgg16_head
 from fakeface_utils.paths import PACKAGE, seed_dir
 from fakeface_utils.predict import predict_test
-from fakeface_utils.provenance import open_study
+from fakeface_utils.provenance import claim_run, open_study, study_json
 from fakeface_utils.steps import prepared_dir, train_step
 from fakeface_utils.study import load_study
 from fakeface_utils.training import fit, train
@@ -309,3 +311,36 @@ def test_a_damaged_checkpoint_never_gives_a_wrong_state(places, capsys):
         assert said.startswith("train custom_cnn seed 0: starts anew, ")
         refused += 1
     assert refused > 150
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
+
+
+def test_determinism_is_asked_of_both_backends_before_keras_is_there(
+    places, monkeypatch, environment
+):
+    monkeypatch.delitem(sys.modules, "keras")
+    open_study("01_dataset", run="tiny")
+    assert os.environ["TF_DETERMINISTIC_OPS"] == ""
+    for _ in range(2):
+        open_study("01_dataset", run="tiny", overrides="deterministic=true")
+        assert os.environ["TF_DETERMINISTIC_OPS"] == "1"
+        assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"
+
+
+def test_determinism_that_comes_too_late_is_an_error(places, environment):
+    with pytest.raises(StudyError, match="restart the kernel"):
+        open_study("01_dataset", run="tiny", overrides="deterministic=true")
+
+
+def test_a_run_from_before_a_setting_had_its_default(places):
+    settings = STUDY.settings()
+    del settings["deterministic"]
+    record = {"settings": settings, "dataset": {"generated": True}}
+    write_json(study_json("tiny"), record)
+    claim_run(STUDY)
+    with pytest.raises(StudyError, match="deterministic is False there and True here"):
+        claim_run(STUDY.model_copy(update={"deterministic": True}))
