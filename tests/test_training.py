@@ -17,16 +17,17 @@ import pandas as pd
 import pytest
 from conftest import TINY
 
-from fakeface_utils import steps
+from fakeface_utils import report, steps
 from fakeface_utils.checkpoint import ARRAYS, Checkpoint, open_checkpoint
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.errors import StudyError
-from fakeface_utils.files import write_json
+from fakeface_utils.evaluation import table1
+from fakeface_utils.files import write_csv, write_json
 from fakeface_utils.models import vgg16_head
 from fakeface_utils.paths import PACKAGE, seed_dir
 from fakeface_utils.predict import predict_test
 from fakeface_utils.provenance import claim_run, open_study, study_json
-from fakeface_utils.steps import prepared_dir, train_step
+from fakeface_utils.steps import predict_step, prepared_dir, train_step
 from fakeface_utils.study import load_study
 from fakeface_utils.training import fit, train
 
@@ -36,7 +37,7 @@ KILLS = 5
 
 # A process for each kill, forked from one that has made this file's slow imports: ten seconds.
 PROCESSES = multiprocessing.get_context("forkserver")
-SLOW = [f"fakeface_utils.{name}" for name in ("predict", "training")]
+SLOW = [f"fakeface_utils.{name}" for name in ("predict", "report", "training")]
 PROCESSES.set_forkserver_preload(["pytest", *SLOW])
 
 
@@ -344,3 +345,28 @@ def test_a_run_from_before_a_setting_had_its_default(places):
     claim_run(STUDY)
     with pytest.raises(StudyError, match="deterministic is False there and True here"):
         claim_run(STUDY.model_copy(update={"deterministic": True}))
+
+
+def test_a_collapsed_seed_is_kept_counted_and_headlined(prepared):
+    """One output for all images, one with rounding noise and one that is no number collapse."""
+    study = load_study(run="tiny", overrides=TINY, seeds=4)
+    labels = np.arange(48) % 2
+    right = np.where(labels == 1, 0.9, 0.1)
+    constant = np.full(48, 0.7)
+    outputs = {
+        "custom_cnn": [right, constant, constant + 1e-8 * labels, constant * np.nan],
+        "vgg16": [right, right, 1 - right, right],
+    }
+    for model, tables in outputs.items():
+        for seed, p_fake in enumerate(tables):
+            table = pd.DataFrame({"path": map(str, labels), "label": labels, "p_fake": p_fake})
+            write_csv(predict_step(study, model, seed).outputs[0], table)
+    assert report.collapsed(study) == [
+        "custom CNN: 3 of 4 seeds collapsed (1, 2, 3), with one output for all test images; "
+        "they count in every mean."
+    ]
+    accuracy = table1(study).set_index(["model", "metric"])["ours_mean"]
+    assert accuracy["custom_cnn", "accuracy"] == (1 + 0.5 + 0.5 + 0.5) / 4
+    assert accuracy["vgg16", "accuracy"] == (1 + 1 + 0 + 1) / 4
+    headline = report.opening(study).data
+    assert headline.index("3 of 4 seeds collapsed") < headline.index("Was the paper reproduced?")
