@@ -13,7 +13,8 @@ from .files import stderr_to
 from .paths import NOTEBOOKS, results_dir, shown
 from .provenance import claim_run, gpus
 from .questions import ablation_steps, other_readings
-from .steps import Step, features_path, features_step, report_step, steps_of
+from .step import Step
+from .steps import features_path, features_step, report_step, steps_of
 from .study import Study, load_study
 
 # Multiply-adds a second on two cores, measured: training the custom CNN, VGG16 forward.

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,16 @@ def open_study(
     Args:
         notebook: its name without the suffix.
         profile, data, run, seeds, overrides: see `load_study`.
-        force: do the notebook's steps again, and let the run's name change what it holds.
+        force: do the notebook's steps again from their beginning, and let the run's name change
+            what it holds.
 
     Raises:
         StudyError: a parameter is wrong, the run holds another study, or an input is missing.
     """
     _check_parameter_names()
     study = load_study(profile, data, run, seeds, overrides)
+    if study.deterministic:
+        _ask_for_determinism()
     claim_run(study, force)
     steps = (steps_of(study) | ablation_steps(study))[notebook]
     if force:
@@ -81,6 +85,26 @@ def _check_parameter_names() -> None:
             raise StudyError(f"'{name}' is a setting: give it as -p overrides '{name}={value}'")
         if close := difflib.get_close_matches(name, names, n=1, cutoff=0.75):
             raise StudyError(f"unknown parameter '{name}': did you mean '{close[0]}'?")
+
+
+def _ask_for_determinism() -> None:
+    """Set what the backends read before their first operation.
+
+    TensorFlow reads TF_DETERMINISTIC_OPS, and Keras then does without XLA; JAX hands XLA its flags.
+
+    Raises:
+        StudyError: Keras was imported without it, and may have computed something.
+    """
+    flag, flags = "--xla_gpu_deterministic_ops=true", os.environ.get("XLA_FLAGS", "")
+    if os.environ.get("TF_DETERMINISTIC_OPS") == "1" and flag in flags:
+        return
+    if "keras" in sys.modules:
+        raise StudyError(
+            "deterministic must be set before Keras is imported: restart the kernel and run the "
+            "notebook again"
+        )
+    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    os.environ["XLA_FLAGS"] = f"{flags} {flag}".strip()
 
 
 def notices(study: Study) -> list[str]:
@@ -138,9 +162,10 @@ def claim_run(study: Study, force: bool = False) -> None:
 
 def _difference(study: Study, held: dict[str, Any]) -> str:
     """What a run's record and a study disagree on, in words; '' where they agree."""
+    there = Study().settings() | held["settings"]  # a setting newer than the run had its default
     for name, value in study.settings().items():
-        if held["settings"].get(name) != value:
-            return f"{name} is {held['settings'].get(name)} there and {value} here"
+        if there[name] != value:
+            return f"{name} is {there[name]} there and {value} here"
     known = held["dataset"]
     prepared = (prepared_dir(study) / "dataset.json").exists()
     if prepared and not known["generated"]:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from .paths import MODELS, results_dir, seed_dir
-from .steps import Step, ablation_outputs, prepare_step, train_step
+from .step import Step
+from .steps import ablation_outputs, prepare_step, train_step
 from .study import Study, as_typed
 
 NOTEBOOK = "07_open_questions"

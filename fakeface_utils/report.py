@@ -49,13 +49,18 @@ def _percent(value: float) -> str:
 
 
 def collapsed(study: Study) -> list[str]:
-    """A sentence for each trained network that gives one output for all test images."""
-    return [
-        f"{TITLES[model]}, seed {seed}, collapsed: one output for all test images."
-        for model in MODELS
-        for seed in study.seeds
-        if read_predictions(study, model, seed)["p_fake"].round(6).nunique() == 1
-    ]
+    """A sentence for each model of which seeds give one output, or none, for all test images."""
+    said = []
+    for model in MODELS:
+        outputs = {seed: read_predictions(study, model, seed)["p_fake"] for seed in study.seeds}
+        seeds = [str(s) for s, p_fake in outputs.items() if not p_fake.max() - p_fake.min() > 1e-6]
+        if seeds:
+            said.append(
+                f"{TITLES[model]}: {len(seeds)} of {len(study.seeds)} seeds collapsed "
+                f"({', '.join(seeds)}), with one output for all test images; they count in every "
+                "mean."
+            )
+    return said
 
 
 def opening(study: Study) -> HTML:

@@ -1,33 +1,12 @@
-"""The study's steps: what each reads, writes and depends on, and whether it must run again.
-
-A finished step leaves a marker with its settings and with digests of its inputs, of the package
-modules that it uses and of its outputs; it is skipped only while all of them are as they were.
-"""
+"""The study's steps: what each reads, writes and depends on."""
 
 import hashlib
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .dataset.folder import SPLITS
 from .dataset.kaggle import location
-from .errors import StudyError
-from .files import digest, write_json
-from .memory import PeakMemory
-from .paths import (
-    MODELS,
-    NOTEBOOKS,
-    PACKAGE,
-    data_dir,
-    figures_dir,
-    results_dir,
-    seed_dir,
-    shown,
-)
+from .paths import MODELS, NOTEBOOKS, data_dir, figures_dir, results_dir, seed_dir
+from .step import Step
 from .study import Study
 
 FIGURES = (
@@ -40,84 +19,6 @@ FIGURES = (
     "audit_cues",
     "audit_duplicates",
 )
-
-
-@dataclass(frozen=True)
-class Step:
-    """One piece of work with files as its only inputs and outputs."""
-
-    name: str
-    notebook: str
-    settings: dict[str, Any]
-    code: tuple[str, ...]
-    inputs: tuple[Path, ...]
-    outputs: tuple[Path, ...]
-    marker: Path
-    after: tuple["Step", ...] = field(default=())
-
-    def origin(self, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        """What the outputs follow from: settings (but those named), code, inputs; as JSON."""
-        read = [*self.inputs, *(path for step in self.after for path in step.outputs)]
-        found = {
-            "settings": {key: v for key, v in self.settings.items() if key not in without},
-            "code": {name: digest(PACKAGE / name) for name in self.code},
-            "inputs": {shown(path): digest(path) for path in read},
-        }
-        return json.loads(json.dumps(found))
-
-    def _state(self) -> dict[str, Any]:
-        """What must not have changed for the step to be skipped."""
-        return self.origin() | {"outputs": {shown(path): digest(path) for path in self.outputs}}
-
-    def is_done(self) -> bool:
-        """Whether it has run with these settings, inputs and code, and its files are whole."""
-        try:
-            left = json.loads(self.marker.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        state = self._state()
-        return {key: left.get(key) for key in state} == state
-
-    def cost(self) -> dict[str, float] | None:
-        """Seconds and the largest anonymous memory in bytes when the step last ran, or None."""
-        try:
-            left = json.loads(self.marker.read_text(encoding="utf-8"))
-            return {name: left[name] for name in ("seconds", "peak_memory")}
-        except (OSError, ValueError, KeyError):
-            return None
-
-    def check_outputs(self) -> None:
-        """Check that the step has left its files.
-
-        Raises:
-            StudyError: one is missing; the sentence names the notebook that makes it.
-        """
-        for path in self.outputs:
-            if not path.exists():
-                raise StudyError(
-                    f"{shown(path)} is missing: run notebooks/{self.notebook}.ipynb first, "
-                    "with the same parameters"
-                )
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Check the inputs, do the block, check its outputs, leave the marker."""
-        for step in self.after:
-            step.check_outputs()
-        self.forget()
-        start = time.perf_counter()
-        with PeakMemory() as memory:
-            yield
-        seconds = time.perf_counter() - start
-        missing = [shown(path) for path in self.outputs if not path.exists()]
-        if missing:
-            raise StudyError(f"{self.name} ended without writing {', '.join(missing)}")
-        cost = {"seconds": round(seconds, 3), "peak_memory": memory.peak}
-        write_json(self.marker, {**self._state(), **cost})
-
-    def forget(self) -> None:
-        """Make the step run again."""
-        self.marker.unlink(missing_ok=True)
 
 
 def prepared_dir(study: Study) -> Path:
@@ -202,7 +103,7 @@ def features_step(study: Study, split: str) -> Step:
 def train_step(study: Study, model: str, seed: int) -> Step:
     """Train one network and keep its history and its best weights."""
     folder = seed_dir(study.run, model, seed)
-    code: tuple[str, ...] = ("models.py", "training.py", "dataset/batches.py")
+    code: tuple[str, ...] = ("models.py", "training.py", "checkpoint.py", "dataset/batches.py")
     before = [prepare_step(study)]
     if model == "vgg16":
         code += ("vgg16_base.py",)

@@ -157,6 +157,11 @@ class Study(BaseModel):
         {"real": "what Keras' alphabetical folder order would make class 1"},
         (),  # it renames the classes in Table 1; no training and no accuracy changes
     )
+    deterministic: bool = Field(
+        False,
+        description="the same seed gives the same digits on a GPU too, as it does on a processor; "
+        "TensorFlow then does without XLA and can be many times slower there",
+    )
 
     @field_validator("images_per_class", mode="before")
     @classmethod

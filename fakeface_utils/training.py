@@ -1,7 +1,8 @@
 """The training regime of section 4: schedule, shuffling, fit, best weights.
 
 All randomness of an epoch is a pure function of (seed, epoch): the order of the images and the
-dropout state are set anew at each epoch's start.
+dropout state are set anew at each epoch's start. So a training that was killed goes on from its
+checkpoint as if nothing had been: on the same processor, to the last digit.
 """
 
 import math
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .checkpoint import Checkpoint, open_checkpoint
 from .dataset.batches import Batches
 from .dataset.prepare import read_images, read_manifest
 from .errors import StudyError
@@ -81,6 +83,8 @@ def _sees_gpu() -> bool:
 def train(study: Study, model: str, seed: int) -> pd.DataFrame:
     """Train one network, keep its history and the model with its best weights.
 
+    Where a training was interrupted, it goes on after its last finished epoch.
+
     Args:
         study: the settings.
         model: 'custom_cnn' or 'vgg16'.
@@ -99,12 +103,13 @@ def train(study: Study, model: str, seed: int) -> pd.DataFrame:
         print(f"{step.name}: up to date")
     else:
         check_device()
-        with step.running():
-            _train(study, model, seed)
+        checkpoint = open_checkpoint(step)
+        with step.running(spent=checkpoint.seconds):
+            _train(study, model, seed, checkpoint)
     return pd.read_csv(path)
 
 
-def _train(study: Study, model: str, seed: int) -> None:
+def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
     """Train and write history.csv, model.keras and architecture.csv."""
     read = read_images if model == "custom_cnn" else read_features
     keras.backend.clear_session()
@@ -117,11 +122,11 @@ def _train(study: Study, model: str, seed: int) -> None:
     else:
         network = vgg16_head(study, base.output.shape[1:])
         finished = assemble_vgg16(base, network)
-    arrays = [
+    training, validation = (
         (read(study, split), read_manifest(study, split)["label"].to_numpy())
         for split in ("train", "valid")
-    ]
-    history = fit(study, model, network, seed, *arrays)
+    )
+    history = fit(study, model, network, seed, training, validation, checkpoint)
     folder = seed_dir(study.run, model, seed)
     write_csv(folder.parent / "architecture.csv", architecture(finished))
     with write_atomic(folder / "model.keras") as part:
@@ -130,7 +135,13 @@ def _train(study: Study, model: str, seed: int) -> None:
 
 
 def fit(
-    study: Study, model: str, network: keras.Model, seed: int, train: Arrays, valid: Arrays
+    study: Study,
+    model: str,
+    network: keras.Model,
+    seed: int,
+    train: Arrays,
+    valid: Arrays,
+    checkpoint: Checkpoint | None = None,
 ) -> pd.DataFrame:
     """Train a network for the study's epochs and leave it with its best epoch's weights.
 
@@ -141,19 +152,29 @@ def fit(
         seed: decides order and dropout.
         train: inputs (N, ...) and labels (N,).
         valid: the same of the validation split.
+        checkpoint: the state to go on from, which is written after every epoch; without one the
+            training starts anew and leaves nothing.
 
     Returns:
         The history, as `train` describes it.
     """
     steps = math.ceil(len(train[0]) / study.batch_size)
     schedule = _compile(study, model, network, steps)
-    rows: list[dict[str, float]] = []
-    best_value, best = math.inf, network.get_weights()
-    bar = progress(study.epochs * steps, f"{model} seed {seed}", "step")
+    # Without an epoch: on JAX, Keras builds its metrics from a first batch and then begins with the
+    # second, so that the first epoch of a process would have an order of its own.
+    network.fit(Batches(*train, study.batch_size), epochs=0, verbose=0)
+    state = checkpoint or Checkpoint()
+    done = len(state.rows)
+    if done:
+        print(f"{model} seed {seed}: goes on after epoch {done} of {study.epochs}")
+        _restore(network, state)
+    else:
+        state.best = network.get_weights()
+    bar = progress((study.epochs - done) * steps, f"{model} seed {seed}", "step")
     tick = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
     start = time.perf_counter()
     with bar:
-        for epoch in range(1, study.epochs + 1):
+        for epoch in range(done + 1, study.epochs + 1):
             before = time.perf_counter()
             order = np.random.default_rng((seed, epoch)).permutation(len(train[0]))
             _set_dropout_state(network, seed, epoch)
@@ -169,18 +190,29 @@ def fit(
             row = {name: logs[name][0] for name in METRICS}
             row["learning_rate"] = float(schedule(epoch * steps - 1))
             row["seconds"] = round(time.perf_counter() - before, 3)
-            rows.append({"epoch": epoch, **row})
+            state.rows.append({"epoch": epoch, **row})
+            state.weights = network.get_weights()
+            state.optimizer = [variable.numpy() for variable in network.optimizer.variables]
             value = row["val_loss"] if study.best_weights == "val_loss" else -row["val_accuracy"]
-            if value < best_value:
-                best_value, best = value, network.get_weights()
-            left = (time.perf_counter() - start) / epoch * (study.epochs - epoch)
+            if value < state.best_value:
+                state.best_value, state.best = value, state.weights
+            state.write()
+            left = (time.perf_counter() - start) / (epoch - done) * (study.epochs - epoch)
             print(
                 f"{model} seed {seed} epoch {epoch}/{study.epochs}: loss {row['loss']:.4f}, "
                 f"val_loss {row['val_loss']:.4f}, val_accuracy {row['val_accuracy']:.4f}, "
                 f"about {left:.0f} s left"
             )
-    network.set_weights(best)
-    return pd.DataFrame(rows)
+    network.set_weights(state.best)
+    return pd.DataFrame(state.rows)
+
+
+def _restore(network: keras.Model, state: Checkpoint) -> None:
+    """Give a compiled network the weights and the optimizer of a state."""
+    network.set_weights(state.weights)
+    network.optimizer.build(network.trainable_variables)
+    for variable, value in zip(network.optimizer.variables, state.optimizer, strict=True):
+        variable.assign(value)
 
 
 def _compile(

@@ -162,7 +162,7 @@ def _prepare(study: Study) -> None:
     if study.images_per_class:
         images = subset(images, study.images_per_class)
     # Which images are left out is decided at the end: changing one's mind costs no decoding.
-    key = prepare_step(study).origin(without=("skip_unreadable",))
+    key = prepare_step(study).dependencies(without=("skip_unreadable",))
     if _read_key(final) == key:
         return  # it was whole, and killed before its marker was left
     require_free_space(final, _bytes_needed(study, len(images)), "the prepared images")

@@ -1,0 +1,372 @@
+"""Training that is killed, repeated, or finds a checkpoint that isn't its own."""
+
+import contextlib
+import dataclasses
+import io
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY
+
+from fakeface_utils import report, steps
+from fakeface_utils.checkpoint import ARRAYS, Checkpoint, open_checkpoint
+from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.errors import StudyError
+from fakeface_utils.evaluation import table1
+from fakeface_utils.files import write_csv, write_json
+from fakeface_utils.models import vgg16_head
+from fakeface_utils.paths import PACKAGE, seed_dir
+from fakeface_utils.predict import predict_test
+from fakeface_utils.provenance import claim_run, open_study, study_json
+from fakeface_utils.steps import predict_step, prepared_dir, train_step
+from fakeface_utils.study import load_study
+from fakeface_utils.training import fit, train
+
+STUDY = load_study(run="tiny", overrides=TINY + " epochs=10")
+SHORT = STUDY.model_copy(update={"epochs": 2})
+KILLS = 5
+
+# A process for each kill, forked from one that has made this file's slow imports: ten seconds.
+PROCESSES = multiprocessing.get_context("forkserver")
+SLOW = [f"fakeface_utils.{name}" for name in ("predict", "report", "training")]
+PROCESSES.set_forkserver_preload(["pytest", *SLOW])
+
+
+def work(data: Path, results: Path, stalled: int) -> None:
+    """Train and predict; the write of checkpoint number `stalled` stops half way and says so."""
+    os.setsid()
+    os.environ |= {"FAKEFACE_DATA": str(data), "FAKEFACE_RESULTS": str(results)}
+    results.mkdir(exist_ok=True)
+    save, write = np.savez, Checkpoint.write
+
+    def half(path, **arrays):
+        whole = io.BytesIO()
+        save(whole, **arrays)
+        with open(path, "wb") as file:
+            file.write(whole.getvalue()[: whole.tell() // 2])
+        print("writing")
+        time.sleep(600)
+
+    def stalling(checkpoint):
+        if len(checkpoint.rows) == stalled:
+            np.savez = half
+        write(checkpoint)
+
+    Checkpoint.write = stalling
+    with (
+        open(results / "log", "a", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        print("begun")
+        train(STUDY, "custom_cnn", 0)
+        predict_test(STUDY, "custom_cnn", 0)
+
+
+class Life:
+    """One seed's training in a folder of its own, in as many processes as it takes."""
+
+    def __init__(self, data: Path, results: Path) -> None:
+        self.data, self.results = data, results
+        self.folder = results / "tiny" / "custom_cnn" / "seed-0"
+
+    def start(self, stalled: int = 0) -> None:
+        self.heard = len(self.log())
+        arguments = (self.data, self.results, stalled)
+        self.process = PROCESSES.Process(target=work, args=arguments, daemon=True)
+        self.process.start()
+
+    def log(self) -> str:
+        path = self.results / "log"
+        return path.read_text() if path.exists() else ""
+
+    def hear(self, words: str) -> None:
+        """Wait until the process says this, or ends."""
+        while words not in self.log()[self.heard :] and self.process.is_alive():
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.join()
+        assert self.process.exitcode == -signal.SIGKILL
+
+    def end(self) -> tuple[pd.DataFrame, bytes]:
+        """Wait for the process to end by itself: the history and the predictions it leaves."""
+        self.process.join()
+        assert self.process.exitcode == 0, self.log()
+        left = sorted(path.name for path in self.folder.iterdir())
+        assert left == [
+            ".predict.step.json", ".train.step.json",
+            "history.csv", "model.keras", "predictions.csv",
+        ]  # fmt: skip
+        history = pd.read_csv(self.folder / "history.csv").drop(columns="seconds")
+        return history, (self.folder / "predictions.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Prepared images that all trainings here share."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKEFACE_DATA", str(folder))
+        prepare(STUDY)
+    return folder
+
+
+@pytest.fixture
+def prepared(data, places, monkeypatch):
+    """Places of a test's own, but for the prepared images."""
+    monkeypatch.setenv("FAKEFACE_DATA", str(data))
+    return places
+
+
+def test_a_training_killed_at_any_time_ends_as_an_undisturbed_one(data, tmp_path):
+    killed, undisturbed = Life(data, tmp_path / "killed"), Life(data, tmp_path / "undisturbed")
+    undisturbed.start()
+    killed.start(stalled=3)
+    killed.hear("writing")
+    part, whole = killed.folder / ".part-.train.step.npz", killed.folder / ".train.step.npz"
+    half, second = part.stat().st_size, whole.read_bytes()
+    killed.kill()
+    assert part.stat().st_size == half > 1000, "the kill didn't come during the write"
+    assert whole.read_bytes() == second
+
+    rng, kills, ends = np.random.default_rng(6), 0, []
+    while kills < KILLS:
+        killed.start()
+        killed.hear(rng.choice(["begun", "val_loss"]))  # val_loss: a first epoch is finished
+        killed.process.join(timeout=rng.uniform(0, 1))
+        if killed.process.is_alive():
+            killed.kill()
+            kills += 1
+        else:  # the training was done before its time came: another one
+            ends.append(killed.end())
+            shutil.rmtree(killed.results / "tiny")
+    killed.start()
+    ends.append(killed.end())
+    history, predictions = undisturbed.end()
+
+    assert "custom_cnn seed 0: goes on after epoch 2 of 10" in killed.log()
+    assert "anew" not in killed.log()
+    assert history["epoch"].tolist() == list(range(1, 11))
+    for resumed, repeated in ends:
+        pd.testing.assert_frame_equal(resumed, history, check_exact=True)
+        assert resumed["val_loss"].idxmin() == history["val_loss"].idxmin()
+        assert repeated == predictions
+
+
+def head_and_arrays():
+    """A new head, and a validation set on which training makes it worse: labels swapped."""
+    rng, labels = np.random.default_rng(0), np.arange(40) % 2
+    features = rng.normal(size=(40, 1, 1, 64)).astype("float16")
+    return vgg16_head(STUDY, (1, 1, 64)), (features, labels), (features, 1 - labels)
+
+
+def test_a_best_epoch_before_the_kill_stays_the_best(places, monkeypatch):
+    study = STUDY.model_copy(update={"epochs": 5})
+    step, kept = train_step(study, "vgg16", 0), places / "kept.npz"
+    write = Checkpoint.write
+
+    def keep(checkpoint):
+        write(checkpoint)
+        if len(checkpoint.rows) == 3:
+            shutil.copy(checkpoint.path, kept)
+
+    monkeypatch.setattr(Checkpoint, "write", keep)
+    keras.utils.set_random_seed(0)
+    head, learned, swapped = head_and_arrays()
+    whole = fit(study, "vgg16", head, 0, learned, swapped, open_checkpoint(step))
+    best = whole["val_loss"].idxmin()
+    assert best < 2, "the best epoch comes after the kill: the test shows nothing"
+
+    shutil.copy(kept, step.checkpoint)
+    keras.utils.set_random_seed(1)  # what a new process starts with doesn't matter
+    again, *_ = head_and_arrays()
+    checkpoint = open_checkpoint(step)
+    assert len(checkpoint.rows) == 3
+    resumed = fit(study, "vgg16", again, 0, learned, swapped, checkpoint)
+    assert resumed["val_loss"].idxmin() == best
+    compared = [name for name in whole.columns if name != "seconds"]
+    pd.testing.assert_frame_equal(resumed[compared], whole[compared], check_exact=True)
+    assert resumed["seconds"][:3].tolist() == whole["seconds"][:3].tolist()
+    for a, b in zip(head.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    loss, _ = again.evaluate(swapped[0], swapped[1][:, None].astype("float32"), verbose=0)
+    assert loss == pytest.approx(whole["val_loss"].min(), rel=1e-4)
+
+
+def test_the_same_seed_twice_is_the_same_also_where_a_damaged_checkpoint_lies(prepared, capsys):
+    found = []
+    step, folder = train_step(SHORT, "custom_cnn", 0), seed_dir("tiny", "custom_cnn", 0)
+    for attempt in range(2):
+        history = train(SHORT, "custom_cnn", 0).drop(columns="seconds")
+        assert not step.checkpoint.exists()
+        predict_test(SHORT, "custom_cnn", 0)
+        found.append((history, (folder / "predictions.csv").read_bytes()))
+        step.forget()
+        if attempt == 0:
+            assert "anew" not in capsys.readouterr().out
+            step.checkpoint.write_bytes(b"PK\3\4 not a checkpoint")
+    assert "starts anew, " in capsys.readouterr().out
+    pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
+    assert found[0][1] == found[1][1]
+
+
+def left_behind(step):
+    """Write a checkpoint of a step after two epochs."""
+    arrays = {name: [np.arange(50.0) + n, np.array(n)] for n, name in enumerate(ARRAYS)}
+    rows = [{"epoch": n, "val_loss": 1 / n, "seconds": 1.5} for n in (1, 2)]
+    checkpoint = Checkpoint(step.checkpoint, step.dependencies(), rows, 0.5, **arrays)
+    checkpoint.write()
+    return checkpoint
+
+
+def same(a, b):
+    """Whether two checkpoints hold the same state."""
+    return (a.rows, a.best_value) == (b.rows, b.best_value) and all(
+        len(getattr(a, name)) == len(getattr(b, name))
+        and all(map(np.array_equal, getattr(a, name), getattr(b, name)))
+        for name in ARRAYS
+    )
+
+
+@pytest.mark.parametrize("changed", ["nothing", "settings", "code", "inputs"])
+def test_a_checkpoint_of_other_settings_code_or_inputs_is_not_taken_up(
+    places, monkeypatch, capsys, changed
+):
+    copy = shutil.copytree(PACKAGE, places / "package")
+    monkeypatch.setattr(steps, "PACKAGE", copy)
+    step = train_step(STUDY, "custom_cnn", 0)
+    left = left_behind(step)
+    if changed == "settings":
+        step = train_step(STUDY.model_copy(update={"dropout": 0.1}), "custom_cnn", 0)
+    elif changed == "code":
+        with (copy / "models.py").open("a") as file:
+            file.write("# edited\n")
+    elif changed == "inputs":
+        write_json(prepared_dir(STUDY) / "dataset.json", {})
+    found = open_checkpoint(step)
+    assert found.path == left.path
+    if changed == "nothing":
+        assert same(found, left)
+        assert found.seconds == 3
+        assert capsys.readouterr().out == ""
+    else:
+        assert same(found, Checkpoint())
+        assert "have changed" in capsys.readouterr().out
+
+
+def test_force_starts_a_training_anew(prepared):
+    step = train_step(STUDY, "custom_cnn", 0)
+    left_behind(step)
+    overrides = TINY + " epochs=10"
+    open_study("02_custom_cnn", run="tiny", overrides=overrides)
+    assert step.checkpoint.exists()
+    open_study("02_custom_cnn", run="tiny", overrides=overrides, force=True)
+    assert not step.checkpoint.exists()
+
+
+def test_a_step_keeps_its_checkpoint_until_it_is_done_and_counts_the_time_before(places):
+    step = dataclasses.replace(train_step(STUDY, "custom_cnn", 0), after=())
+    left_behind(step)
+    with pytest.raises(KeyboardInterrupt), step.running():
+        raise KeyboardInterrupt
+    assert step.checkpoint.exists()
+    with step.running(spent=open_checkpoint(step).seconds):
+        for path in step.outputs:
+            path.write_text("")
+    assert step.seconds() >= 3
+    assert step.is_done()
+    assert not step.checkpoint.exists()
+
+
+def test_a_damaged_checkpoint_never_gives_a_wrong_state(places, capsys):
+    step = train_step(STUDY, "custom_cnn", 0)
+    left = left_behind(step)
+    content = step.checkpoint.read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = [content[:length] for length in (0, 1, 30, len(content) // 2, len(content) - 1)]
+    for _ in range(300):
+        flipped = bytearray(content)
+        flipped[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        damaged.append(bytes(flipped))
+    refused = 0
+    for number, content in enumerate(damaged):
+        step.checkpoint.write_bytes(content)
+        found = open_checkpoint(step)
+        said = capsys.readouterr().out
+        if same(found, left):  # a time in the archive, say, was hit
+            assert number >= 5
+            continue
+        assert same(found, Checkpoint())
+        assert said.count("\n") == 1
+        assert said.startswith("train custom_cnn seed 0: starts anew, ")
+        refused += 1
+    assert refused > 150
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
+
+
+def test_determinism_is_asked_of_both_backends_before_keras_is_there(
+    places, monkeypatch, environment
+):
+    monkeypatch.delitem(sys.modules, "keras")
+    open_study("01_dataset", run="tiny")
+    assert os.environ["TF_DETERMINISTIC_OPS"] == ""
+    for _ in range(2):
+        open_study("01_dataset", run="tiny", overrides="deterministic=true")
+        assert os.environ["TF_DETERMINISTIC_OPS"] == "1"
+        assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"
+
+
+def test_determinism_that_comes_too_late_is_an_error(places, environment):
+    with pytest.raises(StudyError, match="restart the kernel"):
+        open_study("01_dataset", run="tiny", overrides="deterministic=true")
+
+
+def test_a_run_from_before_a_setting_had_its_default(places):
+    settings = STUDY.settings()
+    del settings["deterministic"]
+    record = {"settings": settings, "dataset": {"generated": True}}
+    write_json(study_json("tiny"), record)
+    claim_run(STUDY)
+    with pytest.raises(StudyError, match="deterministic is False there and True here"):
+        claim_run(STUDY.model_copy(update={"deterministic": True}))
+
+
+def test_a_collapsed_seed_is_kept_counted_and_headlined(prepared):
+    """One output for all images, one with rounding noise and one that is no number collapse."""
+    study = load_study(run="tiny", overrides=TINY, seeds=4)
+    labels = np.arange(48) % 2
+    right = np.where(labels == 1, 0.9, 0.1)
+    constant = np.full(48, 0.7)
+    outputs = {
+        "custom_cnn": [right, constant, constant + 1e-8 * labels, constant * np.nan],
+        "vgg16": [right, right, 1 - right, right],
+    }
+    for model, tables in outputs.items():
+        for seed, p_fake in enumerate(tables):
+            table = pd.DataFrame({"path": map(str, labels), "label": labels, "p_fake": p_fake})
+            write_csv(predict_step(study, model, seed).outputs[0], table)
+    assert report.collapsed(study) == [
+        "custom CNN: 3 of 4 seeds collapsed (1, 2, 3), with one output for all test images; "
+        "they count in every mean."
+    ]
+    accuracy = table1(study).set_index(["model", "metric"])["ours_mean"]
+    assert accuracy["custom_cnn", "accuracy"] == (1 + 0.5 + 0.5 + 0.5) / 4
+    assert accuracy["vgg16", "accuracy"] == (1 + 1 + 0 + 1) / 4
+    headline = report.opening(study).data
+    assert headline.index("3 of 4 seeds collapsed") < headline.index("Was the paper reproduced?")
