@@ -286,10 +286,10 @@ def test_a_login_is_used_and_never_shown(server, places, monkeypatch, capfd):
 # A small dataset that takes its time, so that there are moments to kill it at.
 DRIVER = """
 import sys, threading
-from fakeface_utils.dataset import journal, kaggle
+from fakeface_utils.dataset import journal, kaggle, prepare
 kaggle.ZIP_BYTES, kaggle.PAPER_COUNTS = 10**6, dict.fromkeys(kaggle.PAPER_COUNTS, 48)
-journal.AT_ONCE, write = 8, journal.JournaledArray.write
-journal.JournaledArray.write = lambda array: (threading.Event().wait(0.1), write(array))
+prepare.AT_ONCE, write = 8, journal.JournaledArray.write
+journal.JournaledArray.write = lambda *words: (threading.Event().wait(0.1), write(*words))
 from fakeface_utils.cli import main
 sys.argv = ["fakeface", "data", "--data", "kaggle", "--set", "image_size=35"]
 main()
@@ -308,7 +308,7 @@ def run_to_its_end() -> dict[str, bytes]:
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     (folder,) = (kaggle.location().parents[1] / "prepared").iterdir()
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != ".step.json"}
+    return {p.name: p.read_bytes() for p in folder.iterdir() if "step" not in p.name}
 
 
 def test_killed_at_any_moment_it_ends_like_an_undisturbed_run(server, faces, places, monkeypatch):

@@ -9,12 +9,10 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-AT_ONCE = 256  # images written together: what a kill loses
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
@@ -51,27 +49,19 @@ class JournaledArray:
         self._array.truncate(end if self.done else 0)
         if not self.done:
             self._array.write(_header((0, *shape)))
-        self._pixels: list[Any] = []
-        self._rows: list[bytes] = []
 
-    def append(self, pixels: npt.NDArray[np.uint8] | None, row: dict[str, Any]) -> None:
-        """Take one image: its pixels, None where its `reason` isn't empty, and its line."""
-        if pixels is not None:
-            self._pixels.append(pixels)
-        self._rows.append(json.dumps(row).encode() + b"\n")
-        if len(self._rows) == AT_ONCE:
-            self.write()
+    def write(self, pixels: npt.NDArray[np.uint8], rows: list[dict[str, Any]]) -> None:
+        """Take some images.
 
-    def write(self) -> None:
-        """Write what was taken."""
-        files: tuple[tuple[BinaryIO, list[Any]], ...]
-        files = (self._array, self._pixels), (self._journal, self._rows)
-        for file, parts in files:
-            for part in parts:
-                file.write(part)  # an array as it lies in memory, without a copy
+        Args:
+            pixels: (N, ...) of those that could be read.
+            rows: a line for each; its `reason` says why one couldn't, and is empty for the N.
+        """
+        lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        for file, content in ((self._array, pixels.data), (self._journal, lines)):
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            parts.clear()
 
     def close(self) -> None:
         """Close both files."""

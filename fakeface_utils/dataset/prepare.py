@@ -15,7 +15,7 @@ import os
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,9 @@ from .decode import UNREADABLE, decode
 from .folder import CLASSES, SPLITS, Folder, Image, Zip, list_images, open_images
 from .journal import JournaledArray, finish
 
-AHEAD = 256  # images decoded before they are written: bounds memory
+AT_ONCE = 256  # images written together: bounds memory, and what a kill loses
 KEY = "made_from.json"  # what a preparation was begun with: another can't go on with it
 JOURNALS = (KEY, *(f"{split}.jsonl" for split in SPLITS))
-Decoded = tuple[
-    npt.NDArray[np.uint8] | None, dict[str, Any]
-]  # an image's pixels and its line in the journal
 
 
 def prepare(study: Study) -> dict[str, Any]:
@@ -232,16 +229,16 @@ def _finish(study: Study, part: Path, listed: int) -> None:
 def _decode_all(study: Study, source: Folder | Zip, images: list[Image], folder: Path) -> None:
     """Write the arrays and journals of all splits, from where they are."""
 
-    def work(image: Image) -> Decoded:
+    def work(task: tuple[Image, npt.NDArray[np.uint8]]) -> dict[str, Any]:
+        image, pixels = task
         row = {"path": image.path, "label": image.label, "reason": ""}
         try:
             raw = source.read(image.path)
-            pixels, seen = decode(raw, study.image_size, study.resize_filter)
+            pixels[:], seen = decode(raw, study.image_size, study.resize_filter)
         except UNREADABLE as error:
             unknown = isinstance(error, PIL.UnidentifiedImageError)  # its text names a buffer
-            return None, row | {"reason": "not an image" if unknown else str(error) or "broken"}
-        sha256 = hashlib.sha256(raw).hexdigest()
-        return pixels, row | {"bytes": len(raw)} | seen | {"sha256": sha256}
+            return row | {"reason": "not an image" if unknown else str(error) or "broken"}
+        return row | {"bytes": len(raw)} | seen | {"sha256": hashlib.sha256(raw).hexdigest()}
 
     members = {split: [image for image in images if image.split == split] for split in SPLITS}
     arrays = {split: JournaledArray(folder / split, _shape(study)) for split in SPLITS}
@@ -249,20 +246,24 @@ def _decode_all(study: Study, source: Folder | Zip, images: list[Image], folder:
     with bar, ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside Python's lock
         for split, array in arrays.items():
             with closing(array):
-                for pixels, row in _in_order(pool, work, members[split][array.done :]):
-                    array.append(pixels, row)
-                    bar.update()
-                array.write()
+                for pixels, rows in _batches(pool, work, members[split][array.done :], array.shape):
+                    readable = [not row["reason"] for row in rows]
+                    array.write(pixels if all(readable) else pixels[readable], rows)
+                    bar.update(len(rows))
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Image], Decoded], images: list[Image]
-) -> Iterator[Decoded]:
-    """The results in the images' order, with at most `AHEAD` of them in memory."""
-    waiting: deque[Future[Decoded]] = deque()
-    for image in images:
-        waiting.append(pool.submit(work, image))
-        if len(waiting) == AHEAD:
-            yield waiting.popleft().result()
+def _batches(
+    pool: ThreadPoolExecutor, work: Callable[..., Any], images: list[Image], shape: tuple[int, ...]
+) -> Iterator[tuple[npt.NDArray[np.uint8], list[dict[str, Any]]]]:
+    """Pixels and rows of the images, `AT_ONCE` together; the next are decoded meanwhile."""
+    waiting: deque[tuple[npt.NDArray[np.uint8], Iterator[dict[str, Any]]]] = deque()
+    for start in range(0, len(images), AT_ONCE):
+        members = images[start : start + AT_ONCE]
+        pixels = np.empty((len(members), *shape), np.uint8)
+        waiting.append((pixels, pool.map(work, zip(members, pixels, strict=True))))
+        if len(waiting) == 2:
+            pixels, rows = waiting.popleft()
+            yield pixels, list(rows)
     while waiting:
-        yield waiting.popleft().result()
+        pixels, rows = waiting.popleft()
+        yield pixels, list(rows)
