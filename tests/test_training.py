@@ -17,8 +17,10 @@ import pandas as pd
 import pytest
 from conftest import TINY
 
-from fakeface_utils import report, steps
+from fakeface_utils import report
+from fakeface_utils import step as step_module
 from fakeface_utils.checkpoint import ARRAYS, Checkpoint, open_checkpoint
+from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.errors import StudyError
 from fakeface_utils.evaluation import table1
@@ -244,7 +246,7 @@ def test_a_checkpoint_of_other_settings_code_or_inputs_is_not_taken_up(
     places, monkeypatch, capsys, changed
 ):
     copy = shutil.copytree(PACKAGE, places / "package")
-    monkeypatch.setattr(steps, "PACKAGE", copy)
+    monkeypatch.setattr(step_module, "PACKAGE", copy)
     step = train_step(STUDY, "custom_cnn", 0)
     left = left_behind(step)
     if changed == "settings":
@@ -284,7 +286,7 @@ def test_a_step_keeps_its_checkpoint_until_it_is_done_and_counts_the_time_before
     with step.running(spent=open_checkpoint(step).seconds):
         for path in step.outputs:
             path.write_text("")
-    assert step.seconds() >= 3
+    assert step.cost()["seconds"] >= 3
     assert step.is_done()
     assert not step.checkpoint.exists()
 
@@ -350,6 +352,7 @@ def test_a_run_from_before_a_setting_had_its_default(places):
 def test_a_collapsed_seed_is_kept_counted_and_headlined(prepared):
     """One output for all images, one with rounding noise and one that is no number collapse."""
     study = load_study(run="tiny", overrides=TINY, seeds=4)
+    audit(study)
     labels = np.arange(48) % 2
     right = np.where(labels == 1, 0.9, 0.1)
     constant = np.full(48, 0.7)
