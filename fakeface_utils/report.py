@@ -217,7 +217,9 @@ def data(study: Study) -> HTML:
     """Name, fingerprint, audit, duplicates that cross splits and unreadable images."""
     dataset = record(study)["dataset"]
     pairs = audit.read_duplicates(study).query("kind != 'unlike' and split_a != split_b").head(20)
-    crossing = _table(pairs, "Duplicates that cross splits (at most 20)") if len(pairs) else ""
+    names = {"kind": "kind", "path_a": "one", "path_b": "the other"}
+    names |= {"distance": "bits apart", "difference": "grey levels apart"}
+    crossing = _table(pairs[list(names)].rename(columns=names), "Duplicates that cross splits")
     lost = "".join(
         f"<li>{html.escape(path)}: {html.escape(reason)}</li>"
         for path, reason in dataset["unreadable"].items()
@@ -228,7 +230,8 @@ def data(study: Study) -> HTML:
     )
     return HTML(
         f"<p>'{html.escape(dataset['name'])}', {origin}; fingerprint "
-        f"<code>{dataset['fingerprint']}</code>.</p>{_table(audit.summary(study))}{crossing}{left_out}"
+        f"<code>{dataset['fingerprint']}</code>.</p>{_table(audit.summary(study))}"
+        f"{crossing if len(pairs) else ''}{left_out}"
     )
 
 
