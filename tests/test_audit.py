@@ -48,7 +48,7 @@ def test_a_test_image_copied_into_train_is_named(places, faces, capsys):
     row = read_duplicates(study).iloc[0]
     assert (row["kind"], row["split_a"], row["split_b"]) == ("exact", "train", "test")
     assert (row["path_a"], row["path_b"]) == ("a/b/train/fake/holiday.jpg", "a/b/test/fake/2.jpg")
-    assert "1 of 8 test images" in leak(study)
+    assert leak(study).endswith("training or validation: 1 of 8.")
     assert leak(study) in notices(study)
     data_command(data=str(faces), overrides="image_size=64")
     printed = capsys.readouterr().out
@@ -169,6 +169,6 @@ def test_the_audit_is_redone_when_the_images_change(places, faces):
 def test_the_audit_says_what_it_looked_at(places, faces):
     study, _ = audited(faces)
     said = dict(summary(study).itertuples(index=False))
-    assert said["exact duplicates"].startswith("0 pairs")
+    assert said["exact duplicates"].startswith("pairs: 0;")
     assert said["sizes"] == "40 x 40: 24"
     assert "chance: 0.5" in said["class told from file size alone"]

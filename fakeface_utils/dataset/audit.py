@@ -72,7 +72,7 @@ def summary(study: Study) -> pd.DataFrame:
         rows += [
             (
                 f"{kind} duplicates",
-                f"{counts['all']:,} pairs{more}; {counts['across splits']:,} across splits, "
+                f"pairs: {counts['all']:,}{more}; {counts['across splits']:,} across splits, "
                 f"{counts['across classes']:,} across classes",
             )
         ]
@@ -109,8 +109,8 @@ def leak(study: Study) -> str:
     leaked = len(read_audit(study)["leaked"])
     tests = sum(read_dataset(study)["counts"]["test"].values())
     return (
-        f"Leak: {leaked:,} of {tests:,} test images have a duplicate or near-duplicate in training "
-        "or validation."
+        "Leak: test images with a duplicate or near-duplicate in training or validation: "
+        f"{leaked:,} of {tests:,}."
         if leaked
         else ""
     )
