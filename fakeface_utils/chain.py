@@ -2,8 +2,12 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +62,7 @@ class _Status:
 
     def __init__(self, title: str) -> None:
         self.title, self.part = title, ""
+        self.interrupted = False
         self.start = self.said = time.perf_counter()
         self.live = sys.stdout.isatty()
         if self.live:
@@ -73,6 +78,7 @@ class _Status:
 
         A line as '[3/26] padding=valid' names a part; it stays in front of what follows.
         """
+        self.check_interrupt()
         lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
         parts = [line for line in lines if line.startswith("[")]
         self.part = f" {parts[-1]}" if parts else self.part
@@ -80,6 +86,32 @@ class _Status:
         if lines and (self.live or now - self.said > 60):
             self.said = now
             self._show(lines[-1], end="" if self.live else "\n")
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Remember Ctrl-C: Python raises it wherever the code stands, and a callback may drop it.
+
+        It is raised again at the notebook's next output, or else when the block ends.
+        """
+
+        def remember(number: int, frame: Any) -> None:
+            self.interrupted = True
+            raise KeyboardInterrupt
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are the main thread's
+            return
+        before = signal.signal(signal.SIGINT, remember)
+        try:
+            yield
+            self.check_interrupt()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def check_interrupt(self) -> None:
+        """Raise KeyboardInterrupt where there was one."""
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def flush(self) -> None:
         """Part of what papermill asks of a file."""
@@ -200,7 +232,7 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: _Statu
     copy.parent.mkdir(parents=True, exist_ok=True)
     log = copy.with_suffix(".log")
     try:
-        with stderr_to(log):
+        with stderr_to(log), status.interruptible():
             papermill.execute_notebook(
                 NOTEBOOKS / f"{name}.ipynb",
                 copy,

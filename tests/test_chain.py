@@ -1,5 +1,6 @@
 """The whole study on a tiny setting, as a user runs it: in a copy, by the command line."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import papermill
 import pytest
 from bs4 import BeautifulSoup
 from conftest import TINY
 
+from fakeface_utils import chain
 from fakeface_utils.errors import StudyError
+from fakeface_utils.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))  # the chain
@@ -75,6 +79,19 @@ def project(tmp_path_factory):
     assert "01_dataset: up to date, skipped" in output
     project.output = output
     return project
+
+
+def test_an_interrupt_that_gets_lost_is_raised_all_the_same(places, monkeypatch):
+    def drop_it(*words, **options):
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+    monkeypatch.setattr(papermill, "execute_notebook", drop_it)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        chain._execute("01_dataset", {}, load_study(), chain._Status("1"))
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def check_table1(results: Path) -> None:
