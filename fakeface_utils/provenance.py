@@ -23,7 +23,7 @@ from .files import check_writable, write_json
 from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
 from .questions import ablation_steps
 from .steps import audit_step, prepared_dir, steps_of
-from .study import PARAMETERS, Study, load_study
+from .study import IMAGENET_SHA256, PARAMETERS, Study, load_study
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn", "scipy")
 
@@ -183,6 +183,7 @@ def record(study: Study) -> dict[str, Any]:
         "settings": study.settings(),
         "seeds": list(study.seeds),
         "dataset": read_dataset(study),
+        "weights_sha256": IMAGENET_SHA256 if study.vgg16_weights != "random" else "random",
         "seconds": {name: cost["seconds"] for name, cost in costs.items()},
         "peak_memory": {name: cost["peak_memory"] for name, cost in costs.items()},
         "versions": versions(),

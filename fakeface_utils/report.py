@@ -268,6 +268,7 @@ def provenance(study: Study) -> HTML:
         "profile, run": f"{study.profile}, {study.run}",
         "seeds": ", ".join(map(str, study.seeds)),
         "code": known["git"] or "not a git checkout",
+        "VGG16's frozen weights": known["weights_sha256"],
         "processor": f"{machine['processor']}, {machine['cores']} cores",
         "GPU": ", ".join(machine["gpus"]) or "none",
         **known["versions"],

