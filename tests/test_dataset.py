@@ -123,6 +123,7 @@ def test_unreadable_images_can_be_left_out_by_name(places, faces):
     total = sum(len(read_images(study, split)) for split in ("train", "valid", "test"))
     assert total == 22
     assert len(read_manifest(study, "train")) == len(read_images(study, "train"))
+    assert read_manifest(study, "test")["bytes"].dtype == "int64"  # also beside unreadable ones
 
 
 def test_a_dataset_without_one_readable_image_is_refused_even_so(places, faces):
@@ -132,6 +133,14 @@ def test_a_dataset_without_one_readable_image_is_refused_even_so(places, faces):
     with pytest.raises(StudyError, match="24 of 24 images in faces can't be read"):
         prepare(study)
     assert not prepared_dir(study).exists()
+
+
+def test_a_split_without_one_readable_image_is_refused_even_so(places, faces):
+    for path in (faces / "a" / "b" / "test").rglob("*.jpg"):
+        path.write_text("not an image")
+    study = load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true")
+    with pytest.raises(StudyError, match="a class of faces has no readable image"):
+        prepare(study)
 
 
 def rename(root, old, new):

@@ -68,7 +68,8 @@ def read_dataset(study: Study) -> dict[str, Any]:
 
 def read_manifest(study: Study, split: str) -> pd.DataFrame:
     """One row per image of a split, in the array's order; label 1 is fake."""
-    return pd.read_csv(prepared_dir(study) / f"{split}.csv", dtype={"path": str})
+    words = {"path": str, "jpeg_tables": str, "sha256": str}  # digests may look like numbers
+    return pd.read_csv(prepared_dir(study) / f"{split}.csv", dtype=words)
 
 
 def read_images(study: Study, split: str) -> npt.NDArray[np.uint8]:
@@ -190,11 +191,12 @@ def _finish(study: Study, part: Path, listed: int) -> None:
     Raises:
         StudyError: images are unreadable and the study doesn't say to go on without them.
     """
-    tables = {
-        split: pd.read_json(part / f"{split}.jsonl", lines=True, dtype=False) for split in SPLITS
-    }
-    lost = pd.concat([t[t["reason"] != ""] for t in tables.values()])
-    unreadable = dict(zip(lost["path"], lost["reason"], strict=True))
+    rows = {}
+    for split in SPLITS:
+        with (part / f"{split}.jsonl").open(encoding="utf-8") as journal:
+            rows[split] = [json.loads(line) for line in journal]
+    met = [row for split in SPLITS for row in rows[split]]
+    unreadable = {row["path"]: row["reason"] for row in met if row["reason"]}
     if unreadable and (not study.skip_unreadable or len(unreadable) == listed):
         named = "; ".join(f"{path} ({reason})" for path, reason in list(unreadable.items())[:5])
         more = f"; and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
@@ -202,18 +204,22 @@ def _finish(study: Study, part: Path, listed: int) -> None:
             f"{len(unreadable)} of {listed} images in {study.data_name} can't be read: "
             f"{named}{more}. Mend them, or go on without them with the setting skip_unreadable=true"
         )
-    counts, content, generated = {}, hashlib.sha256(), False
-    for split, table in tables.items():
-        manifest = table[table["reason"] == ""].drop(columns="reason")
+    readable = {split: [row for row in rows[split] if not row["reason"]] for split in SPLITS}
+    counts = {
+        split: {
+            kind: sum(row["label"] == label for row in found) for label, kind in enumerate(CLASSES)
+        }
+        for split, found in readable.items()
+    }
+    if not all(count for split in counts.values() for count in split.values()):
+        raise StudyError(f"a class of {study.data_name} has no readable image: {counts}")
+    content, generated = hashlib.sha256(), False
+    for split, found in readable.items():
+        manifest = pd.DataFrame(found).drop(columns="reason")
         write_csv(part / f"{split}.csv", manifest)
         finish(part / split, len(manifest), _shape(study))
         content.update(manifest[["path", "sha256"]].to_csv(index=False).encode())
         generated |= bool(manifest["generated"].any())
-        counts[split] = {
-            kind: int((manifest["label"] == label).sum()) for label, kind in enumerate(CLASSES)
-        }
-    if not all(count for split in counts.values() for count in split.values()):
-        raise StudyError(f"a class of {study.data_name} has no readable image: {counts}")
     write_json(
         part / "dataset.json",
         {
