@@ -7,10 +7,10 @@ figures, report. Nothing here imports TensorFlow: the models are Keras 3 on any 
 import os
 
 # TensorFlow looks for CUDA on every machine and complains at length where there is none; a GPU
-# that Keras can't use is reported by `training.check_device`.
+# that Keras can't use is reported by `device.check_device`.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# oneDNN's kernels, which TensorFlow takes by default only on processors with AVX-512: the custom CNN
-# trained 1.35 times as fast with them on one without it (medians of 4 alternated runs). They must
-# be asked for before TensorFlow is imported.
+# oneDNN's kernels, which TensorFlow takes by default only on processors with AVX-512. On one
+# without it the custom CNN trained 1.35 times as fast with them (medians of 4 alternated runs).
+# They must be asked for before TensorFlow is imported.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -14,8 +14,9 @@ from typing import Any
 from .dataset.prepare import source_counts
 from .errors import StudyError
 from .files import stderr_to
+from .hardware import gpus
 from .paths import NOTEBOOKS, results_dir, shown
-from .provenance import claim_run, gpus
+from .provenance import claim_run
 from .questions import ablation_steps, other_readings
 from .step import Step
 from .steps import features_path, features_step, report_step, steps_of

@@ -7,7 +7,9 @@ it once gives the head the same gradients for about a thirteenth of the work ove
 import numpy as np
 import numpy.typing as npt
 
+from .dataset.batches import pad
 from .dataset.prepare import read_images
+from .device import check_device, distribute, precision
 from .files import require_free_space, write_atomic
 from .progress import progress
 from .steps import features_path, features_step
@@ -27,9 +29,12 @@ def extract_features(study: Study, split: str) -> None:
     if step.is_done():
         print(f"{step.name}: up to date")
         return
+    check_device()
     with step.running():
         images = read_images(study, split)
-        base = frozen_base(study)
+        devices = distribute(study)
+        with precision(study):
+            base = frozen_base(study)
         path = features_path(study, split)
         shape = (len(images), *base.output.shape[1:])
         dtype = np.dtype(study.feature_dtype)
@@ -38,7 +43,8 @@ def extract_features(study: Study, split: str) -> None:
             features = np.lib.format.open_memmap(part, "w+", dtype, shape)
             for start in range(0, len(images), study.batch_size):
                 batch = images[start : start + study.batch_size]
-                features[start : start + len(batch)] = base.predict_on_batch(batch)
+                found = base.predict_on_batch(pad(batch, devices))
+                features[start : start + len(batch)] = found[: len(batch)]
                 bar.update(len(batch))
             features.flush()
             del features  # Windows doesn't rename a file that is mapped

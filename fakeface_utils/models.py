@@ -12,7 +12,8 @@ from .study import Study
 def custom_cnn(study: Study) -> keras.Model:
     """The custom VGG-like CNN, section 3.1: raw uint8 RGB images to p_fake, (N, 1) in 0 to 1.
 
-    Batch normalization follows the activation, as the paper has it.
+    Batch normalization follows the activation, as the paper has it. The sigmoid is float32 under
+    any precision.
     """
     inputs = keras.Input((study.image_size, study.image_size, 3), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255, name="scale")(inputs)
@@ -27,7 +28,7 @@ def custom_cnn(study: Study) -> keras.Model:
     if study.dense_batch_norm:
         x = layers.BatchNormalization(momentum=study.batch_norm_momentum, name="dense_norm")(x)
     x = layers.Dropout(study.dropout, name="dropout")(x)
-    outputs = layers.Dense(1, activation="sigmoid", name="p_fake")(x)
+    outputs = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_fake")(x)
     return keras.Model(inputs, outputs, name="custom_cnn")
 
 
@@ -39,7 +40,7 @@ def vgg16_head(study: Study, features_shape: tuple[int, ...]) -> keras.Model:
             layers.Flatten(name="flatten"),
             layers.Dense(study.vgg16_dense, activation="relu", name="dense"),
             layers.Dropout(study.dropout, name="dropout"),
-            layers.Dense(1, activation="sigmoid", name="p_fake"),
+            layers.Dense(1, activation="sigmoid", dtype="float32", name="p_fake"),
         ],
         name="head",
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from .dataset.batches import Batches
 from .dataset.decode import UNREADABLE, decode
 from .dataset.prepare import read_images, read_manifest
+from .device import distribute
 from .errors import StudyError
 from .features import read_features
 from .files import write_csv
@@ -52,12 +53,14 @@ def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
     else:
         with step.running():
             table = read_manifest(study, "test")[["path", "label"]]
+            devices = distribute(study)
             network = load_model(study.run, model, seed)
             inputs: npt.NDArray = read_images(study, "test")
             if model == "vgg16":
                 network, inputs = network.get_layer("head"), read_features(study, "test")
-            batches = Batches(inputs, table["label"].to_numpy(), study.batch_size)
-            p_fake = network.predict(batches, verbose=0)[:, 0]
+            labels = table["label"].to_numpy()
+            batches = Batches(inputs, labels, study.batch_size, devices=devices)
+            p_fake = network.predict(batches, verbose=0)[: len(table), 0]
             write_csv(path, table.assign(p_fake=p_fake.astype("float64")))
     return pd.read_csv(path, dtype={"path": str})
 

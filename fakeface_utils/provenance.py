@@ -20,6 +20,7 @@ from .dataset.audit import leak
 from .dataset.prepare import read_dataset
 from .errors import StudyError
 from .files import check_writable, write_json
+from .hardware import hardware
 from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
 from .questions import ablation_steps
 from .steps import audit_step, prepared_dir, steps_of
@@ -223,22 +224,3 @@ def git_revision() -> str:
         if head.returncode == 0
         else ""
     )
-
-
-def gpus() -> list[str]:
-    """The names of the GPUs that the NVIDIA driver shows; empty without a driver or a GPU."""
-    if not shutil.which("nvidia-smi"):
-        return []
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
-
-
-def hardware() -> dict[str, Any]:
-    """The processor's name, the number of cores and the GPUs."""
-    processor = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        processor = names[0].split(":", 1)[1].strip() if names else processor
-    return {"processor": processor, "cores": os.cpu_count(), "gpus": gpus()}

@@ -80,19 +80,20 @@ def features_path(study: Study, split: str) -> Path:
     """The frozen base's output for every image of a split: (N, h, w, 512)."""
     weights = study.settings()["vgg16_weights"]
     kind = f"{weights}-{study.vgg16_scaling}-{study.feature_dtype}"
+    kind += "" if study.precision == "float32" else f"-{study.precision}"
     return prepared_dir(study) / "features" / kind / f"{split}.npy"
 
 
 def features_step(study: Study, split: str) -> Step:
     """Run the frozen VGG16 base once over a split."""
     path = features_path(study, split)
-    names = ("vgg16_weights", "vgg16_scaling", "feature_dtype")
+    names = ("vgg16_weights", "vgg16_scaling", "feature_dtype", "precision")
     return Step(
         name=f"VGG16 features of {split}",
         # The test set is touched at the end only, so its features are made there.
         notebook="04_evaluate" if split == "test" else "03_vgg16_transfer",
         settings={name: study.settings()[name] for name in names},
-        code=("vgg16_base.py", "features.py"),
+        code=("vgg16_base.py", "features.py", "device.py"),
         inputs=(),
         outputs=(path,),
         marker=path.with_suffix(".step.json"),
@@ -103,7 +104,10 @@ def features_step(study: Study, split: str) -> Step:
 def train_step(study: Study, model: str, seed: int) -> Step:
     """Train one network and keep its history and its best weights."""
     folder = seed_dir(study.run, model, seed)
-    code: tuple[str, ...] = ("models.py", "training.py", "checkpoint.py", "dataset/batches.py")
+    code: tuple[str, ...] = (
+        *("models.py", "training.py", "checkpoint.py", "device.py"),
+        "dataset/batches.py",
+    )
     before = [prepare_step(study)]
     if model == "vgg16":
         code += ("vgg16_base.py",)

@@ -165,6 +165,12 @@ class Study(BaseModel):
         "TensorFlow then does without XLA and can be many times slower there",
     )
 
+    precision: Literal["float32", "mixed"] = Field(
+        "float32",
+        description="mixed: 16-bit arithmetic inside the networks (weights, sigmoid and loss stay "
+        "float32); faster on GPUs only",
+    )
+
     @field_validator("images_per_class", mode="before")
     @classmethod
     def _none_in_words(cls, value: Any) -> Any:

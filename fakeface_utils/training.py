@@ -6,7 +6,6 @@ checkpoint as if nothing had been: on the same processor, to the last digit.
 """
 
 import math
-import os
 import time
 
 import keras
@@ -17,13 +16,12 @@ import pandas as pd
 from .checkpoint import Checkpoint, open_checkpoint
 from .dataset.batches import Batches
 from .dataset.prepare import read_images, read_manifest
-from .errors import StudyError
+from .device import check_device, distribute, precision
 from .features import read_features
 from .files import write_atomic, write_csv
 from .models import architecture, assemble_vgg16, custom_cnn, vgg16_head
 from .paths import seed_dir
 from .progress import progress
-from .provenance import gpus
 from .steps import train_step
 from .study import Decay, Study
 from .vgg16_base import frozen_base
@@ -59,27 +57,6 @@ def learning_rate_schedule(
     return schedules.PiecewiseConstantDecay(starts, values)
 
 
-def check_device() -> None:
-    """Refuse to train on the processor where the driver shows a GPU.
-
-    Raises:
-        StudyError: Keras doesn't see the GPU; the sentence has the command that mends it.
-    """
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    if gpus() and not hidden and not _sees_gpu():
-        on_jax = keras.backend.backend() == "jax"
-        mend = "pip install 'jax[cuda12]'" if on_jax else "pip install -e '.[gpu]'"
-        raise StudyError(
-            f"the driver shows {gpus()[0]} but Keras ({keras.backend.backend()}) does not see it: "
-            f"run {mend}, or set CUDA_VISIBLE_DEVICES=-1 to train on the processor"
-        )
-
-
-def _sees_gpu() -> bool:
-    """Whether Keras' backend has a GPU; asked for all devices, since JAX fails on 'gpu' alone."""
-    return any("gpu" in name.lower() for name in keras.distribution.list_devices())
-
-
 def train(study: Study, model: str, seed: int) -> pd.DataFrame:
     """Train one network, keep its history and the model with its best weights.
 
@@ -113,21 +90,25 @@ def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
     """Train and write history.csv, model.keras and architecture.csv."""
     read = read_images if model == "custom_cnn" else read_features
     keras.backend.clear_session()
+    devices = distribute(study)
+
+    def build() -> keras.Model:
+        return custom_cnn(study) if base is None else vgg16_head(study, base.output.shape[1:])
+
     base = None if model == "custom_cnn" else frozen_base(study)
     keras.utils.set_random_seed(seed)
-    if base is None:
-        network = custom_cnn(study)
-        # The same layers without the optimizer, whose state would triple the file.
-        finished = keras.Model(network.input, network.output, name=network.name)
-    else:
-        network = vgg16_head(study, base.output.shape[1:])
-        finished = assemble_vgg16(base, network)
+    with precision(study):
+        network = build()
     training, validation = (
         (read(study, split), read_manifest(study, split)["label"].to_numpy())
         for split in ("train", "valid")
     )
-    history = fit(study, model, network, seed, training, validation, checkpoint)
+    history = fit(study, model, network, seed, training, validation, checkpoint, devices)
     folder = seed_dir(study.run, model, seed)
+    # What is kept is float32, and has no optimizer, whose state would triple the file.
+    finished = build()
+    finished.set_weights(network.get_weights())
+    finished = finished if base is None else assemble_vgg16(base, finished)
     write_csv(folder.parent / "architecture.csv", architecture(finished))
     with write_atomic(folder / "model.keras") as part:
         finished.save(part)
@@ -142,6 +123,7 @@ def fit(
     train: Arrays,
     valid: Arrays,
     checkpoint: Checkpoint | None = None,
+    devices: int = 1,
 ) -> pd.DataFrame:
     """Train a network for the study's epochs and leave it with its best epoch's weights.
 
@@ -154,6 +136,7 @@ def fit(
         valid: the same of the validation split.
         checkpoint: the state to go on from, which is written after every epoch; without one the
             training starts anew and leaves nothing.
+        devices: among which every batch is shared, see `device.distribute`.
 
     Returns:
         The history, as `train` describes it.
@@ -162,7 +145,7 @@ def fit(
     schedule = _compile(study, model, network, steps)
     # Without an epoch: on JAX, Keras builds its metrics from a first batch and then begins with the
     # second, so that the first epoch of a process would have an order of its own.
-    network.fit(Batches(*train, study.batch_size), epochs=0, verbose=0)
+    network.fit(Batches(*train, study.batch_size, devices=devices), epochs=0, verbose=0)
     state = checkpoint or Checkpoint()
     done = len(state.rows)
     if done:
@@ -172,6 +155,7 @@ def fit(
         state.best = network.get_weights()
     bar = progress((study.epochs - done) * steps, f"{model} seed {seed}", "step")
     tick = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+    tick.async_safe = True  # on a GPU the next step doesn't wait for this one's numbers
     start = time.perf_counter()
     with bar:
         for epoch in range(done + 1, study.epochs + 1):
@@ -179,8 +163,8 @@ def fit(
             order = np.random.default_rng((seed, epoch)).permutation(len(train[0]))
             _set_dropout_state(network, seed, epoch)
             logs = network.fit(
-                Batches(*train, study.batch_size, order),
-                validation_data=Batches(*valid, study.batch_size),
+                Batches(*train, study.batch_size, order, devices),
+                validation_data=Batches(*valid, study.batch_size, devices=devices),
                 initial_epoch=epoch - 1,
                 epochs=epoch,
                 shuffle=False,  # Keras would shuffle the batches with a random state of its own
@@ -224,13 +208,11 @@ def _compile(
     else:
         decay, rate = study.vgg16_learning_rate_decay, study.vgg16_learning_rate
     schedule = learning_rate_schedule(decay, rate, study.epochs, steps_per_epoch)
-    # TensorFlow's own kernels beat XLA on processors: 41 against 24 images/s for VGG16.
-    plain = keras.backend.backend() == "tensorflow" and not _sees_gpu()
     network.compile(
         optimizer=keras.optimizers.Adam(schedule),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=False if plain else "auto",
+        # A padded row has weight 0; without weights it is the plain mean.
+        loss=keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"),
+        weighted_metrics=["accuracy"],
     )
     return schedule
 

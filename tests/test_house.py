@@ -13,7 +13,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")
 }
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-KERAS = {"models", "features", "training", "predict", "vgg16_base", "dataset.batches"}
+KERAS = {"models", "features", "training", "predict", "device", "vgg16_base", "dataset.batches"}
 
 
 def imports(path: Path, everywhere: bool = True) -> set[str]:
