@@ -1,6 +1,7 @@
 """Run the notebooks in order with papermill, skip what is done, and export the report."""
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 from .dataset.prepare import source_counts
 from .errors import StudyError
 from .files import stderr_to
-from .hardware import gpus
+from .hardware import Speeds, gpus, speeds
 from .paths import NOTEBOOKS, results_dir, shown
 from .provenance import claim_run
 from .questions import ablation_steps, other_readings
@@ -22,40 +23,47 @@ from .step import Step
 from .steps import features_path, features_step, report_step, steps_of
 from .study import Study, load_study
 
-# Multiply-adds a second on two cores, measured: training the custom CNN, VGG16 forward.
-TRAINING_SPEED, FORWARD_SPEED = 15e9, 40e9
 OVERHEAD = 60  # seconds for kernels, imports, figures and the report
 
 
 def estimate_seconds(
-    study: Study, counts: dict[str, int], cores: int, trainings: int, images: int
+    study: Study, counts: dict[str, int], speeds: Speeds, trainings: int, images: int
 ) -> float:
-    """A rough time without a GPU.
+    """A rough time for the whole work.
 
     Args:
         study: the settings.
         counts: images in each split.
-        cores: processor cores.
+        speeds: what the machine does, see `hardware.speeds`; the nearest image size counts.
         trainings: how many of the custom CNN; those of VGG16's new layers are short beside them.
         images: how many VGG16's frozen base sees.
     """
-    share = (study.image_size / 224) ** 2
-    custom, vgg16 = 1.50e9 * share, 15.35e9 * share  # multiply-adds for one image
-    passes = 3 * counts["train"] + counts["valid"]  # backward costs about two forward passes
-    training = study.epochs * passes * custom * trainings / TRAINING_SPEED
-    features = images * vgg16 / FORWARD_SPEED
-    return OVERHEAD + (training + features) * 2 / cores
+
+    def speed(work: str) -> float:
+        size = min(speeds[work], key=lambda found: abs(math.log(found / study.image_size)))
+        return speeds[work][size] * (size / study.image_size) ** 2
+
+    passes = counts["train"] + counts["valid"] / 3  # backward costs about two forward passes
+    training = study.epochs * passes * trainings / speed("training")
+    return OVERHEAD + training + images / speed("forward")
 
 
 def _say_estimate(
     what: str, study: Study, counts: dict[str, int], trainings: int, images: int
 ) -> None:
-    """Where there is no GPU, say how long the work will take, before it starts."""
-    if not gpus():
-        cores = os.cpu_count() or 1
-        minutes = estimate_seconds(study, counts, cores, trainings, images) / 60
-        length = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
-        print(f"no GPU: {what} takes about {length} on {cores} cores")
+    """Say how long the work will take, before it starts."""
+    found, measured = speeds()
+    if not found:
+        print("no estimate of the time: fakeface bench --gpu measures this GPU (under 10 min)")
+        return
+    length = _length(estimate_seconds(study, counts, found, trainings, images))
+    by = "by its benchmark" if measured else "a guess: fakeface bench measures this machine"
+    machine = (gpus() or [f"no GPU, {os.cpu_count()} cores"])[0]
+    print(f"{machine}: {what} takes about {length} ({by})")
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
 
 
 class _Status:
@@ -185,6 +193,7 @@ def _run_notebooks(
     study: Study, notebooks: dict[str, list[Step]], overrides: str, force: bool
 ) -> None:
     """Execute every notebook whose steps aren't done, with a line of progress for each."""
+    start = time.perf_counter()
     parameters = {
         "profile": study.profile,
         "data": study.data,
@@ -216,6 +225,7 @@ def _run_notebooks(
                 f"{shown(executed_copy(study, name))}"
             )
         status.close(f"{time.perf_counter() - status.start:.0f} s")
+    print(f"took {(time.perf_counter() - start) / 60:.1f} min")
 
 
 def executed_copy(study: Study, name: str) -> Path:

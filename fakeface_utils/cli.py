@@ -89,6 +89,18 @@ def data(profile: Profile = "demo", data: Data = "", run: Run = "", overrides: S
     print(f"fingerprint {dataset['fingerprint']}\nprepared: {shown(prepared_dir(study))}")
 
 
+@app.command("bench")
+def measure(
+    gpu: Annotated[bool, typer.Option("--gpu", help="the paper's profile on a GPU")] = False,
+) -> None:
+    """Measure this machine: the study's way of working against the usual one, on drawn images."""
+    from .bench.gpu import bench_gpu
+    from .bench.processor import bench
+    from .paths import shown
+
+    print(f"written: {shown(bench_gpu() if gpu else bench())}")
+
+
 @app.command()
 def predict(
     images: Annotated[list[Path], typer.Argument(help="image files")],
@@ -118,3 +130,7 @@ def main() -> None:
         sys.exit(app(standalone_mode=True))
     except StudyError as error:
         sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

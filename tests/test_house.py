@@ -14,6 +14,7 @@ MODULES = {
 }
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERAS = {"models", "features", "training", "predict", "device", "vgg16_base", "dataset.batches"}
+KERAS |= {"bench.gpu", "bench.processor"}
 
 
 def imports(path: Path, everywhere: bool = True) -> set[str]:

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# `fakeface bench --gpu` on a machine with a GPU that has JAX, NumPy, pandas, Pillow, joblib, tqdm and
+# typer, but no Keras and no network. Under nine minutes; the numbers go to results/bench/.
+#
+# Before, where there is a network, with the Python version of that machine (here 3.12):
+#   pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels \
+#     keras namex optree pydantic annotated-types typing-inspection pydantic-core==VERSION
+# where VERSION is the one that this pydantic asks for. Then, there, in the repository:
+#   bash benchmarks/gpu.sh wheels
+set -e
+site=$(mktemp -d)
+python3 -m pip install --quiet --no-index --no-deps --target "$site" "$1"/*.whl
+KERAS_BACKEND=jax PYTHONPATH="$PWD:$site" python3 -m fakeface_utils.cli bench --gpu

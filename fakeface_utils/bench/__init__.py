@@ -1,0 +1,1 @@
+"""How fast the study is, on a processor and on a GPU."""

@@ -1,0 +1,310 @@
+"""`fakeface bench`: what the study's way of working saves, measured against the usual way.
+
+Both sides are measured in one run, in turn, after a warm-up that doesn't count; a figure is the
+median of its repeats, and what matters is the ratio.
+"""
+
+import functools
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..dataset.folder import SPLITS
+from ..dataset.prepare import prepare, read_images, read_manifest
+from ..errors import StudyError
+from ..files import write_atomic, write_csv, write_json
+from ..hardware import bench_json
+from ..paths import ROOT, figures_dir, shown
+from ..steps import features_step, train_step
+from ..study import Study
+from .common import Result, about, draw_images, in_turn, places, result, seconds, study_of
+from .growth import growth
+
+PLAIN = ROOT / "benchmarks" / "plain.py"
+BATCH = 100  # of the loaders
+
+
+def plain_module() -> ModuleType:
+    """benchmarks/plain.py, which isn't part of the package."""
+    spec = importlib.util.spec_from_file_location("plain", PLAIN)
+    if spec is None or spec.loader is None or not PLAIN.exists():
+        raise StudyError(f"{shown(PLAIN)} is missing: run fakeface bench in the repository")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def plain_epoch(folder: Path, size: int, batch_size: int, epochs: int) -> float:
+    """The median seconds of an epoch of benchmarks/plain.py, the first left out."""
+    command = [sys.executable, str(PLAIN), str(folder / "train"), "--size", str(size)]
+    command += ["--batch-size", str(batch_size), "--epochs", str(epochs)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}  # no oneDNN
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if answer.returncode:
+        raise StudyError(f"{shown(PLAIN)} failed: {answer.stderr.strip().splitlines()[-1]}")
+    return statistics.median(json.loads(answer.stdout.splitlines()[-1])[1:])
+
+
+def _arrays(study: Study, split: str) -> tuple[Any, Any]:
+    """The prepared inputs and labels of a split."""
+    return read_images(study, split), read_manifest(study, split)["label"].to_numpy()
+
+
+def loaders(folder: Path, size: int, repeats: int) -> list[Result]:
+    """Images a second into `fit`, with a model that looks at one pixel, so that loading is all."""
+    import keras
+
+    from ..dataset.batches import Batches
+
+    study, plain = study_of(folder, image_size=size), plain_module()
+    start = time.perf_counter()
+    prepare(study)
+    preparing = time.perf_counter() - start
+    images, labels = _arrays(study, "train")
+    order = np.random.default_rng(0).permutation(len(images))
+
+    def fit(make: Callable[[], Any], dtype: str) -> Callable[[], Any]:
+        image = keras.Input((size, size, 3), dtype=dtype)
+        pixel = keras.ops.cast(image[:, 0, 0, :], "float32")
+        model = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(pixel))
+        model.compile("sgd", "binary_crossentropy")
+        return lambda: model.fit(make(), shuffle=False, verbose=0)
+
+    train = folder / "train"
+    usual = {
+        "Keras' directory loader": plain.directory_loader,
+        "ImageDataGenerator": plain.image_data_generator,
+        "Pillow, one process": plain.PillowLoader,
+    }
+    ways = {"ours": fit(lambda: Batches(images, labels, BATCH, order), "uint8")} | {
+        name: fit(functools.partial(loader, train, size, BATCH), "float32")
+        for name, loader in usual.items()
+    }
+    seconds = in_turn(ways, repeats)
+    count, prepared = len(images), sum(len(read_manifest(study, split)) for split in SPLITS)
+    rows = []
+    for name in usual:
+        saved = (seconds[name] - seconds["ours"]) / count  # an image and an epoch
+        pays = preparing / prepared / saved if saved > 0 else None
+        rows.append(
+            result(
+                f"loading at {size} px, against {name}",
+                "images/s",
+                count / seconds["ours"],
+                count / seconds[name],
+                repeats=repeats,
+                preparing_images_per_s=prepared / preparing,
+                paid_for_itself_after_epochs=pays,
+            )
+        )
+    return rows
+
+
+def custom_cnn(folder: Path, size: int, batch_size: int, epochs: int, repeats: int) -> Result:
+    """Training of the custom CNN, images a second: ours against benchmarks/plain.py."""
+    from ..models import custom_cnn as build
+    from ..training import fit
+
+    study = study_of(folder, image_size=size, batch_size=batch_size, epochs=epochs)
+    prepare(study)
+    inputs, labels = _arrays(study, "train")
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(repeats):
+        one = (inputs[:1], labels[:1])  # the usual way has no validation either
+        history = fit(study, "custom_cnn", build(study), 0, (inputs, labels), one)
+        ours.append(statistics.median(history["seconds"][1:]))
+        theirs.append(plain_epoch(folder, size, batch_size, epochs))
+    return result(
+        f"training the custom CNN at {size} px",
+        "images/s",
+        len(labels) / statistics.median(ours),
+        len(labels) / statistics.median(theirs),
+        repeats=repeats * (epochs - 1),
+        batch_size=batch_size,
+    )
+
+
+def vgg16_column(folder: Path, size: int, batch_size: int, repeats: int) -> list[Result]:
+    """Features once and a head, against the frozen base in every epoch; and five seeds of each."""
+    import keras
+
+    from ..features import extract_features, read_features
+    from ..models import vgg16_head
+    from ..training import fit
+    from ..vgg16_base import frozen_base
+
+    epochs = Study().epochs
+    study = study_of(folder, image_size=size, batch_size=batch_size, epochs=epochs)
+    prepare(study)
+    base = frozen_base(study)
+    labels = {split: _arrays(study, split)[1] for split in ("train", "valid")}
+
+    def arrays(read: Callable[[Study, str], Any]) -> list[Any]:
+        return [(read(study, split), labels[split]) for split in ("train", "valid")]
+
+    def new_head() -> keras.Model:
+        keras.utils.set_random_seed(0)
+        return vgg16_head(study, base.output.shape[1:])
+
+    def end_to_end(count: int) -> tuple[keras.Model, pd.DataFrame]:
+        head = new_head()
+        x = base.output
+        for layer in head.layers:
+            x = layer(x)
+        changed = study.model_copy(update={"epochs": count})
+        network = keras.Model(base.input, x)
+        return head, fit(changed, "vgg16", network, 0, *arrays(read_images))
+
+    def head_alone(count: int) -> tuple[keras.Model, pd.DataFrame]:
+        head, changed = new_head(), study.model_copy(update={"epochs": count})
+        return head, fit(changed, "vgg16", head, 0, *arrays(read_features))
+
+    def make_features() -> float:
+        start = time.perf_counter()
+        for split in ("train", "valid"):
+            features_step(study, split).forget()
+            extract_features(study, split)
+        return time.perf_counter() - start
+
+    make_features()  # warm-up
+    whole, once, head = [], [], []
+    for _ in range(repeats):
+        whole.append(float(end_to_end(2)[1]["seconds"].iloc[1]))
+        once.append(make_features())
+        head.append(float(head_alone(epochs)[1]["seconds"][1:].mean()))
+    a, b = (way(1)[0].get_weights() for way in (end_to_end, head_alone))
+    start = new_head().get_weights()
+    moved = sum(float(np.square(x - y).sum()) for x, y in zip(a, start, strict=True))
+    apart = sum(float(np.square(x - y).sum()) for x, y in zip(a, b, strict=True))
+    e2e, made, alone = map(statistics.median, (whole, once, head))
+    one, five = made + epochs * alone, made + 5 * epochs * alone
+    count = sum(map(len, labels.values()))
+    return [
+        result(
+            f"VGG16 at {size} px, {epochs} epochs",
+            "s",
+            one,
+            epochs * e2e,  # one epoch measured, and scaled
+            repeats=repeats,
+            images=count,
+            forward_images_per_s=count / made,
+            head_images_per_s=len(labels["train"]) / alone,
+            weights_apart=float(np.sqrt(apart / moved)),  # of the way that they moved
+        ),
+        {
+            "what": f"VGG16 at {size} px, five seeds against one",
+            "unit": "times",
+            "ours": five / one,
+            "usual": 5.0,
+            "ratio": 5 * one / five,
+        },
+    ]
+
+
+def five_seeds(folder: Path, size: int) -> Result:
+    """The whole VGG16 column with five seeds against one, as the notebooks run it."""
+    from ..features import extract_features
+    from ..training import train
+
+    study = study_of(folder, image_size=size)
+    prepare(study)
+    for split in ("train", "valid"):
+        extract_features(study, split)
+    for seed in range(6):  # the first is the warm-up
+        train(study, "vgg16", seed)
+    made = sum(seconds(features_step(study, split)) for split in ("train", "valid"))
+    heads = [seconds(train_step(study, "vgg16", seed)) for seed in range(1, 6)]
+    one = made + statistics.median(heads)
+    return {
+        "what": f"VGG16 at {size} px (the demo's), five seeds against one",
+        "unit": "times",
+        "ours": (made + sum(heads)) / one,
+        "usual": 5.0,
+        "ratio": 5 * one / (made + sum(heads)),
+        "forward_images_per_s": sum(len(read_manifest(study, s)) for s in ("train", "valid"))
+        / made,
+    }
+
+
+def measure() -> Result:
+    """All measurements on a processor; about a quarter of an hour on two cores."""
+    many, some, few = (draw_images(*counts) for counts in ((1000, 100), (250, 20), (20, 4)))
+    found = about()
+    with places():
+        small = custom_cnn(some, 64, batch_size=25, epochs=3, repeats=3)
+        large = custom_cnn(few, 224, batch_size=20, epochs=3, repeats=3)
+        column, seeds = vgg16_column(few, 224, batch_size=20, repeats=3)
+        demo_seeds = five_seeds(some, 56)
+        loading = loaders(many, 224, repeats=5)
+        found["results"] = [*loading, small, large, column, seeds, demo_seeds]
+        found["speeds"] = {
+            "training": {64: small["ours"], 224: large["ours"]},
+            "forward": {
+                56: demo_seeds["forward_images_per_s"],
+                224: column["forward_images_per_s"],
+            },
+        }
+        found["growth"] = growth(few, (1000, 4000, 16000), 56)
+    return found
+
+
+def table(found: Result) -> pd.DataFrame:
+    """The comparisons: what, unit, ours, the usual way's, and how many times better ours is."""
+    return pd.DataFrame(found["results"])[["what", "unit", "ours", "usual", "ratio"]]
+
+
+def draw(found: Result) -> Any:
+    """The ratios as bars, and memory by the number of images."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    from ..figures import STYLE, TRAIN, VALID
+
+    rows, growing = table(found)[::-1], pd.DataFrame(found["growth"])
+    machine = found["hardware"]
+    with sns.axes_style("whitegrid"), plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(
+            1, 2, figsize=(11, 4), width_ratios=(2, 1), layout="constrained"
+        )
+        bars = left.barh(rows["what"], rows["ratio"], color=TRAIN)
+        left.bar_label(bars, fmt="%.1f", padding=3)
+        left.axvline(1, color="0.2", lw=1)
+        left.set(xscale="log", xlabel="times better than the usual way (log scale)")
+        left.margins(x=0.15)
+        memory, seconds = growing["peak_memory"] / 1e6, growing["preparing_seconds"]
+        right.plot(growing["images"], memory, "o-", color=TRAIN, label="anonymous memory (MB)")
+        right.plot(growing["images"], seconds, "s--", color=VALID, label="preparing (s)")
+        right.set(xscale="log", yscale="log", xlabel="training images", ylabel="MB, or s")
+        right.legend()
+        title = f"{machine['processor']}, {machine['cores']} cores ({found['note']})"
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def bench() -> Path:
+    """Measure this machine; keep the numbers as JSON and table, and draw them.
+
+    Returns:
+        The path of the JSON file.
+    """
+    found, path = measure(), bench_json()
+    write_json(path, found)
+    write_csv(path.with_suffix(".csv"), table(found))
+    figure = draw(found)
+    for suffix in (".png", ".pdf"):
+        with write_atomic((figures_dir("bench") / path.stem).with_suffix(suffix)) as part:
+            figure.savefig(part)
+    print(table(found).to_string(index=False, float_format="{:.2f}".format))
+    return path

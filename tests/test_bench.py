@@ -1,0 +1,180 @@
+"""The benchmarks' arithmetic, and that each measures what it says, on a few images."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from conftest import TINY
+
+from fakeface_utils import chain, hardware
+from fakeface_utils.bench import common, gpu, growth, processor
+from fakeface_utils.errors import StudyError
+from fakeface_utils.files import write_json
+from fakeface_utils.hardware import speeds
+from fakeface_utils.models import architecture, custom_cnn
+from fakeface_utils.paths import MODELS
+from fakeface_utils.study import Study, load_study
+
+SMALL = load_study(data="/rows", run="speed", overrides=TINY)
+
+
+def test_ways_run_in_turn_and_the_first_round_does_not_count(monkeypatch):
+    clock, said = [0.0], []
+    monkeypatch.setattr(common.time, "perf_counter", lambda: clock[0])
+    durations = {"a": iter([50, 1, 9, 2]), "b": iter([70, 4, 4, 5])}
+
+    def way(name):
+        said.append(name)
+        clock[0] += next(durations[name])
+
+    found = common.in_turn({name: lambda name=name: way(name) for name in "ab"}, repeats=3)
+    assert found == {"a": 2, "b": 4}
+    assert "".join(said) == "abababab"
+
+
+@pytest.mark.parametrize(("unit", "ratio"), [("images/s", 4), ("s", 0.25)])
+def test_a_ratio_above_one_means_better(unit, ratio):
+    assert common.result("x", unit, ours=8, plain=2)["ratio"] == ratio
+
+
+def test_a_benchmark_leaves_its_numbers_only(places):
+    before = dict(os.environ)
+    with common.places():
+        common.data_dir().mkdir()
+        assert common.data_dir().is_relative_to(places / "data")
+    assert dict(os.environ) == before
+    assert list((places / "data").iterdir()) == []
+
+
+@pytest.fixture
+def few(places, monkeypatch):
+    monkeypatch.setattr(common, "DISTINCT", 2)
+    return common.draw_images(6, 2)
+
+
+def test_images_are_drawn_once_and_copied(few):
+    counts = {path.name: len(list(path.glob("*/*.jpg"))) for path in few.iterdir()}
+    assert counts == {"train": 12, "valid": 4, "test": 4}
+    fakes = [path.read_bytes() for path in sorted((few / "train" / "fake").iterdir())]
+    assert fakes[0] == fakes[2] != fakes[1]
+    assert common.draw_images(6, 2) == few
+
+
+def test_every_loader_is_compared(few):
+    rows = processor.loaders(few, 32, repeats=1)
+    assert len(rows) == 3
+    for row in rows:
+        assert row["ratio"] == row["ours"] / row["usual"]
+        assert row["preparing_images_per_s"] > 0
+
+
+def test_heads_on_features_and_end_to_end_learn_the_same(few):
+    column, seeds = processor.vgg16_column(few, 32, batch_size=4, repeats=1)
+    assert column["weights_apart"] < 0.02
+    assert 1 < seeds["ours"] < 5
+
+
+@pytest.mark.slow
+def test_the_plain_script_and_the_growing_numbers_run(few):
+    with common.places():
+        row = processor.custom_cnn(few, 32, batch_size=4, epochs=2, repeats=1)
+        assert row["ours"] > 0 < row["usual"]
+        small, large = growth.growth(few, (40, 80), 32)
+    assert (small["images"], large["images"]) == (40, 80)
+    assert large["peak_memory"] > 100e6  # TensorFlow alone
+
+
+def test_the_floor_is_counted_by_hand():
+    """One convolution of 2 filters on 4 x 4 pixels of 3 colours, then 5 nodes on 2 x 2 x 2."""
+    table = pd.DataFrame(
+        {
+            "kind": ["Conv2D", "Dense"],
+            "output_shape": ["4x4x2", "5"],
+            "trainable": [56, 45],
+            "multiply_adds": [16 * 27 * 2, 8 * 5],
+        }
+    )
+    forward = gpu.floor(table, batch_size=10, training=False, width=2)
+    assert forward == {"operations": 2 * 904 * 10, "bytes": 2 * 32 * 10 * 2}
+    training = gpu.floor(table, batch_size=10, training=True, width=2)
+    assert training["operations"] == 3 * forward["operations"]
+    assert training["bytes"] == 9.5 * 32 * 10 * 2 + 7 * 4 * 101
+
+
+def test_the_papers_floor_at_224_pixels():
+    step = gpu.floor(architecture(custom_cnn(Study())), 100, training=True, width=2)
+    assert step["operations"] == pytest.approx(0.9e12, rel=0.01)
+    assert step["bytes"] == pytest.approx(10.7e9, rel=0.02)
+
+
+def test_the_gpu_benchmark_on_a_processor(places, monkeypatch, capsys):
+    counts = {"train": 44, "valid": 8, "test": 8}
+    path = gpu.bench_gpu(SMALL, counts, side=64, seconds=0)
+    found = json.loads(path.read_text())
+    assert found["note"] == "generated images: speed only"
+    assert found["epochs"] == 1
+    assert found["counts"] == counts
+    assert {row["what"].rsplit(", ")[-1] for row in found["steps"]} == {"float32", "mixed"}
+    for row in found["steps"]:
+        assert row["share_of_ceiling"] == pytest.approx(row["floor"] / row["ours"])
+    assert set(found["chain_s"]) == {
+        *(f"{work} {model} seed 0" for work in ("train", "predict") for model in MODELS),
+        *(f"VGG16 features of {split}" for split in counts),
+    }
+    measured, on_it = speeds()
+    assert on_it
+    assert measured == {work: {35: speed["35"]} for work, speed in found["speeds"].items()}
+    assert min(measured["training"][35], measured["forward"][35]) > 0
+    assert "equal_precisions" not in found
+    assert not list((places / "data").iterdir())
+
+
+def test_no_gpu_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(gpu, "gpus", lambda: [])
+    with pytest.raises(StudyError, match="no GPU that the NVIDIA driver shows: run fakeface bench"):
+        gpu.bench_gpu()
+
+
+def test_the_gpu_benchmark_needs_no_notebook_and_no_tensorflow():
+    work = (
+        "import sys; from fakeface_utils.bench import gpu; "
+        "from fakeface_utils import training, features, predict; "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", work], capture_output=True, text=True, check=True
+    ).stdout.split()
+    for absent in ("papermill", "nbconvert", "statsmodels", "seaborn", "onnx"):
+        assert absent not in answer
+
+
+def test_an_estimate_by_hand():
+    study = Study(epochs=10, image_size=112)
+    known = {"training": {64: 40.0, 224: 4.0}, "forward": {56: 50.0, 224: 2.0}}
+    # 112 lies nearer to 64; at 224 and 56 it is as far, and the first is taken.
+    training = 10 * (1000 + 300 / 3) * 2 / (40 * (64 / 112) ** 2)
+    forward = 1400 / (50 * (56 / 112) ** 2)
+    seconds = chain.estimate_seconds(study, {"train": 1000, "valid": 300}, known, 2, 1400)
+    assert seconds == pytest.approx(60 + training + forward)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "measured", "said"),
+    [
+        ([], False, "no GPU, 4 cores: all takes about 1 min (a guess: fakeface bench measures"),
+        (["X"], False, "no estimate of the time: fakeface bench --gpu measures this GPU"),
+        (["X"], True, "X: all takes about 5 min (by its benchmark)"),
+    ],
+)
+def test_the_estimate_is_said_with_its_source(places, monkeypatch, capsys, gpus, measured, said):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    for module in (chain, hardware):
+        monkeypatch.setattr(module, "gpus", lambda: gpus)
+    if measured:
+        write_json(hardware.bench_json(), {"speeds": {"training": {64: 10}, "forward": {64: 10}}})
+    study = Study(epochs=1, image_size=64)
+    chain._say_estimate("all", study, {"train": 1000, "valid": 300}, 2, 200)
+    assert capsys.readouterr().out.startswith(said)
