@@ -214,7 +214,7 @@ def _run_notebooks(
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's own interrupt
             raise
         if name == "06_report":
-            from .report import export  # figures and statistics with it: not for a skipped chain
+            from .page import export  # figures and statistics with it: not for a skipped chain
 
             with report_step(study).running():
                 export(executed_copy(study, name), study)

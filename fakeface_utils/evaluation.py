@@ -23,7 +23,14 @@ from .dataset.prepare import read_dataset
 from .files import write_csv
 from .paper import paper_table1
 from .paths import MODELS, results_dir, seed_dir
-from .statistics import bootstrap, interval, resampled, verdict, verdict_on_differences
+from .statistics import (
+    bootstrap,
+    interval,
+    prediction_half_width,
+    resampled,
+    verdict,
+    verdict_on_differences,
+)
 from .steps import table_step
 from .study import Study
 
@@ -93,7 +100,9 @@ def table1(study: Study) -> pd.DataFrame:
     Returns:
         metric, model, ours_mean, ours_sd (between seeds; empty for one), ci_low, ci_high (95 %),
         paper, verdict, without_leaked (the mean over seeds without the test images that have a
-        duplicate in training or validation; empty where none has); eight rows in the paper's order.
+        duplicate in training or validation; empty where none has), predicted_low, predicted_high
+        (the 95 % prediction interval of one more run, on which the verdict rests; empty for one
+        seed); eight rows in the paper's order.
 
     Raises:
         StudyError: predictions are missing.
@@ -129,6 +138,7 @@ def _table1(study: Study) -> pd.DataFrame:
             else:
                 low, high = interval(values, float(np.mean([d[metric].var() for d in drawn])))
             printed = float(paper[metric, model])
+            half = prediction_half_width(values) if len(values) > 1 else math.nan
             rows.append(
                 {
                     "metric": metric,
@@ -140,6 +150,8 @@ def _table1(study: Study) -> pd.DataFrame:
                     "paper": printed,
                     "verdict": verdict(values, printed, reason),
                     "without_leaked": float(np.mean([u[metric] for u in unleaked] or math.nan)),
+                    "predicted_low": mean - half,
+                    "predicted_high": mean + half,
                 }
             )
     return pd.DataFrame(rows)

@@ -21,7 +21,7 @@ from .dataset.folder import CLASSES, SPLITS
 from .dataset.prepare import read_dataset, read_images, read_manifest
 from .evaluation import TITLES, confusion, read_histories, read_predictions
 from .files import write_atomic
-from .paper import PAPER_BEST_EPOCH
+from .paper import PAPER_BEST_EPOCH, paper_sizes
 from .paths import MODELS, figures_dir, results_dir
 from .steps import FIGURES, figures_step
 from .study import Study
@@ -99,7 +99,11 @@ def samples(study: Study, columns: int = 6) -> Drawn:
 def architecture(study: Study) -> Drawn:
     """Figure 2: the custom CNN layer by layer, from architecture.csv."""
     table = pd.read_csv(results_dir(study.run) / "custom_cnn" / "architecture.csv")
-    total = int(table["parameters"].sum())
+    table["activation"] = table["activation"].fillna("").replace("relu", "ReLU")
+    total, paper = (
+        int(table["parameters"].sum()),
+        int(paper_sizes().loc["custom_cnn", "parameters"]),
+    )
     figure, axis = plt.subplots(figsize=(9, 0.34 * len(table) + 1), layout="constrained")
     colours = sns.color_palette("colorblind")
     kinds = list(dict.fromkeys(table["kind"]))
@@ -109,15 +113,19 @@ def architecture(study: Study) -> Drawn:
         colour = (*colours[kinds.index(layer.kind) % len(colours)], 0.45)
         axis.barh(place, width, left=-width / 2, color=colour, edgecolor="0.3", height=0.8)
         axis.text(0, place, layer.layer, ha="center", va="center", fontsize=9)
-        axis.text(-0.56, place, layer.kind, ha="right", va="center", fontsize=9)
+        kind = ", ".join(filter(None, (layer.kind, layer.activation)))
+        axis.text(-0.56, place, kind, ha="right", va="center", fontsize=9)
         shape = str(layer.output_shape).replace("x", " × ")
         weights = f"{layer.parameters:,} parameters" if layer.parameters else ""
         axis.text(0.56, place, shape, ha="left", va="center", fontsize=9)
         axis.text(1.05, place, weights, ha="left", va="center", fontsize=9)
     axis.set(xlim=(-1.05, 1.6), ylim=(len(table) - 0.4, -0.6))
     axis.set_axis_off()
+    other = "" if total == paper else f"; the paper's network at 224: {paper:,}"
     axis.set_title(
-        f"The custom CNN: {total:,} parameters (bar width: feature map's side)", fontsize=11
+        f"The custom CNN at {study.image_size} pixels: {total:,} parameters{other}\n"
+        "(larger feature maps have wider bars, not to scale)",
+        fontsize=10,
     )
     layers = ", ".join(table["layer"])
     return figure, f"The custom CNN's layers from input to output: {layers}; {total:,} parameters."
@@ -132,6 +140,8 @@ def curves(study: Study, model: str) -> Drawn:
     """Figures 3 and 4: accuracy and loss of training and validation, mean and range over seeds."""
     history = read_histories(study, model)
     best, paper = best_epoch(study, model), PAPER_BEST_EPOCH[model]
+    many = len(study.seeds) > 1
+    lowest = f"lowest {'mean ' if many else ''}validation loss"
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), layout="constrained")
     for axis, quantity in zip(axes, ("accuracy", "loss"), strict=True):
         for column, label, colour, dash in (
@@ -141,14 +151,16 @@ def curves(study: Study, model: str) -> Drawn:
             by_epoch = history.groupby("epoch")[column]
             mean = by_epoch.mean()
             axis.plot(mean.index, mean, dash, color=colour, marker="o", ms=4, label=label)
-            axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2)
-        axis.axvline(best, color="0.2", lw=1, label=f"lowest validation loss: epoch {best}")
-        axis.axvline(paper, color="0.2", lw=1, ls=":", label=f"in the paper: epoch {paper}")
+            axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.15)
+        # The paper's is a broad band: it stays visible where the two fall together.
+        axis.axvline(paper, color="0.85", lw=7, zorder=0, label=f"in the paper: epoch {paper}")
+        axis.axvline(best, color="0.2", lw=1, label=f"{lowest}: epoch {best}")
         unit = "share of images" if quantity == "accuracy" else "binary cross-entropy, nats"
         axis.set(xlabel="epoch", ylabel=f"{quantity} ({unit})")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].legend(fontsize=8)
-    seeds = f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else "one seed"
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=4, fontsize=8)
+    seeds = f"mean and range of {len(study.seeds)} seeds" if many else "one seed"
     figure.suptitle(f"{TITLES[model]}, {seeds}{mark(study)}", fontsize=11)
     last = history[history["epoch"] == history["epoch"].max()]
     return figure, (
@@ -160,21 +172,31 @@ def curves(study: Study, model: str) -> Drawn:
 
 
 def confusion_matrices(study: Study) -> Drawn:
-    """Confusion matrices of both models on the test set, summed over seeds, fake first."""
+    """Confusion matrices of both models on the test set, summed over seeds, fake first.
+
+    Both have one scale of colours; the share is that of a true class.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.6), layout="constrained")
     said = []
     for axis, model in zip(axes, MODELS, strict=True):
         tables = [read_predictions(study, model, seed) for seed in study.seeds]
         matrix = sum(confusion(table["label"], table["p_fake"]) for table in tables)
         names = ["fake", "real"]
-        options = {"annot": True, "fmt": "d", "cmap": "Blues", "cbar": False, "square": True}
-        sns.heatmap(matrix, ax=axis, xticklabels=names, yticklabels=names, vmin=0, **options)
+        share = np.asarray(matrix) / np.sum(matrix, axis=1, keepdims=True)
+        text = [
+            [f"{count:,}\n{part:.1%}" for count, part in zip(*row, strict=True)]
+            for row in zip(np.asarray(matrix), share, strict=True)
+        ]
+        options = {"annot": text, "fmt": "", "cmap": "Blues", "cbar": False, "square": True}
+        options |= {"vmin": 0, "vmax": 1, "xticklabels": names, "yticklabels": names}
+        sns.heatmap(share, ax=axis, **options)
         axis.set(title=TITLES[model], xlabel="predicted", ylabel="true")
         (tp, fn), (fp, tn) = np.asarray(matrix)
         said.append(
             f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} accused"
         )
-    figure.suptitle(f"Test images, all seeds together{mark(study)}", fontsize=11)
+    seeds = f"{len(study.seeds)} seeds added up" if len(study.seeds) > 1 else "one seed"
+    figure.suptitle(f"Test images, {seeds}{mark(study)}", fontsize=11)
     return figure, "Confusion matrices. " + "; ".join(said) + "."
 
 
@@ -197,7 +219,8 @@ def roc(study: Study) -> Drawn:
     axis.legend(
         loc="lower right", title="mean area: " + ", ".join(said), fontsize=8, title_fontsize=7
     )
-    axis.set_title(f"ROC, test set{mark(study)}", fontsize=10)
+    seeds = "one line a seed" if len(study.seeds) > 1 else "one seed"
+    axis.set_title(f"ROC, test set, {seeds}{mark(study)}", fontsize=9)
     return figure, "ROC curves on the test set; mean area under the curve: " + ", ".join(said) + "."
 
 

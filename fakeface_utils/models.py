@@ -52,7 +52,7 @@ def assemble_vgg16(base: keras.Model, head: keras.Model) -> keras.Model:
 
 
 def architecture(model: keras.Model) -> pd.DataFrame:
-    """One row per layer: name, kind, output shape, parameters, whether trained, multiply-adds.
+    """One row per layer: name, kind, output shape, parameters, cost and activation.
 
     Multiply-adds are those of convolutions and dense layers for one image: every output value of
     a convolution takes kernel height x width x input channels of them.
@@ -70,6 +70,7 @@ def architecture(model: keras.Model) -> pd.DataFrame:
                 "parameters": layer.count_params(),
                 "trainable": sum(math.prod(w.shape) for w in layer.trainable_weights),
                 "multiply_adds": 0 if kernel is None else outputs * math.prod(kernel.shape),
+                "activation": "" if kernel is None else layer.activation.__name__,
             }
         )
     return pd.DataFrame(rows)

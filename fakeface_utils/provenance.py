@@ -22,7 +22,7 @@ from .hardware import hardware
 from .paths import NOTEBOOKS, PACKAGE, ROOT, figures_dir, results_dir, shown
 from .questions import ablation_steps
 from .steps import audit_step, prepared_dir, steps_of
-from .study import IMAGENET_SHA256, PARAMETERS, Study, load_study
+from .study import IMAGENET_SHA256, PARAMETERS, PROFILES, Study, as_typed, load_study
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn", "scipy")
 
@@ -193,6 +193,20 @@ def record(study: Study) -> dict[str, Any]:
     }
     write_json(study_json(study.run), content)
     return content
+
+
+def command(study: Study) -> str:
+    """The command that runs this study again; a folder's path is left to the reader."""
+    usual = Study(**PROFILES[study.profile])
+    changed = [
+        f"{name}={as_typed(value)}"
+        for name, value in study.settings().items()
+        if name not in PARAMETERS and value != usual.settings()[name]
+    ]
+    data = "PATH" if Path(study.data).is_absolute() else study.data
+    words = [f"make report PROFILE={study.profile} DATA={data} RUN={study.run}"]
+    words += [f"SEEDS={','.join(map(str, study.seeds))}" + ("," if len(study.seeds) == 1 else "")]
+    return " ".join(words + ([f"SET='{' '.join(changed)}'"] if changed else []))
 
 
 def versions() -> dict[str, str]:

@@ -40,21 +40,30 @@ def _register() -> dict[str, dict[str, Any]]:
     }
 
 
-def open_questions() -> pd.DataFrame:
-    """The register of what the paper leaves open, one row a question."""
+def open_questions(study: Study) -> pd.DataFrame:
+    """The register of what the paper leaves open, one row a question, with a study's reading."""
     rows = []
     for name, found in _register().items():
         others = "; ".join(f"{as_typed(v)}: {words}" for v, words in found["alternatives"].items())
         concerns = ", ".join(found["models"]) or "Table 1 only"
         default = as_typed(found["default"])
-        rows.append((found["question"], name, default, found["reason"], others, concerns))
-    both = ", ".join(MODELS)
+        here = as_typed(getattr(study, name))
+        rows.append((found["question"], name, here, default, found["reason"], others, concerns))
+    both, seeds = ", ".join(MODELS), as_typed(study.seeds)
     rows += [
-        ("Seeds, shuffling", "seeds", "0, ...", "not given; a new order each epoch", "", both),
-        ("Decision threshold", "", "0.5", "not given; the usual one for a sigmoid", "", both),
-        ("Keras version, GPU", "", "current", "not given; see Provenance for ours", "", both),
+        (
+            "Seeds, shuffling",
+            "seeds",
+            seeds,
+            "0, ...",
+            "not given; a new order each epoch",
+            "",
+            both,
+        ),
+        ("Decision threshold", "", "0.5", "0.5", "not given; usual for a sigmoid", "", both),
+        ("Keras version, GPU", "", "see Provenance", "current", "not given", "", both),
     ]
-    columns = ["question", "setting", "default", "reason", "alternatives", "concerns"]
+    columns = ["question", "setting", "here", "default", "reason", "alternatives", "concerns"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -1,8 +1,7 @@
-"""The report's pieces as HTML, each made from files alone, and its export to one offline page."""
+"""The report's pieces as HTML, each made from files alone."""
 
-import base64
 import html
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
@@ -10,6 +9,8 @@ from IPython.display import HTML
 from .ablations import CAPTION, read_ablations, summary
 from .claims import claims
 from .dataset import audit
+from .dataset.kaggle import PAPER_COUNTS
+from .dataset.prepare import read_dataset
 from .evaluation import (
     METRICS,
     TITLES,
@@ -19,29 +20,15 @@ from .evaluation import (
     seed_by_seed,
     table1,
 )
-from .figures import alternative_text
-from .files import size, write_atomic
+from .files import size
+from .page import as_table, figure
 from .paper import paper_against_itself, paper_sizes
-from .paths import MODELS, PACKAGE, figures_dir, results_dir
-from .provenance import notices, record
+from .paths import MODELS, results_dir
+from .provenance import command, notices, record
 from .questions import open_questions
 from .study import Study
 
-
-def _table(table: pd.DataFrame, caption: str = "") -> str:
-    """A data frame as an HTML table that scrolls by itself on a narrow screen."""
-    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in table.columns)
-    body = ""
-    for row in table.itertuples(index=False):
-        cells = ""
-        for value in row:
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            text = f"{value:,}" if isinstance(value, int) else str(value)
-            cells += f"<td{' class=number' if number else ''}>{html.escape(text)}</td>"
-        body += f"<tr>{cells}</tr>"
-    titled = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    parts = f"{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="wide"><table>{parts}</table></div>'
+STORED = "256 x 256"  # the paper's images, as audit.json writes sizes
 
 
 def _percent(value: float) -> str:
@@ -63,11 +50,30 @@ def collapsed(study: Study) -> list[str]:
     return said
 
 
+def _counted(table: pd.DataFrame) -> str:
+    """How often each verdict was given."""
+    counts = table["verdict"].value_counts()
+    return html.escape(", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def _other_images(study: Study) -> list[str]:
+    """How the images differ from the paper's in number and size; empty where they don't."""
+    counts = read_dataset(study)["counts"]
+    here, paper = (
+        ", ".join(f"{number:,} {split}" for split, number in numbers.items())
+        for numbers in (
+            {split: sum(found.values()) for split, found in counts.items()},
+            {split: 2 * count for split, count in PAPER_COUNTS.items()},
+        )
+    )
+    sizes = ", ".join(list(audit.read_audit(study)["sizes"])[:3])
+    said = [] if here == paper else [f"images {here} (paper: {paper})"]
+    return said + ([] if sizes == STORED else [f"stored at {sizes} (paper: {STORED})"])
+
+
 def opening(study: Study) -> HTML:
     """The first screen: notices, the verdict in a sentence, and what differs from the paper."""
     table, better = table1(study), claim_better(study)
-    counts = table["verdict"].value_counts()
-    cells = ", ".join(f"{count} {name}" for name, count in counts.items())
     accuracy = table[table["metric"] == "accuracy"].set_index("model")
     numbers = "; ".join(
         f"{TITLES[model]} {_percent(accuracy.loc[model, 'ours_mean'])} "
@@ -78,23 +84,36 @@ def opening(study: Study) -> HTML:
         f"{TITLES[model]} {_percent(accuracy.loc[model, 'without_leaked'])}" for model in MODELS
     )
     unleaked = f" Without the leaked test images: {means}." if audit.leak(study) else ""
-    differing = study.differences()
-    changed = ", ".join(
-        f"{row.setting} {row.here} (paper: {row.paper})" for row in differing.itertuples()
-    )
+    says = {"the paper": "paper", "our reading": "our reading", "ours": "default"}
+    changed = _other_images(study) + [
+        f"{row.setting} {row.here} ({says[row.source]}: {row.paper})"
+        for row in study.differences().itertuples()
+    ]
+    said_in_words = claims(study)
+    arithmetic = said_in_words["found"].str.startswith("by arithmetic")
     said = "".join(
         f'<p class="notice" role="note">{text}</p>' for text in notices(study) + collapsed(study)
     )
     seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     return HTML(
         f"{said}<p class='verdict'><b>Was the paper reproduced?</b> Table 1's eight cells: "
-        f"{html.escape(cells)}. The claim that the custom CNN is better: "
-        f"{html.escape(str(better['verdict']))}.</p>"
+        f"{_counted(table)}. The claim that the custom CNN is better: "
+        f"{html.escape(str(better['verdict']))}. Its {len(said_in_words)} claims in words, by what "
+        f"ran here: {_counted(said_in_words[~arithmetic])}; by arithmetic on the networks, which "
+        f"needs no data: {_counted(said_in_words[arithmetic])}.</p>"
         f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}."
         f"{unleaked}</p>"
-        f"<p><b>What differs from the paper:</b> {html.escape(changed) or 'nothing'}.</p>"
+        f"<p><b>What differs:</b> {html.escape('; '.join(changed)) or 'nothing'}.</p>"
         "<!--contents-->"
     )
+
+
+def _range(lows: pd.Series, highs: pd.Series) -> list[str]:
+    """Both ends in words, cut at 0 and 1; a dash where there is none."""
+    return [
+        "-" if pd.isna(low) else f"{_percent(max(low, 0))} to {_percent(min(high, 1))}"
+        for low, high in zip(lows, highs, strict=True)
+    ]
 
 
 def verdicts(study: Study) -> HTML:
@@ -106,10 +125,8 @@ def verdicts(study: Study) -> HTML:
             "metric": table["metric"],
             "ours": table["ours_mean"].map(_percent),
             "sd over seeds": table["ours_sd"].map(lambda v: "-" if pd.isna(v) else f"{v:.4f}"),
-            "95 % interval": [
-                f"{_percent(low)} to {_percent(high)}"
-                for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
-            ],
+            "95 % interval of the mean": _range(table["ci_low"], table["ci_high"]),
+            "95 % prediction interval": _range(table["predicted_low"], table["predicted_high"]),
             "paper": table["paper"].map(_percent),
             "verdict": table["verdict"],
         }
@@ -130,12 +147,12 @@ def verdicts(study: Study) -> HTML:
         means = {name: _percent(pd.DataFrame(found)[name].mean()) for name in METRICS}
         rows.append({"model": TITLES[model], **means})
     caption = f"The same predictions with {other} as the positive class"
-    return HTML(_table(shown) + claim + _table(pd.DataFrame(rows), caption))
+    return HTML(as_table(shown) + claim + as_table(pd.DataFrame(rows), caption))
 
 
 def text_claims(study: Study) -> HTML:
     """The claims of the paper's text, what is found, and the verdicts."""
-    return HTML(_table(claims(study)))
+    return HTML(as_table(claims(study)))
 
 
 def mcnemar_table(study: Study) -> HTML:
@@ -149,7 +166,7 @@ def mcnemar_table(study: Study) -> HTML:
         "neither": "both wrong",
         "p_value": "McNemar's p",
     }
-    return HTML(_table(table.assign(p_value=small).rename(columns=titles)))
+    return HTML(as_table(table.assign(p_value=small).rename(columns=titles)))
 
 
 def paper_itself() -> HTML:
@@ -171,21 +188,11 @@ def paper_itself() -> HTML:
         columns={"multiply_adds": "multiply-adds per image", "trained": "trained parameters"}
     )
     by_size = "Smaller and lighter: the three comparisons, at the paper's settings"
-    return HTML(_table(shown, caption) + _table(sizes, by_size))
-
-
-def figure(study: Study, name: str, caption: str) -> HTML:
-    """A figure with its text alternative, inside the page."""
-    data = base64.b64encode((figures_dir(study.run) / f"{name}.png").read_bytes()).decode()
-    alternative = html.escape(alternative_text(study, name), quote=True)
-    return HTML(
-        f'<figure><img src="data:image/png;base64,{data}" alt="{alternative}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
+    return HTML(as_table(shown, caption) + as_table(sizes, by_size))
 
 
 def sizes_and_times(study: Study) -> HTML:
-    """Parameters, multiply-adds and seconds of both models, and the seconds of every step."""
+    """Parameters, multiply-adds and seconds of both models."""
     known = record(study)
     seconds = known["seconds"]
     rows = []
@@ -197,20 +204,32 @@ def sizes_and_times(study: Study) -> HTML:
             {
                 "model": TITLES[model],
                 "parameters": int(table["parameters"].sum()),
-                "of them trained": int(table["trainable"].sum()),
+                "trained parameters": int(table["trainable"].sum()),
                 "multiply-adds per image": int(table["multiply_adds"].sum()),
-                "training, s per seed": round(sum(own) / len(own)) if own else "-",
-                "features, s once": round(sum(shared)) if model == "vgg16" else "-",
+                "training, seconds a seed": round(sum(own) / len(own)) if own else "-",
+                "frozen base, seconds once": round(sum(shared)) if model == "vgg16" else "-",
             }
         )
-    steps = pd.DataFrame(
-        [
-            {"step": name, "seconds": seconds[name], "largest memory": size(peak) if peak else "-"}
-            for name, peak in known["peak_memory"].items()
-        ]
-    )
-    caption = "Each step; memory without that of mapped files"
-    return HTML(_table(pd.DataFrame(rows)) + _table(steps, caption))
+    return HTML(as_table(pd.DataFrame(rows)))
+
+
+def _costs(known: dict[str, Any]) -> pd.DataFrame:
+    """Seconds and memory of the steps, those of all seeds together."""
+    steps = pd.DataFrame({key: known[key] for key in ("seconds", "peak_memory")})
+    kinds = steps.index.str.replace(r" seed \d+$", ", each seed", regex=True)
+    groups = steps.groupby(kinds, sort=False)
+    rows = [
+        {
+            "step": kind,
+            "times": len(group),
+            "seconds (mean)": f"{group['seconds'].mean():.1f}",
+            "largest memory": size(int(most))
+            if pd.notna(most := group["peak_memory"].max())
+            else "-",
+        }
+        for kind, group in groups
+    ]
+    return pd.DataFrame(rows)
 
 
 def data(study: Study) -> HTML:
@@ -218,8 +237,8 @@ def data(study: Study) -> HTML:
     dataset = record(study)["dataset"]
     pairs = audit.read_duplicates(study).query("kind != 'unlike' and split_a != split_b").head(20)
     names = {"kind": "kind", "path_a": "one", "path_b": "the other"}
-    names |= {"distance": "bits apart", "difference": "grey levels apart"}
-    crossing = _table(pairs[list(names)].rename(columns=names), "Duplicates that cross splits")
+    names |= {"distance": "hash bits apart", "difference": "mean grey levels apart"}
+    crossing = as_table(pairs[list(names)].rename(columns=names), "Duplicates that cross splits")
     lost = "".join(
         f"<li>{html.escape(path)}: {html.escape(reason)}</li>"
         for path, reason in dataset["unreadable"].items()
@@ -230,14 +249,14 @@ def data(study: Study) -> HTML:
     )
     return HTML(
         f"<p>'{html.escape(dataset['name'])}', {origin}; fingerprint "
-        f"<code>{dataset['fingerprint']}</code>.</p>{_table(audit.summary(study))}"
+        f"<code>{dataset['fingerprint']}</code>.</p>{as_table(audit.summary(study))}"
         f"{crossing if len(pairs) else ''}{left_out}"
     )
 
 
-def register() -> HTML:
+def register(study: Study) -> HTML:
     """What the paper leaves open, with our reading, the reason and the alternatives."""
-    return HTML(_table(open_questions()))
+    return HTML(as_table(open_questions(study)))
 
 
 def ablation(study: Study) -> HTML:
@@ -253,42 +272,42 @@ def ablation(study: Study) -> HTML:
 
 
 def settings(study: Study) -> HTML:
-    """Every setting; those that differ from the paper's first."""
-    table = study.table()
-    same = table["here"] == table["paper"]
-    differing = _table(table[~same], "Different from the paper")
-    return HTML((differing if (~same).any() else "") + _table(table[same], "As in the paper"))
+    """Every setting; those that differ from the paper profile's first."""
+    table = study.table().rename(columns={"paper": "paper profile", "source": "which says"})
+    same = table["here"] == table["paper profile"]
+    differing = as_table(table[~same], "Different from the paper profile")
+    alike = as_table(table[same], "As in the paper profile")
+    return HTML((differing if (~same).any() else "") + alike)
 
 
 def provenance(study: Study) -> HTML:
-    """Code, versions, machine and seeds."""
+    """The command, code, versions, machine and seeds, and what each step cost."""
     known = record(study)
     machine = known["hardware"]
     rows = {
-        "profile, run": f"{study.profile}, {study.run}",
-        "seeds": ", ".join(map(str, study.seeds)),
-        "code": known["git"] or "not a git checkout",
-        "VGG16's frozen weights": known["weights_sha256"],
+        "to run it again": command(study),
+        "code (git commit)": known["git"] or "not a git checkout",
+        "images (fingerprint)": known["dataset"]["fingerprint"],
+        "VGG16's frozen weights (SHA-256)": known["weights_sha256"],
         "processor": f"{machine['processor']}, {machine['cores']} cores",
         "GPU": ", ".join(machine["gpus"]) or "none",
         **known["versions"],
     }
-    return HTML(_table(pd.DataFrame(list(rows.items()), columns=["what", "value"])))
+    rows["all steps together"] = f"{sum(known['seconds'].values()) / 60:.1f} minutes"
+    caption = "What each step cost; memory doesn't count files that are read in place"
+    about = as_table(pd.DataFrame(list(rows.items()), columns=["what", "value"]))
+    return HTML(about + as_table(_costs(known), caption))
 
 
-def export(executed: Path, study: Study) -> Path:
-    """Turn the executed report notebook into report.html: one file, no request to any network."""
-    from nbconvert import HTMLExporter  # half a second to import, here only
-
-    exporter = HTMLExporter(
-        template_name="report_template",
-        extra_template_basedirs=[str(PACKAGE)],
-        require_js_url="",
-        mathjax_url="",
-        exclude_input=True,
-    )
-    page, _ = exporter.from_filename(str(executed))
-    path = results_dir(study.run) / "report.html"
-    with write_atomic(path) as part:
-        part.write_text(page, encoding="utf-8")
-    return path
+def limits(study: Study) -> HTML:
+    """What this run can't say."""
+    dataset = read_dataset(study)
+    tests, seeds = sum(dataset["counts"]["test"].values()), len(study.seeds)
+    said = [f"{seeds} training{'s' if seeds > 1 else ''} of each model and {tests:,} test images."]
+    if dataset["generated"]:
+        said.append(
+            "The images are portraits drawn by a program. The 'fakes' among them carry the traces "
+            "that a generator's upsampling leaves; no photograph and no StyleGAN image was seen. "
+            "The settings that differ were chosen so that so few images suffice to learn from."
+        )
+    return HTML("".join(f"<p>{text}</p>" for text in said))

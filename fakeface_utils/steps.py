@@ -195,7 +195,7 @@ def report_step(study: Study) -> Step:
         notebook="06_report",
         settings={**study.settings(), "seeds": list(study.seeds)},
         code=(
-            *("report.py", "report_template/index.html.j2", "report_template/conf.json"),
+            *("report.py", "page.py", "report_template/index.html.j2", "report_template/conf.json"),
             *("evaluation.py", "statistics.py", "claims.py", "paper.py", "paper_table1.csv"),
             *("provenance.py", "study.py", "questions.py", "ablations.py", "dataset/audit.py"),
         ),

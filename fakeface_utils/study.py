@@ -54,18 +54,18 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Literal["demo", "paper"] = Field("paper", description="where the defaults come from")
-    data: str = Field("kaggle", description="demo, kaggle, or the absolute path of a folder or zip")
+    data: str = Field("kaggle", description="demo, kaggle (section 2), or a folder's or zip's path")
     run: str = Field("paper", description="the folder's name under results/ and figures/")
     seeds: tuple[int, ...] = Field((0,), description="one training of each model per seed")
 
-    image_size: int = Field(224, ge=32, description="pixels a side of both models' input")
+    image_size: int = Field(224, ge=32, description="pixels a side of both inputs, section 3")
     images_per_class: int | None = Field(
         None, ge=2, description="at most so many images per split and class; none for all"
     )
     skip_unreadable: bool = Field(False, description="go on without images that can't be decoded")
     resize_filter: Literal["bilinear", "nearest"] = _open(
         "bilinear",
-        "How images are resized from 256 to 224 pixels",
+        "How images are resized (in the paper from 256 to 224 pixels)",
         "bilinear with antialiasing (Pillow): what resizing means to most readers",
         {"nearest": "what Keras' flow_from_directory did by default; it keeps more fine detail"},
         MODELS,
@@ -196,13 +196,17 @@ class Study(BaseModel):
         }
 
     def table(self) -> pd.DataFrame:
-        """Every setting: its value here, the paper's (or our default reading), and its meaning."""
-        paper = Study().settings()
-        rows = [
-            (name, as_typed(value), as_typed(paper[name]), Study.model_fields[name].description)
-            for name, value in self.settings().items()
-        ]
-        return pd.DataFrame(rows, columns=["setting", "here", "paper", "meaning"])
+        """Every setting: its value here and in the `paper` profile, and who says the latter.
+
+        That is 'the paper', 'our reading' of what it leaves open, or 'ours': only this project's.
+        """
+        paper, rows = Study().settings(), []
+        for name, value in self.settings().items():
+            field = Study.model_fields[name]
+            stated = "the paper" if "section" in str(field.description) else "ours"
+            source = "our reading" if field.json_schema_extra else stated
+            rows.append((name, as_typed(value), as_typed(paper[name]), source, field.description))
+        return pd.DataFrame(rows, columns=["setting", "here", "paper", "source", "meaning"])
 
     def differences(self) -> pd.DataFrame:
         """The rows of `table` in which this study is not the paper's."""

@@ -73,7 +73,7 @@ def test_a_question_trains_the_models_it_concerns_and_no_other():
 
 
 def test_the_printed_register_has_every_reading_that_is_measured():
-    register = open_questions().set_index("setting")
+    register = open_questions(Study()).set_index("setting")
     for reading in other_readings(load_study("paper")):
         row = register.loc[reading.setting]
         assert reading.name.partition("=")[2] + ": " in row["alternatives"]

@@ -75,7 +75,7 @@ def test_settings_keep_the_datas_name_and_no_path(tmp_path):
 
 
 def test_every_open_question_names_a_setting_with_its_default():
-    register = open_questions()
+    register = open_questions(Study())
     named = register[register["setting"].isin(Study.model_fields)]
     assert len(named) >= 10
     for row in named.itertuples():

@@ -109,8 +109,8 @@ def leak(study: Study) -> str:
     leaked = len(read_audit(study)["leaked"])
     tests = sum(read_dataset(study)["counts"]["test"].values())
     return (
-        "Leak: test images with a duplicate or near-duplicate in training or validation: "
-        f"{leaked:,} of {tests:,}."
+        "Leak, by the audit's thresholds: test images with a duplicate or near-duplicate in "
+        f"training or validation: {leaked:,} of {tests:,} (see the most alike pairs)."
         if leaked
         else ""
     )
