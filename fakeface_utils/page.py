@@ -2,6 +2,7 @@
 
 import base64
 import html
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +23,9 @@ def as_table(table: pd.DataFrame, caption: str = "") -> str:
         for value in row:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             text = f"{value:,}" if isinstance(value, int) else str(value)
-            cells += f"<td{' class=number' if number else ''}>{html.escape(text)}</td>"
+            # Long names and digests may break, so that the table needs no more width than words do.
+            words = re.sub(r"(_|[^\W_]{24})", r"\1<wbr>", html.escape(text))
+            cells += f"<td{' class=number' if number else ''}>{words}</td>"
         body += f"<tr>{cells}</tr>"
     titled = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     parts = f"{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
