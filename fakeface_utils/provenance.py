@@ -101,8 +101,8 @@ def ask_for_determinism() -> None:
         return
     if "keras" in sys.modules:
         raise StudyError(
-            "deterministic must be set before Keras is imported: restart the kernel (or the Dask "
-            "worker) and run again"
+            "deterministic must be set before Keras is imported: restart the kernel and run the "
+            "notebook again"
         )
     os.environ["TF_DETERMINISTIC_OPS"] = "1"
     os.environ["XLA_FLAGS"] = f"{flags} {flag}".strip()
