@@ -11,17 +11,18 @@ STAMP = .venv/installed
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-report: $(STAMP)  ## run the study: PROFILE=demo|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1
-	@$(BIN)/fakeface report --profile '$(PROFILE)' --data '$(DATA)' --run '$(RUN)' --seeds '$(SEEDS)' --set '$(SET)' $(if $(FORCE),--force)
+report: $(STAMP)  ## run the study: PROFILE=demo|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1 SCHEDULER=address
+	@$(BIN)/fakeface report --profile '$(PROFILE)' --data '$(DATA)' --run '$(RUN)' --seeds '$(SEEDS)' --set '$(SET)' --scheduler '$(SCHEDULER)' $(if $(FORCE),--force)
 
 ablations: SEEDS = 2
 ablations: $(STAMP)  ## how far each open question moves validation accuracy: as report; SEEDS=2 where not given
-	@$(BIN)/fakeface ablations --profile '$(PROFILE)' --data '$(DATA)' --run '$(RUN)' --seeds '$(SEEDS)' --set '$(SET)' $(if $(FORCE),--force)
+	@$(BIN)/fakeface ablations --profile '$(PROFILE)' --data '$(DATA)' --run '$(RUN)' --seeds '$(SEEDS)' --set '$(SET)' --scheduler '$(SCHEDULER)' $(if $(FORCE),--force)
 
 test: $(STAMP)  ## run every test but the slow ones, ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow'
 
 test-slow: $(STAMP)  ## tests that take minutes or the network
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[cluster,jax]'
 	@$(BIN)/pytest -m slow
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks

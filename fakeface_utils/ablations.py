@@ -44,25 +44,13 @@ def ablate(study: Study) -> pd.DataFrame:
     Raises:
         StudyError: the run's own networks aren't trained yet, or a reading can't be prepared.
     """
-    from .features import extract_features  # Keras with them, six seconds: not for the report
-    from .training import train
-
     for step in ablation_step(study).after:
         if step.notebook != NOTEBOOK:
             step.check_outputs()
     todo = trainings(study)
     for number, (reading, model, seed) in enumerate(todo, start=1):
-        step = reading_step(reading, model, seed)
         print(f"[{number}/{len(todo)}] {reading.name}")
-        if step.is_done():
-            print(f"{step.name}: up to date")
-        else:
-            prepare(reading.study)
-            for split in ("train", "valid") if model == "vgg16" else ():
-                extract_features(reading.study, split)
-            with step.running():
-                train(reading.study, model, seed)
-        (seed_dir(reading.study.run, model, seed) / "model.keras").unlink(missing_ok=True)
+        train_reading(reading, model, seed)
     step = ablation_step(study)
     if not step.is_done():
         with step.running(), sns.axes_style("whitegrid"), plt.rc_context(STYLE):
@@ -70,6 +58,27 @@ def ablate(study: Study) -> pd.DataFrame:
             write_csv(ablation_outputs(study)[0], table)
             save(study, "open_questions", draw(study, table))
     return _read(study)
+
+
+def train_reading(reading: Reading, model: str, seed: int) -> None:
+    """Prepare and train one other reading with one seed, unless that is done; keep its history.
+
+    Raises:
+        StudyError: the reading can't be prepared.
+    """
+    from .features import extract_features  # Keras with them, six seconds: not for the report
+    from .training import train
+
+    step = reading_step(reading, model, seed)
+    if step.is_done():
+        print(f"{step.name}: up to date")
+    else:
+        prepare(reading.study)
+        for split in ("train", "valid") if model == "vgg16" else ():
+            extract_features(reading.study, split)
+        with step.running():
+            train(reading.study, model, seed)
+    (seed_dir(reading.study.run, model, seed) / "model.keras").unlink(missing_ok=True)
 
 
 def _read(study: Study) -> pd.DataFrame:

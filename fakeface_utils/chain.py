@@ -1,5 +1,6 @@
 """Run the notebooks in order with papermill, skip what is done, and export the report."""
 
+import itertools
 import logging
 import math
 import os
@@ -12,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .cluster import connect, train_all
 from .dataset.prepare import source_counts
 from .errors import StudyError
 from .files import stderr_to
 from .hardware import Speeds, gpus, speeds
 from .paths import NOTEBOOKS, results_dir, shown
 from .provenance import claim_run
+from .questions import NOTEBOOK as ABLATIONS
 from .questions import ablation_steps, other_readings
 from .step import Step
 from .steps import features_path, features_step, report_step, steps_of
@@ -138,21 +141,28 @@ def run(
     seeds: Any = 1,
     overrides: str = "",
     force: bool = False,
+    scheduler: str = "",
 ) -> Study:
     """Run the whole study: every notebook whose steps aren't done, then the report.
 
     Args:
         profile, data, run, seeds, overrides: see `load_study`.
         force: do all again, and let the run's name change what it holds.
+        scheduler: the address of a Dask scheduler, whose workers then train.
 
     Raises:
-        StudyError: a parameter or the data is wrong, or a notebook failed.
+        StudyError: a parameter or the data is wrong, or a notebook or a worker failed.
     """
     study = load_study(profile, data, run, seeds, overrides)
+    client = connect(scheduler) if scheduler else None
     claim_run(study, force)
     counts = source_counts(study)
-    _say_estimate("from nothing, this", study, counts, len(study.seeds), sum(counts.values()))
-    _run_notebooks(study, steps_of(study), overrides, force)
+    notebooks = steps_of(study)
+    if client:
+        _train_on_cluster(client, study, notebooks, overrides, force)
+    else:
+        _say_estimate("from nothing, this", study, counts, len(study.seeds), sum(counts.values()))
+    _run_notebooks(study, notebooks, overrides, force and not client)
     return study
 
 
@@ -163,16 +173,18 @@ def ablate(
     seeds: Any = 2,
     overrides: str = "",
     force: bool = False,
+    scheduler: str = "",
 ) -> Study:
     """Measure the open questions; first the run's own networks, where they aren't trained yet.
 
     Args:
-        profile, data, run, seeds, overrides, force: see `run`.
+        profile, data, run, seeds, overrides, force, scheduler: see `run`.
 
     Raises:
         StudyError: as `run`.
     """
     study = load_study(profile, data, run, seeds, overrides)
+    client = connect(scheduler) if scheduler else None
     claim_run(study, force)
     own = steps_of(study)
     notebooks = {name: own[name] for name in ("01_dataset", "02_custom_cnn", "03_vgg16_transfer")}
@@ -184,9 +196,23 @@ def ablate(
     counts = source_counts(study)
     images = sum(counts[s] for each, s in passes.values() if not features_step(each, s).is_done())
     what = f"what is left (custom CNN trainings: {trainings})"
-    _say_estimate(what, study, counts, trainings, images)
-    _run_notebooks(study, notebooks, overrides, force)
+    if client:
+        _train_on_cluster(client, study, notebooks, overrides, force)
+    else:
+        _say_estimate(what, study, counts, trainings, images)
+    _run_notebooks(study, notebooks, overrides, force and not client)
     return study
+
+
+def _train_on_cluster(
+    client: Any, study: Study, notebooks: dict[str, list[Step]], overrides: str, force: bool
+) -> None:
+    """Prepare the images here and have the cluster train, so that the notebooks find it done."""
+    for step in itertools.chain(*notebooks.values()) if force else ():
+        step.forget()  # now, since a notebook that is forced would train again
+    with client:
+        _run_notebooks(study, {"01_dataset": notebooks["01_dataset"]}, overrides, force=False)
+        train_all(client, study, ablations=ABLATIONS in notebooks)
 
 
 def _run_notebooks(

@@ -22,6 +22,7 @@ Run = Annotated[str, typer.Option(help="name under results/ and figures/; defaul
 Seeds = Annotated[str, typer.Option(help="how many, or a list as 0,4,7")]
 Set = Annotated[str, typer.Option("--set", help="settings as 'epochs=2 images_per_class=500'")]
 Force = Annotated[bool, typer.Option("--force", help="do all again; replace what the run holds")]
+Scheduler = Annotated[str, typer.Option(help="a Dask scheduler's address: train on its workers")]
 
 
 @app.command()
@@ -32,6 +33,7 @@ def report(
     seeds: Seeds = "1",
     overrides: Set = "",
     force: Force = False,
+    scheduler: Scheduler = "",
 ) -> None:
     """Run the notebooks that aren't up to date and write the report."""
     from . import chain
@@ -39,7 +41,7 @@ def report(
     from .paths import results_dir, shown
     from .provenance import notices
 
-    study = chain.run(profile, data, run, seeds, overrides, force)
+    study = chain.run(profile, data, run, seeds, overrides, force, scheduler)
     print("\nTable 1", *notices(study), sep="\n")
     print(table1(study).to_string(index=False, float_format="{:.4f}".format, na_rep="-"))
     print(f"\nreport: {shown(results_dir(study.run) / 'report.html')}")
@@ -53,6 +55,7 @@ def ablations(
     seeds: Seeds = "2",
     overrides: Set = "",
     force: Force = False,
+    scheduler: Scheduler = "",
 ) -> None:
     """Change one reading of an open question at a time; compare validation accuracies."""
     from . import chain
@@ -61,7 +64,7 @@ def ablations(
     from .provenance import notices
     from .steps import ablation_outputs
 
-    study = chain.ablate(profile, data, run, seeds, overrides, force)
+    study = chain.ablate(profile, data, run, seeds, overrides, force, scheduler)
     table = read_ablations(study)
     assert table is not None  # the chain ends with an error otherwise
     print("", *notices(study), summary(table), sep="\n")

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,13 +27,19 @@ def cannot_write(path: Path, error: OSError) -> StudyError:
 
 
 @contextmanager
-def write_atomic(path: Path) -> Iterator[Path]:
+def write_atomic(path: Path, shared: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` when the block succeeds.
+
+    Args:
+        path: the file to write.
+        shared: others may write it at the same moment, each under a temporary name of its own; a
+            writer that is killed then leaves its part, which otherwise the next one overwrites.
 
     Raises:
         StudyError: the folder can't be written or the disk is full; `path` is as it was before.
     """
-    part = path.with_name(f".part-{path.name}")  # keeps the suffix: Keras and Pillow look at it
+    own = f"{uuid.uuid4().hex}-" if shared else ""
+    part = path.with_name(f".part-{own}{path.name}")  # its suffix stays: Keras and Pillow look
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -44,15 +51,15 @@ def write_atomic(path: Path) -> Iterator[Path]:
             part.unlink()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    with write_atomic(path) as part:
+def write_json(path: Path, value: Any, shared: bool = False) -> None:
+    """Write a value as indented JSON; `path` and `shared` as in `write_atomic`."""
+    with write_atomic(path, shared) as part:
         part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def write_csv(path: Path, table: Any) -> None:
-    """Write a data frame without its index, atomically; floats keep all their digits."""
-    with write_atomic(path) as part:
+def write_csv(path: Path, table: Any, shared: bool = False) -> None:
+    """Write a data frame without its index, all digits of its floats; see `write_atomic`."""
+    with write_atomic(path, shared) as part:
         table.to_csv(part, index=False, lineterminator="\n")
 
 

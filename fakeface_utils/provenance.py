@@ -50,7 +50,7 @@ def open_study(
     _check_parameter_names()
     study = load_study(profile, data, run, seeds, overrides)
     if study.deterministic:
-        _ask_for_determinism()
+        ask_for_determinism()
     claim_run(study, force)
     steps = (steps_of(study) | ablation_steps(study))[notebook]
     if force:
@@ -88,7 +88,7 @@ def _check_parameter_names() -> None:
             raise StudyError(f"unknown parameter '{name}': did you mean '{close[0]}'?")
 
 
-def _ask_for_determinism() -> None:
+def ask_for_determinism() -> None:
     """Set what the backends read before their first operation.
 
     TensorFlow reads TF_DETERMINISTIC_OPS, and Keras then does without XLA; JAX hands XLA its flags.
@@ -191,7 +191,7 @@ def record(study: Study) -> dict[str, Any]:
         "git": git_revision(),
         "hardware": hardware(),
     }
-    write_json(study_json(study.run), content)
+    write_json(study_json(study.run), content, shared=True)  # notebooks may start at once
     return content
 
 

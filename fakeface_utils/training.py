@@ -109,7 +109,8 @@ def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
     finished = build()
     finished.set_weights(network.get_weights())
     finished = finished if base is None else assemble_vgg16(base, finished)
-    write_csv(folder.parent / "architecture.csv", architecture(finished))
+    # Another seed may end at this moment on another machine.
+    write_csv(folder.parent / "architecture.csv", architecture(finished), shared=True)
     with write_atomic(folder / "model.keras") as part:
         finished.save(part)
     write_csv(folder / "history.csv", history)

@@ -82,7 +82,7 @@ def imagenet_weights(given: str = "imagenet") -> Tensors:
         except Exception as error:  # Keras raises a bare Exception for a failed download
             failures.append(str(error).strip().splitlines()[-1])
             continue
-        with write_atomic(cached) as part:
+        with write_atomic(cached, shared=True) as part:
             np.savez(part, *tensors)
         return tensors
     raise StudyError(
