@@ -19,7 +19,7 @@ ablations: $(STAMP)  ## how far each open question moves validation accuracy: as
 	@$(BIN)/fakeface ablations --profile '$(PROFILE)' --data '$(DATA)' --run '$(RUN)' --seeds '$(SEEDS)' --set '$(SET)' --scheduler '$(SCHEDULER)' $(if $(FORCE),--force)
 
 test: $(STAMP)  ## run every test but the slow ones, ruff and mypy
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow'
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile
 
 test-slow: $(STAMP)  ## tests that take minutes or the network
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[cluster,jax]'

@@ -146,6 +146,9 @@ def test_table1_by_hand(places, monkeypatch):
     half = 4.302653 * (0.02**2 / 3 + 0.92 * 0.08 / 100) ** 0.5
     assert row["ci_low"] == pytest.approx(0.92 - half, abs=1e-6)
     assert row["ci_high"] == 1
+    half = 4.302653 * 0.02 * (1 + 1 / 3) ** 0.5  # one more run
+    assert row["predicted_low"] == pytest.approx(0.92 - half, abs=1e-6)
+    assert row["predicted_high"] == pytest.approx(0.92 + half, abs=1e-6)
     recall = table.loc["recall", "custom_cnn"]  # of 50 fakes 45, 46, 47
     assert recall["ours_mean"] == pytest.approx(0.92)
     half = 4.302653 * (0.02**2 / 3 + (0.1 * 0.9 + 0.08 * 0.92 + 0.06 * 0.94) / 3 / 50) ** 0.5
@@ -161,7 +164,7 @@ def test_one_seeds_table1_has_the_bootstrap_over_test_images(places, monkeypatch
     half = 1.96 * (0.925 * 0.075 / 400) ** 0.5
     assert row["ci_low"] == pytest.approx(0.925 - half, abs=0.003)
     assert row["ci_high"] == pytest.approx(0.925 + half, abs=0.003)
-    assert np.isnan(row["ours_sd"])
+    assert row[["ours_sd", "predicted_low", "predicted_high"]].isna().all()
     assert row["verdict"] == "not comparable (one seed)"
 
 

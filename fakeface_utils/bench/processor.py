@@ -28,10 +28,12 @@ from ..paths import ROOT, figures_dir, shown
 from ..steps import features_step, train_step
 from ..study import Study
 from .common import Result, about, draw_images, in_turn, places, result, seconds, study_of
+from .figure import draw, table
 from .growth import growth
 
 PLAIN = ROOT / "benchmarks" / "plain.py"
 BATCH = 100  # of the loaders
+MORE = 20  # times as many features for a head as images for the base
 
 
 def plain_module() -> ModuleType:
@@ -166,9 +168,13 @@ def vgg16_column(folder: Path, size: int, batch_size: int, repeats: int) -> list
         network = keras.Model(base.input, x)
         return head, fit(changed, "vgg16", network, 0, *arrays(read_images))
 
-    def head_alone(count: int) -> tuple[keras.Model, pd.DataFrame]:
-        head, changed = new_head(), study.model_copy(update={"epochs": count})
-        return head, fit(changed, "vgg16", head, 0, *arrays(read_features))
+    def head_alone(count: int, times: int = 1) -> tuple[keras.Model, pd.DataFrame]:
+        size = Study().batch_size if times > 1 else batch_size
+        changed = study.model_copy(update={"epochs": count, "batch_size": size})
+        train, valid = (
+            (np.concatenate([x] * times), np.tile(y, times)) for x, y in arrays(read_features)
+        )
+        return (head := new_head()), fit(changed, "vgg16", head, 0, train, valid)
 
     def make_features() -> float:
         start = time.perf_counter()
@@ -182,7 +188,8 @@ def vgg16_column(folder: Path, size: int, batch_size: int, repeats: int) -> list
     for _ in range(repeats):
         whole.append(float(end_to_end(2)[1]["seconds"].iloc[1]))
         once.append(make_features())
-        head.append(float(head_alone(epochs)[1]["seconds"][1:].mean()))
+        # An update costs the same for few images: a head has more of them, in larger batches.
+        head.append(float(head_alone(4, MORE)[1]["seconds"][1:].mean()) / MORE)
     a, b = (way(1)[0].get_weights() for way in (end_to_end, head_alone))
     start = new_head().get_weights()
     moved = sum(float(np.square(x - y).sum()) for x, y in zip(a, start, strict=True))
@@ -241,13 +248,14 @@ def five_seeds(folder: Path, size: int) -> Result:
 
 def measure() -> Result:
     """All measurements; about a quarter of an hour on two cores."""
-    many, some, few = (draw_images(*counts) for counts in ((1000, 100), (250, 20), (20, 4)))
+    sizes = ((1000, 100), (250, 20), (20, 4), (50, 10))
+    many, some, few, more = (draw_images(*counts) for counts in sizes)
     found = about()
     work: dict[str, Callable[[], Any]] = {
         "loading": lambda: loaders(many, 224, repeats=5),
         "training at 64 px": lambda: custom_cnn(some, 64, batch_size=25, epochs=3, repeats=3),
         "training at 224 px": lambda: custom_cnn(few, 224, batch_size=20, epochs=3, repeats=3),
-        "VGG16 at 224 px": lambda: vgg16_column(few, 224, batch_size=20, repeats=3),
+        "VGG16 at 224 px": lambda: vgg16_column(more, 224, batch_size=20, repeats=3),
         "five seeds": lambda: five_seeds(some, 56),
         "growth": lambda: growth(few, (1000, 4000, 16000), 56),
     }
@@ -268,39 +276,6 @@ def measure() -> Result:
         "forward": {row["size"]: row["forward_images_per_s"] for row in (demo_seeds, column[0])},
     }
     return found
-
-
-def table(found: Result) -> pd.DataFrame:
-    """The comparisons: what, unit, ours, the usual way's, and how many times better ours is."""
-    return pd.DataFrame(found["results"])[["what", "unit", "ours", "usual", "ratio"]]
-
-
-def draw(found: Result) -> Any:
-    """The ratios as bars, and memory by the number of images."""
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    from ..figures import STYLE, TRAIN, VALID
-
-    rows, growing = table(found)[::-1], pd.DataFrame(found["growth"])
-    machine = found["hardware"]
-    with sns.axes_style("whitegrid"), plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(
-            1, 2, figsize=(11, 4), width_ratios=(2, 1), layout="constrained"
-        )
-        bars = left.barh(rows["what"], rows["ratio"], color=TRAIN)
-        left.bar_label(bars, fmt="%.1f", padding=3)
-        left.axvline(1, color="0.2", lw=1)
-        left.set(xscale="log", xlabel="times better than the usual way (log scale)")
-        left.margins(x=0.15)
-        memory, seconds = growing["peak_memory"] / 1e6, growing["preparing_seconds"]
-        right.plot(growing["images"], memory, "o-", color=TRAIN, label="anonymous memory (MB)")
-        right.plot(growing["images"], seconds, "s--", color=VALID, label="preparing (s)")
-        right.set(xscale="log", yscale="log", xlabel="training images", ylabel="MB, or s")
-        right.legend()
-        title = f"{machine['processor']}, {machine['cores']} cores ({found['note']})"
-        figure.suptitle(title, fontsize=11)
-    return figure
 
 
 def bench() -> Path:
