@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `fakeface bench --gpu` on a machine with a GPU that has JAX, NumPy, pandas, Pillow, joblib, tqdm and
-# typer, but no Keras and no network. Under nine minutes; the numbers go to results/bench/.
+# typer, but no Keras and no network. Made for under nine minutes; the numbers go to
+# results/bench/.
 #
 # Before, where there is a network, with the Python version of that machine (here 3.12):
 #   pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels \

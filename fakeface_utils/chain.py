@@ -57,7 +57,7 @@ def _say_estimate(
     """Say how long the work will take, before it starts."""
     found, measured = speeds()
     if not found:
-        print("no estimate of the time: fakeface bench --gpu measures this GPU (under 10 min)")
+        print("no estimate of the time: fakeface bench --gpu measures this GPU")
         return
     length = _length(estimate_seconds(study, counts, found, trainings, images))
     by = "by its benchmark" if measured else "a guess: fakeface bench measures this machine"

@@ -157,11 +157,7 @@ def steps(study: Study, reached: dict[str, float], precision: str) -> list[Resul
     timed(again, batch)  # compiles
     held, read = timed(again, batch), timed(order, images)
     forward = keras.ops.convert_to_tensor(batch)
-    base.predict_on_batch(forward)
-    start = time.perf_counter()
-    for _ in range(10):
-        base.predict_on_batch(forward)
-    passed = (time.perf_counter() - start) / 10
+    passed = _seconds(functools.partial(base.predict_on_batch, forward), 10)
     rows = []
     for name, model, training, took in (
         ("custom CNN, training, one batch in memory", network, True, held),

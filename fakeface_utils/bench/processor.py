@@ -210,13 +210,7 @@ def vgg16_column(folder: Path, size: int, batch_size: int, repeats: int) -> list
             head_images_per_s=len(labels["train"]) / alone,
             weights_apart=float(np.sqrt(apart / moved)),  # of the way that they moved
         ),
-        {
-            "what": f"VGG16 at {size} px, five seeds against one",
-            "unit": "times",
-            "ours": five / one,
-            "usual": 5.0,
-            "ratio": 5 * one / five,
-        },
+        result(f"VGG16 at {size} px, five seeds against one", "times", five / one, 5.0),
     ]
 
 
@@ -234,16 +228,15 @@ def five_seeds(folder: Path, size: int) -> Result:
     made = sum(seconds(features_step(study, split)) for split in ("train", "valid"))
     heads = [seconds(train_step(study, "vgg16", seed)) for seed in range(1, 6)]
     one = made + statistics.median(heads)
-    return {
-        "what": f"VGG16 at {size} px (the demo's), five seeds against one",
-        "unit": "times",
-        "ours": (made + sum(heads)) / one,
-        "usual": 5.0,
-        "ratio": 5 * one / (made + sum(heads)),
-        "size": size,
-        "forward_images_per_s": sum(len(read_manifest(study, s)) for s in ("train", "valid"))
-        / made,
-    }
+    images = sum(len(read_manifest(study, split)) for split in ("train", "valid"))
+    return result(
+        f"VGG16 at {size} px (the demo's), five seeds against one",
+        "times",
+        (made + sum(heads)) / one,
+        5.0,
+        size=size,
+        forward_images_per_s=images / made,
+    )
 
 
 def measure() -> Result:

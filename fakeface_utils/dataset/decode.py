@@ -21,7 +21,7 @@ UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken or no 
     ValueError,
     SyntaxError,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile's, for a compression that it doesn't know
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
