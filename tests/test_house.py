@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fakeface_utils.questions import ablation_steps
+from fakeface_utils.steps import prepare_step, steps_of
+from fakeface_utils.study import load_study
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fakeface_utils"
 MODULES = {
@@ -48,6 +52,15 @@ def test_imports_run_one_way():
         assert free, f"a circle among {sorted(graph)}"
         for name in free:
             del graph[name]
+
+
+def test_the_code_that_a_step_depends_on_exists():
+    study = load_study(data="kaggle")
+    steps = [step for group in (steps_of(study) | ablation_steps(study)).values() for step in group]
+    for step in [*steps, prepare_step(load_study())]:
+        assert step.code, step.name
+        for name in step.code:
+            assert (PACKAGE / name).is_file(), f"{step.name}: {name}"
 
 
 def test_no_module_is_long():
