@@ -5,30 +5,28 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from fakeface_utils.run.readings import ablate
 
-from fakeface_utils import chain, questions
-from fakeface_utils.ablations import (
-    ablate,
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.paths import results_dir
+from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.evaluation.ablations import (
     by_size,
     difference,
     kept_accuracy,
     read_ablations,
     summary,
 )
-from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.errors import StudyError
-from fakeface_utils.figures import alternative_text
-from fakeface_utils.paths import MODELS, results_dir, seed_dir
-from fakeface_utils.questions import open_questions, other_readings, trainings
-from fakeface_utils.report import ablation
-from fakeface_utils.steps import (
-    ablation_outputs,
-    features_path,
-    prepared_dir,
-    report_step,
-    train_step,
-)
-from fakeface_utils.study import Study, load_study
+from fakeface_utils.report.drawing import alternative_text
+from fakeface_utils.report.tables import ablation
+from fakeface_utils.run import chain
+from fakeface_utils.study import questions
+from fakeface_utils.study.artefacts import ablation_outputs, features_path, prepared_dir, seed_dir
+from fakeface_utils.study.names import MODELS
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import report_step, train_step
+from fakeface_utils.study.questions import open_questions, other_readings, trainings
+from fakeface_utils.study.settings import Study
 
 
 @pytest.mark.parametrize("study", [load_study("paper"), load_study("demo")])
@@ -153,7 +151,7 @@ class Trainer:
 
 @pytest.fixture
 def trainer(monkeypatch):
-    from fakeface_utils import features, training
+    from fakeface_utils.networks import features, training
 
     trainer = Trainer()
     monkeypatch.setattr(training, "train", trainer.train)

@@ -8,14 +8,16 @@ import PIL.Image
 import pytest
 
 from fakeface_utils.cli import data as data_command
-from fakeface_utils.dataset.audit import audit, leak, read_duplicates, summary
+from fakeface_utils.common.paths import results_dir
+from fakeface_utils.dataset.audit import audit, summary
 from fakeface_utils.dataset.cues import cue_accuracies
-from fakeface_utils.dataset.prepare import prepare, read_images
-from fakeface_utils.evaluation import table1
-from fakeface_utils.paths import MODELS, results_dir, seed_dir
-from fakeface_utils.provenance import notices
-from fakeface_utils.steps import audit_step, predict_step
-from fakeface_utils.study import load_study
+from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.evaluation.caveats import leak, notices
+from fakeface_utils.evaluation.table1 import table1
+from fakeface_utils.study.artefacts import read_duplicates, read_images, seed_dir
+from fakeface_utils.study.names import MODELS
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import audit_step, predict_step
 
 
 def audited(faces):

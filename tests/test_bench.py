@@ -10,14 +10,16 @@ import pandas as pd
 import pytest
 from conftest import TINY
 
-from fakeface_utils import chain, hardware
-from fakeface_utils.bench import common, gpu, growth, processor
-from fakeface_utils.errors import StudyError
-from fakeface_utils.files import write_json
-from fakeface_utils.hardware import speeds
-from fakeface_utils.models import architecture, custom_cnn
-from fakeface_utils.paths import MODELS
-from fakeface_utils.study import Study, load_study
+from benchmarks import common, gpu, growth, processor
+from fakeface_utils.common import machine as hardware
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.files import write_json
+from fakeface_utils.networks.models import architecture, custom_cnn
+from fakeface_utils.run import chain
+from fakeface_utils.run.estimate import speeds
+from fakeface_utils.study.names import MODELS
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.settings import Study
 
 SMALL = load_study(data="/rows", run="speed", overrides=TINY)
 

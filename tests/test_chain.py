@@ -17,9 +17,9 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import TINY
 
-from fakeface_utils import chain
-from fakeface_utils.errors import StudyError
-from fakeface_utils.study import load_study
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.run import chain
+from fakeface_utils.study.parameters import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))  # the chain

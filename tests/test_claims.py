@@ -5,15 +5,16 @@ import math
 import pandas as pd
 import pytest
 
-from fakeface_utils import claims
-from fakeface_utils.paper import (
-    VGG16_BLOCKS,
+from fakeface_utils.evaluation import claims
+from fakeface_utils.evaluation.paper_itself import (
     network_size,
     paper_against_itself,
     paper_sizes,
     recovered_matrices,
 )
-from fakeface_utils.study import Study, load_study
+from fakeface_utils.study.paper import VGG16_BLOCKS
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.settings import Study
 
 
 def history(lowest, epochs=15, floor=0.1, accuracy=0.95):
@@ -172,8 +173,8 @@ def test_the_arithmetic_behind_shorter_smaller_and_lighter():
 
 
 def test_sizes_by_arithmetic_are_those_of_the_models():
-    from fakeface_utils.models import architecture, assemble_vgg16, custom_cnn, vgg16_head
-    from fakeface_utils.vgg16_base import frozen_base
+    from fakeface_utils.networks.imagenet import frozen_base
+    from fakeface_utils.networks.models import architecture, assemble_vgg16, custom_cnn, vgg16_head
 
     study = Study(vgg16_weights="random")
     base = frozen_base(study)

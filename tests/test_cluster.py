@@ -17,22 +17,23 @@ import pandas as pd
 import pytest
 from conftest import TINY
 
-from fakeface_utils import cluster
-from fakeface_utils.cluster import connect, train_all
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.files import write_csv, write_json
 from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.errors import StudyError
-from fakeface_utils.files import write_csv, write_json
-from fakeface_utils.paths import MODELS, seed_dir
-from fakeface_utils.provenance import record
-from fakeface_utils.questions import reading_step, trainings
-from fakeface_utils.steps import features_step, prepare_step, prepared_dir, train_step
-from fakeface_utils.study import load_study
+from fakeface_utils.run import cluster
+from fakeface_utils.run.cluster import connect, train_all
+from fakeface_utils.study.artefacts import prepared_dir, seed_dir
+from fakeface_utils.study.names import MODELS
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import features_step, prepare_step, reading_step, train_step
+from fakeface_utils.study.questions import trainings
+from fakeface_utils.study.record import record
 
 STUDY = load_study(run="tiny", seeds=4, overrides=TINY + " epochs=12")
 SEQUENTIAL = """
 import sys
 from fakeface_utils.features import extract_features
-from fakeface_utils.study import load_study
+from fakeface_utils.study.parameters import load_study
 from fakeface_utils.training import train
 
 study = load_study(run="tiny", seeds=4, overrides=sys.argv[1])

@@ -9,21 +9,17 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from fakeface_utils.common.errors import StudyError
 from fakeface_utils.dataset import kaggle
 from fakeface_utils.dataset import prepare as prepare_module
-from fakeface_utils.dataset.batches import Batches
 from fakeface_utils.dataset.decode import decode
 from fakeface_utils.dataset.folder import list_images, open_images
-from fakeface_utils.dataset.prepare import (
-    prepare,
-    read_images,
-    read_manifest,
-    source_counts,
-)
-from fakeface_utils.errors import StudyError
-from fakeface_utils.provenance import claim_run, record
-from fakeface_utils.steps import prepare_step, prepared_dir
-from fakeface_utils.study import load_study
+from fakeface_utils.dataset.prepare import prepare, source_counts
+from fakeface_utils.networks.batches import Batches
+from fakeface_utils.study.artefacts import kaggle_location, prepared_dir, read_images, read_manifest
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import prepare_step
+from fakeface_utils.study.record import claim_run, record
 
 SMALL = "image_size=35"
 
@@ -238,8 +234,8 @@ def test_the_papers_archive_with_one_image_less_is_refused(places, faces, monkey
     monkeypatch.setattr(kaggle, "MOUNTS", ())
     next(faces.glob("a/b/train/fake/*")).unlink()
     path = zipped(faces)
-    kaggle.location().parent.mkdir(parents=True)
-    path.rename(kaggle.location())
+    kaggle_location().parent.mkdir(parents=True)
+    path.rename(kaggle_location())
     with pytest.raises(StudyError, match="has 3 images in train/fake, not the paper's 4"):
         prepare(load_study(data="kaggle", overrides=SMALL))
     assert not prepared_dir(load_study(data="kaggle", overrides=SMALL)).exists()

@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fakeface_utils.dataset import demo
+from fakeface_utils.dataset.demo import generate as demo
 
 KINDS = ("fake", "real")
 
@@ -113,7 +113,7 @@ def test_workers_do_not_run_the_callers_script(tmp_path):
     numbers = {"train": 64}  # enough for several processes where there are several cores
     script.write_text(
         "from pathlib import Path\n"
-        "from fakeface_utils.dataset import demo\n"
+        "from fakeface_utils.dataset.demo import generate as demo\n"
         "print('started')\n"
         f"demo.generate(Path({str(tmp_path / 'set')!r}), {numbers}, 40)\n"
     )

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from fakeface_utils import device
-from fakeface_utils.dataset.batches import Batches, pad
+from fakeface_utils.common.errors import StudyError
 from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.device import check_device, distribute, precision
-from fakeface_utils.errors import StudyError
-from fakeface_utils.features import extract_features, read_features
-from fakeface_utils.models import custom_cnn
-from fakeface_utils.paths import MODELS
-from fakeface_utils.predict import load_model
-from fakeface_utils.study import load_study
-from fakeface_utils.training import train
+from fakeface_utils.networks import device
+from fakeface_utils.networks.batches import Batches, pad
+from fakeface_utils.networks.device import check_device, distribute, precision
+from fakeface_utils.networks.features import extract_features
+from fakeface_utils.networks.models import custom_cnn
+from fakeface_utils.networks.predict import load_model
+from fakeface_utils.networks.training import train
+from fakeface_utils.study.artefacts import read_features
+from fakeface_utils.study.names import MODELS
+from fakeface_utils.study.parameters import load_study
 
 MIXED = load_study(run="tiny", overrides=TINY + " precision=mixed")
 
@@ -132,9 +133,9 @@ import json, sys
 import numpy as np
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.features import extract_features
-from fakeface_utils.predict import load_model, predict_test
-from fakeface_utils.study import load_study
-from fakeface_utils.training import train
+from fakeface_utils.networks.predict import load_model, predict_test
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.networks.training import train
 study = load_study(run=sys.argv[1], overrides=sys.argv[2])
 prepare(study)
 for split in ("train", "valid", "test"):

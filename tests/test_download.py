@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from fakeface_utils.common.errors import StudyError
 from fakeface_utils.dataset import kaggle
-from fakeface_utils.errors import StudyError
+from fakeface_utils.study.artefacts import kaggle_location
 
 ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 2**20  # what the client writes at once, so what a cut may lose
@@ -147,7 +148,7 @@ def server(client, monkeypatch):
 
 
 def arriving() -> Path:
-    return kaggle.location().parent / "arriving" / kaggle.location().name
+    return kaggle_location().parent / "arriving" / kaggle_location().name
 
 
 def refused() -> str:
@@ -157,13 +158,13 @@ def refused() -> str:
     said = str(caught.value)
     assert "\n" not in said
     assert "DATA" in said
-    assert not kaggle.location().exists()
+    assert not kaggle_location().exists()
     return said
 
 
 def test_it_arrives_whole_without_a_login_and_only_once(server, capfd):
     kaggle.download(21_000_000)
-    assert kaggle.location().read_bytes() == server.payload
+    assert kaggle_location().read_bytes() == server.payload
     assert server.served == len(server.payload)
     assert set(server.logins) == {None}
     assert not arriving().exists()
@@ -177,7 +178,7 @@ def test_it_arrives_whole_without_a_login_and_only_once(server, capfd):
 def test_a_dataset_mounted_by_kaggle_is_used_as_it_is(server, places):
     (places / "mounted").mkdir()
     kaggle.download(0)
-    assert kaggle.location() == places / "mounted"
+    assert kaggle_location() == places / "mounted"
     assert not server.logins
 
 
@@ -189,7 +190,7 @@ def test_a_cut_transfer_goes_on_where_it_was(server):
     assert 0 < len(server.payload) // 2 - arriving().stat().st_size < CHUNK
     server.cut = None
     kaggle.download(0)
-    assert kaggle.location().read_bytes() == server.payload
+    assert kaggle_location().read_bytes() == server.payload
     # The client drops a chunk that was cut, each of the six times that it tries.
     assert len(server.payload) <= server.served < len(server.payload) + 7 * CHUNK
     whole = server.served
@@ -203,7 +204,7 @@ def test_a_resumed_transfer_serves_only_what_is_missing(server):
     assert arriving().stat().st_size == 3 * CHUNK == server.served
     server.cut = None
     kaggle.download(0)
-    assert kaggle.location().read_bytes() == server.payload
+    assert kaggle_location().read_bytes() == server.payload
     assert server.served < len(server.payload) + CHUNK
 
 
@@ -212,7 +213,7 @@ def test_a_file_that_changed_in_between_is_fetched_anew(server):
     refused()
     server.cut, server.payload, server.tag = None, zip_of(1), '"second"'
     kaggle.download(0)
-    assert kaggle.location().read_bytes() == server.payload
+    assert kaggle_location().read_bytes() == server.payload
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_a_wrong_length_is_never_taken_for_the_zip(server, more):
     assert "length" in said or "broke" in said or "no whole zip" in said, said
     server.lie = 0
     kaggle.download(0)
-    assert kaggle.location().read_bytes() == server.payload
+    assert kaggle_location().read_bytes() == server.payload
 
 
 def test_a_web_page_is_never_taken_for_the_zip(server):
@@ -261,7 +262,7 @@ def test_a_web_page_is_never_taken_for_the_zip(server):
     assert "no whole zip" in refused()
     server.html = ""
     kaggle.download(0)
-    assert kaggle.location().read_bytes() == server.payload
+    assert kaggle_location().read_bytes() == server.payload
 
 
 def test_a_full_disk_is_noticed_before_the_transfer(server, monkeypatch):
@@ -307,7 +308,7 @@ def run_to_its_end() -> dict[str, bytes]:
     process = start()
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    (folder,) = (kaggle.location().parents[1] / "prepared").iterdir()
+    (folder,) = (kaggle_location().parents[1] / "prepared").iterdir()
     return {p.name: p.read_bytes() for p in folder.iterdir() if "step" not in p.name}
 
 

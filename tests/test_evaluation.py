@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakeface_utils import evaluation
-from fakeface_utils.evaluation import claim_better, confusion, metrics, seed_by_seed
-from fakeface_utils.paths import seed_dir
-from fakeface_utils.report import collapsed
-from fakeface_utils.study import load_study
+from fakeface_utils.evaluation import table1 as evaluation
+from fakeface_utils.evaluation.caveats import collapsed
+from fakeface_utils.evaluation.metrics import confusion, metrics
+from fakeface_utils.evaluation.table1 import claim_better, seed_by_seed
+from fakeface_utils.study.artefacts import seed_dir
+from fakeface_utils.study.parameters import load_study
 
 
 def predictions(tp, fn, fp, tn):

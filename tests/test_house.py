@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fakeface_utils.questions import ablation_steps
-from fakeface_utils.steps import prepare_step, steps_of
-from fakeface_utils.study import load_study
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import ablation_steps, chain_steps, prepare_step
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fakeface_utils"
@@ -56,7 +55,9 @@ def test_imports_run_one_way():
 
 def test_the_code_that_a_step_depends_on_exists():
     study = load_study(data="kaggle")
-    steps = [step for group in (steps_of(study) | ablation_steps(study)).values() for step in group]
+    steps = [
+        step for group in (chain_steps(study) | ablation_steps(study)).values() for step in group
+    ]
     for step in [*steps, prepare_step(load_study())]:
         assert step.code, step.name
         for name in step.code:

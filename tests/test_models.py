@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from fakeface_utils import vgg16_base
-from fakeface_utils.errors import StudyError
-from fakeface_utils.models import architecture, assemble_vgg16, custom_cnn, vgg16_head
-from fakeface_utils.study import load_study
-from fakeface_utils.training import fit, learning_rate_schedule
-from fakeface_utils.vgg16_base import frozen_base
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.networks import imagenet as vgg16_base
+from fakeface_utils.networks.imagenet import frozen_base
+from fakeface_utils.networks.models import architecture, assemble_vgg16, custom_cnn, vgg16_head
+from fakeface_utils.networks.training import fit, learning_rate_schedule
+from fakeface_utils.study.parameters import load_study
 
 SMALL = load_study(
     overrides="image_size=35 epochs=3 custom_filters=4,4,4 custom_dense=8 vgg16_dense=8 "

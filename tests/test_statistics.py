@@ -5,12 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from fakeface_utils.statistics import (
+from fakeface_utils.evaluation.intervals import bootstrap, interval, prediction_half_width
+from fakeface_utils.evaluation.metrics import rates
+from fakeface_utils.evaluation.verdicts import (
     SIMILAR,
-    bootstrap,
-    interval,
-    prediction_half_width,
-    rates,
     verdict,
     verdict_on_differences,
     verdict_on_epochs,

@@ -2,9 +2,10 @@
 
 import pytest
 
-from fakeface_utils.errors import StudyError
-from fakeface_utils.questions import open_questions
-from fakeface_utils.study import Study, load_study
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.questions import open_questions
+from fakeface_utils.study.settings import Study
 
 
 def test_the_paper_profile_has_the_papers_settings():

@@ -17,21 +17,23 @@ import pandas as pd
 import pytest
 from conftest import TINY
 
-from fakeface_utils import report
-from fakeface_utils import step as step_module
-from fakeface_utils.checkpoint import ARRAYS, Checkpoint, open_checkpoint
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.files import write_csv, write_json
+from fakeface_utils.common.paths import PACKAGE
 from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.errors import StudyError
-from fakeface_utils.evaluation import table1
-from fakeface_utils.files import write_csv, write_json
-from fakeface_utils.models import vgg16_head
-from fakeface_utils.paths import PACKAGE, seed_dir
-from fakeface_utils.predict import predict_test
-from fakeface_utils.provenance import claim_run, open_study, study_json
-from fakeface_utils.steps import predict_step, prepared_dir, train_step
-from fakeface_utils.study import load_study
-from fakeface_utils.training import fit, train
+from fakeface_utils.evaluation.table1 import table1
+from fakeface_utils.networks.checkpoint import ARRAYS, Checkpoint, open_checkpoint
+from fakeface_utils.networks.models import vgg16_head
+from fakeface_utils.networks.predict import predict_test
+from fakeface_utils.networks.training import fit, train
+from fakeface_utils.notebook import open_study
+from fakeface_utils.report import tables as report
+from fakeface_utils.study import step as step_module
+from fakeface_utils.study.artefacts import prepared_dir, seed_dir, study_json
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import predict_step, train_step
+from fakeface_utils.study.record import claim_run
 
 STUDY = load_study(run="tiny", overrides=TINY + " epochs=10")
 SHORT = STUDY.model_copy(update={"epochs": 2})

@@ -1,1 +1,5 @@
-"""Where images come from (demo, kaggle, folder), their one prepared form, and batches of it."""
+"""Images: listed, fetched or drawn, decoded once into arrays, and audited.
+
+Reads a folder, a zip, Kaggle, or nothing (the demo). Writes `data/prepared/`: an array and a
+manifest for each split, `dataset.json`, `audit.json` and `duplicates.csv`.
+"""

@@ -7,7 +7,6 @@ the hash alone takes many different faces for the same.
 
 import functools
 import heapq
-import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,18 +16,22 @@ import numpy.typing as npt
 import pandas as pd
 import PIL.Image
 
-from ..files import write_csv, write_json
-from ..progress import progress
-from ..steps import audit_step, prepared_dir
-from ..study import Study
-from .folder import SPLITS
-from .kaggle import PAPER_COUNTS
-from .prepare import read_dataset, read_images, read_manifest
+from ..common.files import write_csv, write_json
+from ..common.progress import progress
+from ..study.artefacts import prepared_dir, read_audit, read_dataset, read_images, read_manifest
+from ..study.names import SPLITS
+from ..study.paper import PAPER_COUNTS
+from ..study.plan import audit_step
+from ..study.settings import Study
 
 HASH_DISTANCE = 10  # bits of 64 that may differ
+
 DIFFERENCE = 15.0  # grey levels; the mean over pixels and colours at COMPARED px stays below it
+
 COMPARED = 64  # pixels a side
+
 MOST_PAIRS = 20_000  # near-duplicates; a dataset with more isn't one
+
 UNLIKE = 6  # closest pairs that were not confirmed, kept so that the limit can be judged
 
 Bytes = npt.NDArray[np.uint8]
@@ -50,11 +53,6 @@ def audit(study: Study) -> dict[str, Any]:
         with step.running():
             _audit(study)
     return read_audit(study)
-
-
-def read_audit(study: Study) -> dict[str, Any]:
-    """The audit of a study's images, see `audit`."""
-    return json.loads((prepared_dir(study) / "audit.json").read_text(encoding="utf-8"))
 
 
 def summary(study: Study) -> pd.DataFrame:
@@ -102,28 +100,6 @@ def _against_paper(dataset: dict[str, Any], split: str) -> str:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
-
-
-def leak(study: Study) -> str:
-    """The sentence on test images that were seen in training; '' where there are none."""
-    leaked = len(read_audit(study)["leaked"])
-    tests = sum(read_dataset(study)["counts"]["test"].values())
-    return (
-        "Leak, by the audit's thresholds: test images with a duplicate or near-duplicate in "
-        f"training or validation: {leaked:,} of {tests:,} (see the most alike pairs)."
-        if leaked
-        else ""
-    )
-
-
-def read_duplicates(study: Study) -> pd.DataFrame:
-    """Pairs of images, those that cross splits first.
-
-    Returns:
-        kind ('exact', 'near', or 'unlike' for the closest that were not confirmed), split_a,
-        class_a, path_a, the same of b, distance (bits), difference (grey levels).
-    """
-    return pd.read_csv(prepared_dir(study) / "duplicates.csv")
 
 
 def _audit(study: Study) -> None:

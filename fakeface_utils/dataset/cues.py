@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 CUES = ("file size", "JPEG tables", "mean colour", "thumbnail")
+
 CUE_IMAGES = 5_000  # at most, from which an accuracy is measured
 
 

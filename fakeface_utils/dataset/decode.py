@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from .demo import MARK
-
 FILTERS = {
     "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
     "nearest": PIL.Image.Resampling.NEAREST,
 }
+
 UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken or no image
     OSError,
     ValueError,
@@ -26,7 +25,9 @@ UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken or no 
     zlib.error,
     zipfile.BadZipFile,
 )
+
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+
 MOST_PIXELS = 2**25  # of one image: 100 MB when decoded
 
 
@@ -67,3 +68,6 @@ def decode(
         if rgb.size != (size, size):
             rgb = rgb.resize((size, size), FILTERS[resize_filter])
         return np.asarray(rgb), seen
+
+
+MARK = "fakeface demo: generated image, not a photograph"

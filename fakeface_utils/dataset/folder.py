@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import StudyError
-from ..files import size
+from ..common.errors import StudyError
+from ..common.files import human_size
+from ..study.names import CLASSES, SPLITS
 
-SPLITS = ("train", "valid", "test")
-CLASSES = ("real", "fake")  # a class's position is its label: fake = 1, the positive class
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
 LARGEST = 64 * 2**20  # bytes of one entry of a zip; the paper's images have about 27,000
+
 EXPANSION = 20  # all entries together against the zip's own size; images hardly compress
 
 
@@ -75,7 +76,9 @@ class Zip:
         unsafe = [f"{entry.filename} ({why})" for entry in entries if (why := _unsafe(entry))]
         total, most = sum(entry.file_size for entry in entries), EXPANSION * root.stat().st_size
         if unsafe or total > max(most, LARGEST):
-            named = "; ".join(unsafe[:5]) or f"{size(total)} when unpacked, too much for its size"
+            named = (
+                "; ".join(unsafe[:5]) or f"{human_size(total)} when unpacked, too much for its size"
+            )
             more = f"; and {len(unsafe) - 5} more" if len(unsafe) > 5 else ""
             raise StudyError(f"{root} is not safe to read: {named}{more}. Fetch it again")
 
@@ -110,7 +113,7 @@ def _unsafe(entry: zipfile.ZipInfo) -> str:
         return "a link"
     if entry.flag_bits & 1:
         return "locked by a password"
-    return f"{size(entry.file_size)} when unpacked" if entry.file_size > LARGEST else ""
+    return f"{human_size(entry.file_size)} when unpacked" if entry.file_size > LARGEST else ""
 
 
 def open_images(root: Path) -> Folder | Zip:

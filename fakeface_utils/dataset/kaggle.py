@@ -9,31 +9,28 @@ import time
 import zipfile
 from pathlib import Path
 
-from ..errors import StudyError
-from ..files import require_free_space, size
-from ..paths import data_dir, shown
-from ..progress import progress
-from .folder import CLASSES, SPLITS, Image
+from ..common.errors import StudyError
+from ..common.files import human_size, require_free_space
+from ..common.machine import ENDS_WITH_PARENT
+from ..common.paths import shown
+from ..common.progress import progress
+from ..study.artefacts import NAME, OWNER, kaggle_location
+from ..study.names import CLASSES, SPLITS
+from ..study.paper import PAPER_COUNTS
+from .folder import Image
 
-OWNER, NAME = "xhlulu", "140k-real-and-fake-faces"
-DATASET = f"{OWNER}/{NAME}"
 ZIP_BYTES = 3_750_000_000
-PAPER_COUNTS = {"train": 50_000, "valid": 10_000, "test": 10_000}  # of each class, section 2
-MOUNTS = (  # where Kaggle's own machines have a dataset that was added to the notebook
-    Path("/kaggle/input") / NAME,
-    Path("/kaggle/input/datasets") / OWNER / NAME,
-)
 
-# The client runs as a process, since importing it without a login ends the interpreter. It ends
-# with us, however we end: two clients must never write to one file.
-CLIENT = """
-import os, sys, threading
-threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+# The client runs as a process, since importing it without a login ends the interpreter.
+CLIENT = f"""{ENDS_WITH_PARENT}
+import sys
 sys.argv[0] = "kaggle"  # by this name the client allows public data without a login
 from kaggle.cli import main
 main()
 """
+DATASET = f"{OWNER}/{NAME}"
 LOGIN = "create an API token on kaggle.com (Settings) and save it as that page says, and run again"
+
 REASONS = (  # what the client prints, since its every failure exits 1; the first that fits
     (r"\b401\b|Authentication required|Unauthorized", f"Kaggle wants a login: {LOGIN}"),
     (r"\b403\b", f"Kaggle denies access (403): {LOGIN}"),
@@ -50,12 +47,6 @@ REASONS = (  # what the client prints, since its every failure exits 1; the firs
 )
 
 
-def location() -> Path:
-    """Where the images are read from: Kaggle's own mounted folder, or the zip under `data_dir`."""
-    zipped = data_dir() / "kaggle" / f"{NAME}.zip"  # one fetched by hand may be put there
-    return next((mount for mount in MOUNTS if mount.is_dir()), zipped)
-
-
 def download(room_for_arrays: int) -> None:
     """Fetch the archive, unless it is there; a transfer that was cut goes on where it was.
 
@@ -68,15 +59,15 @@ def download(room_for_arrays: int) -> None:
     Raises:
         StudyError: no network, no login, no such dataset, no zip, or no room on the disk.
     """
-    archive = location()
+    archive = kaggle_location()
     if archive.exists():
         return
     arriving = archive.parent / "arriving" / archive.name  # only a whole zip moves on from here
     arriving.parent.mkdir(parents=True, exist_ok=True)
     here = _bytes_here(arriving)
     print(
-        f"the zip of {DATASET} needs {size(ZIP_BYTES)} ({size(here)} of them are here), the "
-        f"prepared arrays need {size(room_for_arrays)}; nothing is unpacked"
+        f"the zip of {DATASET} needs {human_size(ZIP_BYTES)} ({human_size(here)} of them are "
+        f"here), the prepared arrays need {human_size(room_for_arrays)}; nothing is unpacked"
     )
     needed = max(ZIP_BYTES - here, 0) + room_for_arrays
     require_free_space(archive.parent, needed, "the zip and the prepared arrays")
@@ -86,7 +77,7 @@ def download(room_for_arrays: int) -> None:
     if not zipfile.is_zipfile(arriving):
         refused = arriving.replace(arriving.with_name("refused"))
         raise StudyError(
-            f"what Kaggle sent is no whole zip ({size(refused.stat().st_size)}, kept as "
+            f"what Kaggle sent is no whole zip ({human_size(refused.stat().st_size)}, kept as "
             f"{shown(refused)}): run again, {_by_hand()}"
         )
     arriving.replace(archive)
@@ -128,8 +119,8 @@ def _announced(arriving: Path) -> int | None:
 
 def _by_hand() -> str:
     return (
-        f"or fetch the zip of {DATASET} in a browser and put it at {shown(location())}, or give "
-        "its path as DATA"
+        f"or fetch the zip of {DATASET} in a browser and put it at {shown(kaggle_location())}, or "
+        "give its path as DATA"
     )
 
 
@@ -138,7 +129,11 @@ def _reason(output: str, arriving: Path) -> str:
     last = (output.strip().splitlines() or ["no message"])[-1]
     unknown = f"the download from Kaggle failed ({last}): run again"
     said = next((said for words, said in REASONS if re.search(words, output)), unknown)
-    kept = f" [{size(here)} have arrived and are kept]" if (here := _bytes_here(arriving)) else ""
+    kept = (
+        f" [{human_size(here)} have arrived and are kept]"
+        if (here := _bytes_here(arriving))
+        else ""
+    )
     return f"{said}, {_by_hand()}{kept}"
 
 

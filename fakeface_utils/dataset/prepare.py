@@ -23,22 +23,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import PIL
 import PIL.Image
 
-from ..errors import StudyError
-from ..files import cannot_write, check_writable, require_free_space, write_csv, write_json
-from ..paths import data_dir, shown
-from ..progress import progress
-from ..steps import prepare_step, prepared_dir, source_path
-from ..study import Study
-from . import demo, kaggle
+from ..common.errors import StudyError
+from ..common.files import cannot_write, check_writable, require_free_space, write_csv, write_json
+from ..common.paths import data_dir, shown
+from ..common.progress import progress
+from ..study.artefacts import prepared_dir, read_dataset, source_path
+from ..study.names import CLASSES, SPLITS
+from ..study.paper import PAPER_COUNTS
+from ..study.plan import prepare_step
+from ..study.settings import Study
+from . import kaggle
 from .decode import UNREADABLE, decode
-from .folder import CLASSES, SPLITS, Folder, Image, Zip, list_images, open_images
+from .demo import generate as demo
+from .folder import Folder, Image, Zip, list_images, open_images
 from .journal import JournaledArray, finish
 
 AT_ONCE = 256  # images written together: bounds memory, and what a kill loses
+
 KEY = "made_from.json"  # what a preparation was begun with: another can't go on with it
+
 JOURNALS = (KEY, *(f"{split}.jsonl" for split in SPLITS))
 
 
@@ -61,22 +66,6 @@ def prepare(study: Study) -> dict[str, Any]:
     return read_dataset(study)
 
 
-def read_dataset(study: Study) -> dict[str, Any]:
-    """Name, counts, fingerprint and mark of the prepared images."""
-    return json.loads((prepared_dir(study) / "dataset.json").read_text(encoding="utf-8"))
-
-
-def read_manifest(study: Study, split: str) -> pd.DataFrame:
-    """One row per image of a split, in the array's order; label 1 is fake."""
-    words = {"path": str, "jpeg_tables": str, "sha256": str}  # digests may look like numbers
-    return pd.read_csv(prepared_dir(study) / f"{split}.csv", dtype=words)
-
-
-def read_images(study: Study, split: str) -> npt.NDArray[np.uint8]:
-    """The images of a split, (N, size, size, 3) uint8 RGB, memory-mapped."""
-    return np.load(prepared_dir(study) / f"{split}.npy", mmap_mode="r")
-
-
 def source_counts(study: Study) -> dict[str, int]:
     """How many images each split will have, found without fetching or decoding any.
 
@@ -84,7 +73,7 @@ def source_counts(study: Study) -> dict[str, int]:
         StudyError: the study's folder or zip is missing or in another layout.
     """
     if study.data == "kaggle":
-        available = {split: [count] * 2 for split, count in kaggle.PAPER_COUNTS.items()}
+        available = {split: [count] * 2 for split, count in PAPER_COUNTS.items()}
     elif study.data == "demo":
         available = {split: [count] * 2 for split, count in _demo_counts(study).items()}
     else:
@@ -105,7 +94,7 @@ def _source(study: Study) -> tuple[Folder | Zip, list[Image]]:
     """The reader of the study's images and the list of them."""
     path = source_path(study)
     if study.data == "demo":
-        stored = study.image_size * 8 // 7  # the input is resized from it, as 256 to 224
+        stored = study.stored_size
         if study.image_size % 7 or stored not in demo.SIZES:
             raise StudyError(
                 f"image_size is {study.image_size}: generated images need a multiple of 7 from "
@@ -160,7 +149,7 @@ def _prepare(study: Study) -> None:
     if study.images_per_class:
         images = subset(images, study.images_per_class)
     # Which images are left out is decided at the end: changing one's mind costs no decoding.
-    key = prepare_step(study).dependencies(without=("skip_unreadable",))
+    key = prepare_step(study).dependencies()
     if _read_key(final) == key:
         return  # it was whole, and killed before its marker was left
     require_free_space(final, _bytes_needed(study, len(images)), "the prepared images")

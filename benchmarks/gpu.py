@@ -1,0 +1,273 @@
+"""`fakeface bench --gpu`: the paper's profile on one GPU, both models, on 140,000 generated rows.
+
+Needs neither notebooks nor TensorFlow: JAX, NumPy, pandas, Pillow, joblib, tqdm and typer, and
+Keras (with namex and optree) and pydantic; benchmarks/gpu.sh brings the last ones to a machine that
+lacks them. VGG16's weights are random: speed only.
+"""
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.common import Result, about, places
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.files import write_csv, write_json
+from fakeface_utils.common.machine import gpus
+from fakeface_utils.common.memory import PeakMemory
+from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.run.estimate import bench_json
+from fakeface_utils.study.artefacts import prepared_dir, read_images, read_manifest
+from fakeface_utils.study.names import CLASSES, MODELS, SPLITS
+from fakeface_utils.study.paper import PAPER_COUNTS
+from fakeface_utils.study.plan import features_step, predict_step, train_step
+from fakeface_utils.study.settings import PROFILES, Study
+
+DISTINCT = 334  # images of each class and split: 2,004 in all
+STEPS = 100  # of training, for one timing
+SEEDS = (0, 1, 2)  # for each precision, on the demo
+PRECISIONS = ("float32", "mixed")
+PAPER = Study(data="/rows", run="speed", vgg16_weights="random")
+
+
+def fill(study: Study, source: Study, counts: dict[str, int]) -> None:
+    """Prepared arrays of so many rows a split: the source's images again and again, with noise."""
+    folder = prepared_dir(study)
+    folder.mkdir(parents=True)
+    for split, count in counts.items():
+        images, table = read_images(source, split), read_manifest(source, split)
+        shape = (count, *images.shape[1:])
+        rows = np.lib.format.open_memmap(folder / f"{split}.npy", "w+", np.uint8, shape)
+
+        def write(start: int, rows: Any = rows, images: Any = images) -> None:
+            chosen = np.arange(start, min(start + 500, len(rows))) % len(images)
+            noise = np.random.default_rng(start).integers(0, 8, rows[chosen].shape, np.uint8)
+            rows[start : start + 500] = images[chosen] // 8 * 7 + noise  # at most 224
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(write, range(0, count, 500)))
+        labels = table["label"].to_numpy()[np.arange(count) % len(table)]
+        paths = [f"{split}/{number}" for number in range(count)]
+        write_csv(folder / f"{split}.csv", pd.DataFrame({"path": paths, "label": labels}))
+    half = {split: dict.fromkeys(CLASSES, count // 2) for split, count in counts.items()}
+    about = {
+        "name": "generated",
+        "generated": True,
+        "counts": half,
+        "fingerprint": "",
+        "unreadable": {},
+    }
+    write_json(folder / "dataset.json", about)
+
+
+def _seconds(work: Callable[[], Any], repeats: int) -> float:
+    """The seconds of one call, among several that follow each other; the device has finished."""
+    from keras import ops
+
+    def wait(array: Any) -> None:
+        ops.convert_to_numpy(array[:1, :1])
+
+    wait(work())
+    start = time.perf_counter()
+    for _ in range(repeats):
+        last = work()
+    wait(last)
+    return (time.perf_counter() - start) / repeats
+
+
+def ceilings(side: int = 8192, repeats: int = 20) -> dict[str, float]:
+    """What the device reaches: operations/s of large matrix products, and bytes/s of a copy."""
+    from keras import ops
+
+    rng = np.random.default_rng(0)
+    a = ops.convert_to_tensor(rng.normal(size=(side, side)).astype("float32"))
+    found = {"bytes": 2 * 4 * side**2 / _seconds(lambda: a + 1.0, repeats)}
+    for name, dtype in (("float32", "float32"), ("mixed", "bfloat16")):
+        x = ops.cast(a, dtype)
+        multiply = functools.partial(ops.matmul, x, x)
+        found[name] = 2 * side**3 / _seconds(multiply, repeats)
+    return found
+
+
+def floor(
+    architecture: pd.DataFrame, batch_size: int, training: bool, width: int
+) -> dict[str, float]:
+    """The least operations and bytes of one step, if every array is moved once where it must be.
+
+    Operations: two for a multiply-add; training takes them three times (forward, and the gradients
+    of inputs and weights). Bytes: a convolution's output is written and read once going forward. In
+    training, batch normalization reads it twice (statistics, then the values, which go through
+    pooling in the same pass) and twice more going back; its gradient is written once and read
+    twice; what is pooled, a quarter, is written and read three times, its gradient too. Adam reads
+    four float32 arrays of every trained weight and writes three.
+
+    Args:
+        architecture: the table of `models.architecture`.
+        batch_size: images a step.
+        training: or forward only.
+        width: bytes of a number inside the network.
+    """
+    convolutions = architecture[architecture["kind"] == "Conv2D"]
+    sides = convolutions["output_shape"].str.split("x").map(lambda s: np.prod([int(n) for n in s]))
+    values = float(sides.sum()) * batch_size
+    operations = 2.0 * float(architecture["multiply_adds"].sum()) * batch_size
+    if not training:
+        return {"operations": operations, "bytes": 2 * values * width}
+    adam = 7 * 4.0 * float(architecture["trainable"].sum())
+    return {"operations": 3 * operations, "bytes": (8 + 6 / 4) * values * width + adam}
+
+
+def _least(needed: dict[str, float], reached: dict[str, float], precision: str) -> float:
+    """The seconds under which no step can be."""
+    return max(needed["operations"] / reached[precision], needed["bytes"] / reached["bytes"])
+
+
+def steps(study: Study, reached: dict[str, float], precision: str) -> list[Result]:
+    """Seconds of a step of both models, from one batch in memory and from the arrays on disk."""
+    import keras
+
+    from fakeface_utils.networks.batches import Batches
+    from fakeface_utils.networks.device import precision as computing
+    from fakeface_utils.networks.imagenet import frozen_base
+    from fakeface_utils.networks.models import architecture, custom_cnn
+    from fakeface_utils.networks.training import _compile
+
+    study = study.model_copy(update={"precision": precision})
+    size, width = study.batch_size, 4 if precision == "float32" else 2
+    images = read_images(study, "train")[: size * STEPS]
+    labels = read_manifest(study, "train")["label"].to_numpy()[: len(images)]
+    order = np.random.default_rng(0).permutation(len(images))
+    again = np.arange(len(images)) % size  # the same batch in every step
+    with computing(study):
+        network, base = custom_cnn(study), frozen_base(study)
+    _compile(study, "custom_cnn", network, STEPS)
+
+    def timed(rows: npt.NDArray[np.int64], inputs: npt.NDArray) -> float:
+        start = time.perf_counter()
+        network.fit(Batches(inputs, labels, size, rows), shuffle=False, verbose=0)
+        return (time.perf_counter() - start) / (len(rows) / size)
+
+    batch = np.array(images[:size])
+    timed(again, batch)  # compiles
+    held, read = timed(again, batch), timed(order, images)
+    forward = keras.ops.convert_to_tensor(batch)
+    passed = _seconds(functools.partial(base.predict_on_batch, forward), 10)
+    rows = []
+    for name, model, training, took in (
+        ("custom CNN, training, one batch in memory", network, True, held),
+        ("custom CNN, training, from the arrays", network, True, read),
+        ("VGG16, forward", base, False, passed),
+    ):
+        least = _least(floor(architecture(model), size, training, width), reached, precision)
+        rows.append(
+            {
+                "what": f"{name}, {precision}",
+                "unit": "s/step",
+                "ours": took,
+                "floor": least,
+                "share_of_ceiling": least / took,
+                "images_per_s": size / took,
+            }
+        )
+    return rows
+
+
+def chain(study: Study, epochs: int) -> dict[str, float]:
+    """The paper's profile, step by step; seconds of each."""
+    from fakeface_utils.networks.features import extract_features
+    from fakeface_utils.networks.predict import predict_test
+    from fakeface_utils.networks.training import train
+
+    study = study.model_copy(update={"epochs": epochs})
+    train(study, "custom_cnn", 0)
+    for split in SPLITS:
+        extract_features(study, split)
+    train(study, "vgg16", 0)
+    for model in MODELS:
+        predict_test(study, model, 0)
+    done = [train_step(study, model, 0) for model in MODELS]
+    done += [features_step(study, split) for split in SPLITS]
+    done += [predict_step(study, model, 0) for model in MODELS]
+    return {step.name: (step.cost() or {})["seconds"] for step in done}
+
+
+def equal_precisions(epochs: int) -> list[Result]:
+    """Validation accuracy of the demo's custom CNN under each precision, seed by seed."""
+    from fakeface_utils.networks.training import train
+
+    rows = []
+    for precision in PRECISIONS:
+        values = {**PROFILES["demo"], "run": precision, "precision": precision, "epochs": epochs}
+        study = Study(profile="demo", **values)
+        prepare(study)
+        histories = [train(study, "custom_cnn", seed) for seed in SEEDS]
+        found = [float(h["val_accuracy"][h["val_loss"].idxmin()]) for h in histories]
+        rows.append({"precision": precision, "seeds": list(SEEDS), "val_accuracy": found})
+    return rows
+
+
+def bench_gpu(
+    study: Study = PAPER,
+    counts: dict[str, int] | None = None,
+    side: int = 8192,
+    seconds: float = 480,
+) -> Path:
+    """Measure the paper's profile on this machine's GPU and keep the numbers.
+
+    Args:
+        study: what is trained.
+        counts: images of each split; the paper's where not given.
+        side: of the matrices that the ceilings are measured with.
+        seconds: for all; the chain gets fewer epochs where 15 would take longer, and says so.
+
+    Returns:
+        The path of the JSON file.
+
+    Raises:
+        StudyError: the paper's counts are asked for, and there is no GPU.
+    """
+    begin = time.perf_counter()
+    if not gpus() and counts is None:
+        raise StudyError("there is no GPU that the NVIDIA driver shows: run fakeface bench")
+    counts = counts or {split: 2 * count for split, count in PAPER_COUNTS.items()}
+    found = about()
+    with places(), PeakMemory() as memory:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["FAKEFACE_DATA"] + "/jax"
+        distinct = min(DISTINCT, min(counts.values()) // 2)
+        small = {"data": "demo", "image_size": study.image_size, "images_per_class": distinct}
+        source = Study(profile="demo", run="source", **small)
+        start = time.perf_counter()
+        prepare(source)
+        found["drawing_and_preparing_2004_s"] = time.perf_counter() - start
+        start = time.perf_counter()
+        fill(study, source, counts)
+        found["filling_s"] = time.perf_counter() - start
+        print("rows are there")
+        found["ceilings"] = reached = ceilings(side)
+        found["steps"] = [row for p in PRECISIONS for row in steps(study, reached, p)]
+        print(pd.DataFrame(found["steps"]).to_string(index=False))
+        step = next(row["ours"] for row in found["steps"] if "arrays" in row["what"])
+        left = 0.6 * (seconds - (time.perf_counter() - begin))
+        epoch = step * (counts["train"] + counts["valid"] / 3) / study.batch_size
+        found["epochs"] = epochs = max(1, min(study.epochs, int(left / epoch)))
+        found["counts"] = counts
+        found["chain_s"] = took = chain(study, epochs)
+        trained = epochs * (counts["train"] + counts["valid"] / 3)
+        passed = sum(seconds for name, seconds in took.items() if "features" in name)
+        found["speeds"] = {
+            "training": {study.image_size: trained / took["train custom_cnn seed 0"]},
+            "forward": {study.image_size: sum(counts.values()) / passed},
+        }
+        print(pd.Series(found["chain_s"]).to_string())
+        if time.perf_counter() - begin < 0.8 * seconds:
+            found["equal_precisions"] = equal_precisions(PROFILES["demo"]["epochs"])
+    found |= {"peak_memory": memory.peak, "seconds": time.perf_counter() - begin}
+    write_json(bench_json(), found)
+    return bench_json()

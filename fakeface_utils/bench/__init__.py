@@ -1,1 +1,0 @@
-"""How fast the study is, on a processor and on a GPU."""

@@ -1,0 +1,57 @@
+"""One progress bar for all long work, and where the output of other libraries goes."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+
+class _Bar(tqdm):
+    """A bar that moves twice a second at first and then ever less often.
+
+    So it moves at once where somebody looks, and a notebook's output or a log isn't filled by hours
+    of work: every 1 % of the time that has passed.
+    """
+
+    def update(self, n: float | None = 1) -> bool | None:
+        self.mininterval = max(0.5, (time.time() - self.start_t) / 100)
+        return super().update(n)
+
+
+def progress(total: int, what: str, unit: str, done: int = 0) -> Any:
+    """A bar with rate and time left, on one line of the standard output.
+
+    Args:
+        total: how many units there will be.
+        what: what is being done.
+        unit: of what; bytes ('B') are shown as MB and GB.
+        done: how many units an earlier, interrupted run has done.
+    """
+    return _Bar(
+        total=total,
+        initial=done,
+        desc=what,
+        unit=unit,
+        unit_scale=unit == "B",
+        file=sys.stdout,  # a notebook shows the standard error in red
+        miniters=1,
+    )
+
+
+@contextmanager
+def stderr_to(path: str | Path) -> Iterator[None]:
+    """Redirect stderr of this process and its children (C++ code included) to a file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(path, "w") as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,173 @@
+"""How far each other reading of an open question moves validation accuracy, changed one at a time.
+
+The validation set decides, as it does for the epoch whose weights are kept; the test set is not
+touched. The baseline is the run itself.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from ..common.files import write_csv
+from ..study.artefacts import ablations_csv, read_dataset, read_histories
+from ..study.names import MODELS, TITLES
+from ..study.plan import compare_step
+from ..study.questions import Reading, other_readings
+from ..study.settings import Study
+
+
+def compare_readings(study: Study) -> pd.DataFrame:
+    """Compare the readings and write ablations.csv, unless that is done.
+
+    Returns:
+        As `compare`.
+
+    Raises:
+        StudyError: a reading isn't trained.
+    """
+    step = compare_step(study)
+    if not step.is_done():
+        with step.running():
+            write_csv(ablations_csv(study), compare(study))
+    return _read(study)
+
+
+def _read(study: Study) -> pd.DataFrame:
+    return pd.read_csv(ablations_csv(study), dtype={"value": str})
+
+
+def read_ablations(study: Study) -> pd.DataFrame | None:
+    """What `compare_readings` found; None where it didn't run or something changed since.
+
+    Its seeds may be others than the study's: a table of one seed may stand beside it.
+    """
+    try:
+        held = json.loads(compare_step(study).marker.read_text(encoding="utf-8"))
+        seeds = tuple(held["settings"]["seeds"])
+    except (OSError, ValueError, KeyError):
+        return None
+    step = compare_step(study.model_copy(update={"seeds": seeds}))
+    return _read(study) if step.is_done() else None
+
+
+def kept_accuracy(history: pd.DataFrame, best_weights: str) -> float:
+    """Validation accuracy, 0 to 1, of the epoch whose weights training keeps: the first best.
+
+    Args:
+        history: one training's, with val_loss and val_accuracy.
+        best_weights: 'val_loss' (the lowest is best) or 'val_accuracy' (the highest).
+    """
+    value = history["val_loss"] if best_weights == "val_loss" else -history["val_accuracy"]
+    return float(history["val_accuracy"].iloc[int(value.fillna(math.inf).to_numpy().argmin())])
+
+
+def difference(
+    reading: Sequence[float], baseline: Sequence[float], images: int
+) -> tuple[float, float, float]:
+    """How much higher a reading's accuracy is than the baseline's, with a 95 % interval.
+
+    Two kinds of chance are in the mean of the differences d_k, which are paired by seed:
+    the trainings', h1 = t(n-1) * s_d / sqrt(n); and that of the N validation images, which all
+    seeds share, h2 = 1.96 * sqrt(v), where v is the sum over both accuracies of p (1 - p) / (N + 2)
+    with p = (N * accuracy + 1) / (N + 2) (Agresti & Caffo 2000; never 0). The half width is
+    sqrt(h1^2 + h2^2) (Zou & Donner 2008).
+
+    v takes the errors of two networks as independent. They fall on the same images more often than
+    that, so that the interval is too wide rather than too narrow. Table 1's `interval` would
+    multiply v by t(n-1) too, 12.7 with two seeds. With one seed there is no h1, and the interval
+    says nothing of the trainings' chance.
+
+    Args:
+        reading: accuracies, 0 to 1, one a seed.
+        baseline: the same of the study itself, seed by seed.
+        images: N.
+
+    Returns:
+        mean difference, lower and upper end.
+    """
+    pairs = np.subtract(reading, baseline)
+    n, mean = len(pairs), float(np.mean(pairs))
+    h1 = scipy.stats.t.ppf(0.975, n - 1) * np.std(pairs, ddof=1) / math.sqrt(n) if n > 1 else 0.0
+    p = (images * np.array([np.mean(reading), np.mean(baseline)]) + 1) / (images + 2)
+    h2 = scipy.stats.norm.ppf(0.975) * math.sqrt((p * (1 - p)).sum() / (images + 2))
+    half = math.hypot(h1, h2)
+    return mean, mean - half, mean + half
+
+
+def accuracies(study: Study, model: str) -> list[float]:
+    """The kept validation accuracy of every seed's training, in the order of the seeds."""
+    histories = read_histories(study, model).groupby("seed", sort=False)
+    return [kept_accuracy(history, study.best_weights) for _, history in histories]
+
+
+def comparisons(study: Study) -> list[tuple[Reading, str]]:
+    """Each other reading with each model it concerns."""
+    return [(reading, model) for reading in other_readings(study) for model in reading.models]
+
+
+def compare(study: Study) -> pd.DataFrame:
+    """Every other reading against the study itself, from the histories.
+
+    Returns:
+        setting, value, model, seeds (how many), difference (mean of the seeds' validation
+        accuracies, reading minus baseline, 0 to 1), ci_low, ci_high (95 %, see `difference`),
+        baseline_mean, reading_mean.
+    """
+    images = sum(read_dataset(study)["counts"]["valid"].values())
+    baseline = {model: accuracies(study, model) for model in MODELS}
+    rows = []
+    for reading, model in comparisons(study):
+        theirs, ours = accuracies(reading.study, model), baseline[model]
+        mean, low, high = difference(theirs, ours, images)
+        rows.append(
+            {
+                "setting": reading.setting,
+                "value": reading.name.partition("=")[2],
+                "model": model,
+                "seeds": len(ours),
+                "difference": mean,
+                "ci_low": low,
+                "ci_high": high,
+                "baseline_mean": float(np.mean(ours)),
+                "reading_mean": float(np.mean(theirs)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `compare`, what moves accuracy most first."""
+    order = table["difference"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
+def in_points(row: Any) -> str:
+    """A difference with its interval, in percentage points."""
+    low, high = 100 * row.ci_low, 100 * row.ci_high
+    return f"{100 * row.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def count_of_seeds(count: int) -> str:
+    """The number of seeds, and what an interval from one of them leaves out."""
+    if count > 1:
+        return f"{count} seeds"
+    return "one seed: intervals hold the images' chance, not the trainings'"
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Which two readings matter most, and how many of all may not matter, in two sentences."""
+    largest = [
+        f"{row.setting}={row.value} ({TITLES[row.model]}) by {in_points(row)}"
+        for row in by_size(table)[:2].itertuples()
+    ]
+    unclear = int(((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).sum())
+    return (
+        "What moves validation accuracy most here, in percentage points with 95 % intervals: "
+        f"{', then '.join(largest)}. In {unclear} of {len(table)} comparisons the interval "
+        f"includes 0 ({count_of_seeds(int(table['seeds'].max()))})."
+    )

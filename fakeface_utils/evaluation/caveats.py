@@ -1,0 +1,65 @@
+"""What must be known before any number is believed: generated data, leaks, collapsed seeds."""
+
+from ..study.artefacts import audit_json, read_audit, read_dataset, read_predictions
+from ..study.names import MODELS, TITLES
+from ..study.paper import PAPER_COUNTS
+from ..study.settings import Study
+
+
+def notices(study: Study) -> list[str]:
+    """What must be known before any number: generated data, random weights, leaks, lost images."""
+    dataset = read_dataset(study)
+    said = []
+    if dataset["generated"]:
+        said.append("Generated data: these numbers say nothing about the paper.")
+    if study.vgg16_weights == "random":
+        said.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
+    if dataset["unreadable"]:
+        said.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
+    if audit_json(study).exists() and (leaked := leak(study)):
+        said.append(leaked)
+    return said
+
+
+def leak(study: Study) -> str:
+    """The sentence on test images that were seen in training; '' where there are none."""
+    leaked = len(read_audit(study)["leaked"])
+    tests = sum(read_dataset(study)["counts"]["test"].values())
+    return (
+        "Leak, by the audit's thresholds: test images with a duplicate or near-duplicate in "
+        f"training or validation: {leaked:,} of {tests:,} (see the most alike pairs)."
+        if leaked
+        else ""
+    )
+
+
+def not_comparable(study: Study) -> str:
+    """Why this run's numbers can't be held against the paper's; '' where they can.
+
+    The first that holds of: generated data, other image counts, other settings, one seed.
+    """
+    dataset = read_dataset(study)
+    if dataset["generated"]:
+        return "generated data"
+    if any(set(dataset["counts"][split].values()) != {n} for split, n in PAPER_COUNTS.items()):
+        return "other image counts"
+    apart = ("data", "deterministic")  # judged above; decides digits, not what is to be expected
+    differing = [name for name in study.differences()["setting"] if name not in apart]
+    if differing:
+        return f"other settings: {', '.join(differing)}"
+    return "one seed" if len(study.seeds) < 2 else ""
+
+
+def collapsed(study: Study) -> list[str]:
+    """A sentence for each model of which seeds give one output, or none, for all test images."""
+    said = []
+    for model in MODELS:
+        outputs = {seed: read_predictions(study, model, seed)["p_fake"] for seed in study.seeds}
+        seeds = [str(s) for s, p_fake in outputs.items() if not p_fake.max() - p_fake.min() > 1e-6]
+        if seeds:
+            said.append(
+                f"{TITLES[model]}: {len(seeds)} of {len(study.seeds)} seeds collapsed "
+                f"({', '.join(seeds)}), with one output for all test images; they count in every "
+                "mean."
+            )
+    return said

@@ -1,0 +1,156 @@
+"""What the paper says in words: each claim with what is found here and its verdict.
+
+The rule of the verdicts is that of `statistics`. What a claim says of two curves is judged by the
+best value that each reaches in its epochs. Sizes and costs are arithmetic on the paper's networks
+at the paper's settings, so that they have a verdict whatever was run here.
+"""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ..study.artefacts import read_histories
+from ..study.names import MODELS, TITLES
+from ..study.paper import PAPER_BEST_EPOCH, PAPER_COUNTS
+from ..study.settings import Study
+from .caveats import not_comparable
+from .intervals import interval
+from .paper_itself import paper_sizes
+from .table1 import claim_better
+from .verdicts import SIMILAR, verdict_on_differences, verdict_on_epochs, verdict_on_ratios
+
+Claim = tuple[str, str, str, str]  # in our words, the paper's section, what is found, the verdict
+
+
+def claims(study: Study) -> pd.DataFrame:
+    """Every claim of the paper's text: claim, section, found (here or by arithmetic), verdict."""
+    reason = not_comparable(study)
+    histories = {model: read_histories(study, model) for model in MODELS}
+    better = claim_better(study)
+    found = (
+        f"mean test accuracy, custom CNN minus VGG16: {better['difference']:+.4f} "
+        f"(95 % interval {better['low']:+.4f} to {better['high']:+.4f})"
+    )
+    rows: list[Claim] = [
+        ("The custom CNN is better on the test set", "5, 6", found, str(better["verdict"])),
+        better_curves(histories, "training", reason),
+        better_curves(histories, "validation", reason),
+        lowest_loss(histories, "vgg16", reason),
+        lowest_loss(histories, "custom_cnn", reason),
+        similar_moment(histories, reason),
+        shorter_training("custom_cnn"),
+        shorter_training("vgg16"),
+        smaller_and_lighter("published"),
+        smaller_and_lighter("vgg16"),
+    ]
+    return pd.DataFrame(rows, columns=["claim", "section", "found", "verdict"])
+
+
+def better_curves(histories: Mapping[str, pd.DataFrame], split: str, reason: str = "") -> Claim:
+    """The claim that the custom CNN reaches a lower loss and a higher accuracy, section 5.
+
+    The interval is over seeds alone: the claim is on these images.
+
+    Args:
+        histories: of both models, with a column seed.
+        split: 'training' or 'validation'.
+        reason: why there can be no verdict; '' where there can.
+    """
+    found, intervals = [], []
+    for quantity, best, sign in (("loss", "min", -1), ("accuracy", "max", 1)):
+        column = quantity if split == "training" else f"val_{quantity}"
+        custom, vgg16 = (
+            histories[model].groupby("seed")[column].agg(best) for model in ("custom_cnn", "vgg16")
+        )
+        gain = sign * (custom - vgg16)
+        word = "lowest" if sign < 0 else "highest"
+        text = f"{word} {quantity}: custom CNN {custom.mean():.4f}, VGG16 {vgg16.mean():.4f}"
+        if len(gain) > 1:
+            low, high = interval(list(gain))
+            intervals.append((low, high))
+            text += f", gain {gain.mean():+.4f} (95 % interval {low:+.4f} to {high:+.4f})"
+        found.append(text)
+    said = verdict_on_differences(intervals, reason)
+    claim = f"Lower loss and higher accuracy in {split} for the custom CNN"
+    return claim, "5", "; ".join(found), said
+
+
+def _lowest(history: pd.DataFrame) -> pd.Series:
+    """The epoch of each seed's lowest validation loss; a loss that isn't a number is none."""
+    loss = history.assign(val_loss=history["val_loss"].fillna(math.inf))
+    return loss.loc[loss.groupby("seed")["val_loss"].idxmin()].set_index("seed")["epoch"]
+
+
+def lowest_loss(histories: Mapping[str, pd.DataFrame], model: str, reason: str = "") -> Claim:
+    """The claim on the epoch at which validation loss is lowest, section 5; see `better_curves`."""
+    lowest, last = _lowest(histories[model]), histories[model]["epoch"].max()
+    paper = PAPER_BEST_EPOCH[model]
+    said = verdict_on_epochs(list(lowest - paper), list(lowest == last), reason=reason)
+    found = f"lowest at epoch {', '.join(map(str, lowest))} of {last} (seed by seed)"
+    claim = f"Validation loss is lowest at epoch {paper} ({TITLES[model]})"
+    return claim, "5", found, said
+
+
+def similar_moment(histories: Mapping[str, pd.DataFrame], reason: str = "") -> Claim:
+    """The claim that both models begin to overfit at a similar moment, section 6.
+
+    Two epochs further apart than `SIMILAR` are so even where the later one is the last trained.
+    """
+    custom, vgg16 = (_lowest(histories[model]) for model in ("custom_cnn", "vgg16"))
+    gap = custom - vgg16
+    last = histories["vgg16"]["epoch"].max()
+    late = (gap.abs() <= SIMILAR) & ((custom == last) | (vgg16 == last))
+    said = verdict_on_epochs(list(gap), list(late), SIMILAR, reason)
+    pairs = ", ".join(f"{c} and {v}" for c, v in zip(custom, vgg16, strict=True))
+    found = f"lowest validation loss of custom CNN and VGG16 at epoch {pairs} (seed by seed)"
+    return "Both begin to overfit at a similar moment", "6", found, said
+
+
+def shorter_training(other: str) -> Claim:
+    """The claim that transfer learning shortens training, section 5, by multiply-adds.
+
+    A backward pass is counted as two forward ones. As the paper describes it, the frozen base is
+    part of the model and runs forward over the training and validation images in every epoch.
+
+    Args:
+        other: what takes longer, which the text leaves open: training the 'custom_cnn', or
+            training all layers of 'vgg16'.
+    """
+    sizes, epochs = paper_sizes(), Study().epochs
+    train, valid = 2 * PAPER_COUNTS["train"], 2 * PAPER_COUNTS["valid"]
+    passes = epochs * (3 * train + valid)
+    whole, head = sizes.loc["vgg16", "multiply_adds"], sizes.loc["vgg16", "dense_multiply_adds"]
+    paid = passes * head + epochs * (train + valid) * (whole - head)
+    once = passes * head + (train + valid) * (whole - head)
+    held_to = passes * sizes.loc[other, "multiply_adds"]
+    found = (
+        f"by arithmetic, not by the clock: over {epochs} epochs VGG16 with a frozen base, used as "
+        f"the paper describes it, takes {paid / 1e15:.1f} x 10^15 multiply-adds against "
+        f"{held_to / 1e15:.1f} x 10^15 ({paid / held_to:.2f} times); {once / held_to:.2f} times if "
+        "the base runs once and its output is kept, as here"
+    )
+    slower = {"custom_cnn": "the custom CNN's", "vgg16": "that of all layers of VGG16"}
+    claim = f"Transfer learning shortens training, against {slower[other]}"
+    return claim, "5", found, verdict_on_ratios([paid / held_to])
+
+
+def smaller_and_lighter(other: str) -> Claim:
+    """The claim that the custom CNN is a smaller and lighter VGG16, in three comparisons.
+
+    Args:
+        other: 'published', VGG16 as its authors made it; or 'vgg16', the one in Table 1.
+    """
+    sizes = paper_sizes()[["parameters", "trained", "multiply_adds"]]
+    own, held_to = sizes.loc["custom_cnn"], sizes.loc[other]
+    ratios = own / held_to
+    found = (
+        f"by arithmetic: {own['parameters'] / 1e6:.1f} against {held_to['parameters'] / 1e6:.1f} "
+        f"million parameters ({ratios['parameters']:.2f} times); {own['multiply_adds'] / 1e9:.2f} "
+        f"against {held_to['multiply_adds'] / 1e9:.2f} billion multiply-adds an image "
+        f"({ratios['multiply_adds']:.2f} times); {own['trained'] / 1e6:.1f} against "
+        f"{held_to['trained'] / 1e6:.1f} million trained parameters ({ratios['trained']:.2f} times)"
+    )
+    model = {"published": "VGG16 as published", "vgg16": "the VGG16 of Table 1, with its new head"}
+    claim = f"The custom CNN is smaller and lighter than {model[other]}"
+    return claim, "abstract, 1, 6", found, verdict_on_ratios(ratios)

@@ -1,0 +1,58 @@
+"""Accuracy, precision, recall and F1, and the confusion matrix behind them."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+)
+
+
+def metrics(
+    labels: npt.ArrayLike, p_fake: npt.ArrayLike, positive_class: str = "fake"
+) -> dict[str, float]:
+    """Accuracy, precision, recall and F1 at a threshold of 0.5: equations 3 to 6 of the paper.
+
+    Args:
+        labels: (N,) 1 for fake, 0 for real.
+        p_fake: (N,) predicted probability of fake, 0 to 1.
+        positive_class: 'fake', as in the paper's text, or 'real'.
+
+    Returns:
+        The four metrics by name; precision is 0 where nothing was called positive.
+    """
+    predicted = (np.asarray(p_fake) >= 0.5).astype(int)
+    positive = int(positive_class == "fake")
+    options = {"pos_label": positive, "zero_division": 0}
+    return {
+        "accuracy": float(accuracy_score(labels, predicted)),
+        "precision": float(precision_score(labels, predicted, **options)),
+        "recall": float(recall_score(labels, predicted, **options)),
+        "f1": float(f1_score(labels, predicted, **options)),
+    }
+
+
+def confusion(
+    labels: npt.ArrayLike, p_fake: npt.ArrayLike, positive_class: str = "fake"
+) -> npt.NDArray[np.int64]:
+    """[[TP, FN], [FP, TN]]: rows are the truth, the positive class first."""
+    order = [1, 0] if positive_class == "fake" else [0, 1]
+    return confusion_matrix(labels, np.asarray(p_fake) >= 0.5, labels=order)
+
+
+def rates(tp: Any, fn: Any, fp: Any, tn: Any) -> dict[str, Any]:
+    """Accuracy, precision, recall and F1, equations 3 to 6 of the paper, of counts or arrays.
+
+    Where nothing was called positive, precision and F1 are 0.
+    """
+    return {
+        "accuracy": (tp + tn) / (tp + fn + fp + tn),
+        "precision": tp / np.maximum(tp + fp, 1),
+        "recall": tp / np.maximum(tp + fn, 1),
+        "f1": 2 * tp / np.maximum(2 * tp + fp + fn, 1),
+    }

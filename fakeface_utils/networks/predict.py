@@ -1,0 +1,86 @@
+"""Predictions of the saved models: for the test set, and for a person's own images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..common.errors import StudyError
+from ..common.files import write_csv
+from ..common.paths import shown
+from ..dataset.decode import UNREADABLE, decode
+from ..study.artefacts import read_features, read_images, read_manifest, read_study_json, seed_dir
+from ..study.plan import predict_step
+from ..study.settings import Study
+from .batches import Batches
+from .device import distribute
+
+
+def load_model(run: str, model: str, seed: int) -> keras.Model:
+    """A run's saved model: raw uint8 RGB images (N, size, size, 3) to p_fake (N, 1).
+
+    Loaded in Keras' safe mode: a model file that carries code is refused.
+
+    Raises:
+        StudyError: the run has no such model.
+    """
+    path = seed_dir(run, model, seed) / "model.keras"
+    if not path.is_file():
+        raise StudyError(f"{shown(path)} is missing: train it with fakeface report --run {run}")
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
+    """Predict every image of the test set with one saved model, unless that is done.
+
+    The VGG16 model's head reads the test set's features: its frozen base runs once for all seeds.
+
+    Returns:
+        path, label (1 is fake) and p_fake (0 to 1), one row per image.
+
+    Raises:
+        StudyError: the model, the prepared images or the features are missing.
+    """
+    step = predict_step(study, model, seed)
+    path = seed_dir(study.run, model, seed) / "predictions.csv"
+    if step.is_done():
+        print(f"{step.name}: up to date")
+    else:
+        with step.running():
+            table = read_manifest(study, "test")[["path", "label"]]
+            devices = distribute(study)
+            network = load_model(study.run, model, seed)
+            inputs: npt.NDArray = read_images(study, "test")
+            if model == "vgg16":
+                network, inputs = network.get_layer("head"), read_features(study, "test")
+            labels = table["label"].to_numpy()
+            batches = Batches(inputs, labels, study.batch_size, devices=devices)
+            p_fake = network.predict(batches, verbose=0)[: len(table), 0]
+            write_csv(path, table.assign(p_fake=p_fake.astype("float64")))
+    return pd.read_csv(path, dtype={"path": str})
+
+
+def predict_images(paths: Sequence[Path], run: str, model: str, seed: int) -> pd.DataFrame:
+    """p_fake of image files, prepared as the run's own images were.
+
+    Returns:
+        path, p_fake (0 to 1) and label in words, one row per image.
+
+    Raises:
+        StudyError: the run has no such model, or a file is missing or no image.
+    """
+    resize_filter = read_study_json(run).get("settings", {}).get("resize_filter", "bilinear")
+    network = load_model(run, model, seed)
+    size = network.input.shape[1]
+    pixels = []
+    for path in paths:
+        try:
+            pixels.append(decode(path.read_bytes(), size, resize_filter)[0])
+        except UNREADABLE as error:
+            raise StudyError(f"{path} can't be read as an image: give a JPEG or PNG") from error
+    p_fake = network.predict_on_batch(np.stack(pixels))[:, 0]
+    words = ["fake" if p >= 0.5 else "real" for p in p_fake]
+    return pd.DataFrame({"path": list(map(str, paths)), "p_fake": p_fake, "label": words})

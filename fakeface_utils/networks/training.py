@@ -1,0 +1,226 @@
+"""The training regime of section 4: schedule, shuffling, fit, best weights.
+
+All randomness of an epoch is a pure function of (seed, epoch): the order of the images and the
+dropout state are set anew at each epoch's start. So a training that was killed goes on from its
+checkpoint as if nothing had been: on the same processor, to the last digit.
+"""
+
+import math
+import time
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..common.files import write_atomic, write_csv
+from ..common.progress import progress
+from ..study.artefacts import read_features, read_images, read_manifest, seed_dir
+from ..study.plan import train_step
+from ..study.settings import Decay, Study
+from .batches import Batches
+from .checkpoint import Checkpoint, open_checkpoint
+from .device import check_device, distribute, precision
+from .imagenet import frozen_base
+from .models import architecture, assemble_vgg16, custom_cnn, vgg16_head
+
+Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs and labels
+
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def learning_rate_schedule(
+    decay: Decay, learning_rate: float, epochs: int, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The readings of 'decay equal to the quotient of the learning rate and the epochs', section 4.
+
+    Args:
+        decay: inverse_time_per_step, lr / (1 + lr/epochs * step), what Keras' Adam did in 2022;
+            inverse_time_per_epoch, the same counted in epochs; linear_per_epoch, lr/epochs
+            subtracted at each epoch's start; or none.
+        learning_rate: the initial rate.
+        epochs: how many will be trained.
+        steps_per_epoch: batches an epoch.
+    """
+    schedules = keras.optimizers.schedules
+    rate = learning_rate / epochs
+    if decay == "none" or epochs == 1:
+        return schedules.InverseTimeDecay(learning_rate, 1, 0.0)
+    if decay == "inverse_time_per_step":
+        return schedules.InverseTimeDecay(learning_rate, 1, rate)
+    if decay == "inverse_time_per_epoch":
+        return schedules.InverseTimeDecay(learning_rate, steps_per_epoch, rate, staircase=True)
+    # Keras changes the value after a boundary: the last step of an epoch still has the old rate.
+    starts = [epoch * steps_per_epoch - 1 for epoch in range(1, epochs)]
+    values = [learning_rate - rate * epoch for epoch in range(epochs)]
+    return schedules.PiecewiseConstantDecay(starts, values)
+
+
+def train(study: Study, model: str, seed: int) -> pd.DataFrame:
+    """Train one network, keep its history and the model with its best weights.
+
+    Where a training was interrupted, it goes on after its last finished epoch.
+
+    Args:
+        study: the settings.
+        model: 'custom_cnn' or 'vgg16'.
+        seed: decides the initial weights, the order of images and the dropout.
+
+    Returns:
+        The history: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate (at the
+        epoch's last step), seconds.
+
+    Raises:
+        StudyError: prepared images or features are missing, or a GPU is there but not seen.
+    """
+    step = train_step(study, model, seed)
+    path = seed_dir(study.run, model, seed) / "history.csv"
+    if step.is_done():
+        print(f"{step.name}: up to date")
+    else:
+        check_device()
+        checkpoint = open_checkpoint(step)
+        with step.running(spent=checkpoint.seconds):
+            _train(study, model, seed, checkpoint)
+    return pd.read_csv(path)
+
+
+def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
+    """Train and write history.csv, model.keras and architecture.csv."""
+    read = read_images if model == "custom_cnn" else read_features
+    keras.backend.clear_session()
+    devices = distribute(study)
+
+    def build() -> keras.Model:
+        return custom_cnn(study) if base is None else vgg16_head(study, base.output.shape[1:])
+
+    base = None if model == "custom_cnn" else frozen_base(study)
+    keras.utils.set_random_seed(seed)
+    with precision(study):
+        network = build()
+    training, validation = (
+        (read(study, split), read_manifest(study, split)["label"].to_numpy())
+        for split in ("train", "valid")
+    )
+    history = fit(study, model, network, seed, training, validation, checkpoint, devices)
+    folder = seed_dir(study.run, model, seed)
+    # What is kept is float32, and has no optimizer, whose state would triple the file.
+    finished = build()
+    finished.set_weights(network.get_weights())
+    finished = finished if base is None else assemble_vgg16(base, finished)
+    # Another seed may end at this moment on another machine.
+    write_csv(folder.parent / "architecture.csv", architecture(finished), shared=True)
+    with write_atomic(folder / "model.keras") as part:
+        finished.save(part)
+    write_csv(folder / "history.csv", history)
+
+
+def fit(
+    study: Study,
+    model: str,
+    network: keras.Model,
+    seed: int,
+    train: Arrays,
+    valid: Arrays,
+    checkpoint: Checkpoint | None = None,
+    devices: int = 1,
+) -> pd.DataFrame:
+    """Train a network for the study's epochs and leave it with its best epoch's weights.
+
+    Args:
+        study: the settings.
+        model: 'custom_cnn' or 'vgg16': whose learning rate and decay.
+        network: the custom CNN, or the VGG16 model's head.
+        seed: decides order and dropout.
+        train: inputs (N, ...) and labels (N,).
+        valid: the same of the validation split.
+        checkpoint: the state to go on from, which is written after every epoch; without one the
+            training starts anew and leaves nothing.
+        devices: among which every batch is shared, see `device.distribute`.
+
+    Returns:
+        The history, as `train` describes it.
+    """
+    steps = math.ceil(len(train[0]) / study.batch_size)
+    schedule = _compile(study, model, network, steps)
+    # Without an epoch: on JAX, Keras builds its metrics from a first batch and then begins with the
+    # second, so that the first epoch of a process would have an order of its own.
+    network.fit(Batches(*train, study.batch_size, devices=devices), epochs=0, verbose=0)
+    state = checkpoint or Checkpoint()
+    done = len(state.rows)
+    if done:
+        print(f"{model} seed {seed}: goes on after epoch {done} of {study.epochs}")
+        _restore(network, state)
+    else:
+        state.best = network.get_weights()
+    bar = progress((study.epochs - done) * steps, f"{model} seed {seed}", "step")
+    tick = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+    tick.async_safe = True  # on a GPU the next step doesn't wait for this one's numbers
+    start = time.perf_counter()
+    with bar:
+        for epoch in range(done + 1, study.epochs + 1):
+            before = time.perf_counter()
+            order = np.random.default_rng((seed, epoch)).permutation(len(train[0]))
+            _set_dropout_state(network, seed, epoch)
+            logs = network.fit(
+                Batches(*train, study.batch_size, order, devices),
+                validation_data=Batches(*valid, study.batch_size, devices=devices),
+                initial_epoch=epoch - 1,
+                epochs=epoch,
+                shuffle=False,  # Keras would shuffle the batches with a random state of its own
+                verbose=0,
+                callbacks=[tick],
+            ).history
+            row = {name: logs[name][0] for name in METRICS}
+            row["learning_rate"] = float(schedule(epoch * steps - 1))
+            row["seconds"] = round(time.perf_counter() - before, 3)
+            state.rows.append({"epoch": epoch, **row})
+            state.weights = network.get_weights()
+            state.optimizer = [variable.numpy() for variable in network.optimizer.variables]
+            value = row["val_loss"] if study.best_weights == "val_loss" else -row["val_accuracy"]
+            if value < state.best_value:
+                state.best_value, state.best = value, state.weights
+            state.write()
+            left = (time.perf_counter() - start) / (epoch - done) * (study.epochs - epoch)
+            print(
+                f"{model} seed {seed} epoch {epoch}/{study.epochs}: loss {row['loss']:.4f}, "
+                f"val_loss {row['val_loss']:.4f}, val_accuracy {row['val_accuracy']:.4f}, "
+                f"about {left:.0f} s left"
+            )
+    network.set_weights(state.best)
+    return pd.DataFrame(state.rows)
+
+
+def _restore(network: keras.Model, state: Checkpoint) -> None:
+    """Give a compiled network the weights and the optimizer of a state."""
+    network.set_weights(state.weights)
+    network.optimizer.build(network.trainable_variables)
+    for variable, value in zip(network.optimizer.variables, state.optimizer, strict=True):
+        variable.assign(value)
+
+
+def _compile(
+    study: Study, model: str, network: keras.Model, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Binary cross-entropy and Adam, section 4; returns Adam's schedule."""
+    if model == "custom_cnn":
+        decay, rate = study.learning_rate_decay, study.learning_rate
+    else:
+        decay, rate = study.vgg16_learning_rate_decay, study.vgg16_learning_rate
+    schedule = learning_rate_schedule(decay, rate, study.epochs, steps_per_epoch)
+    network.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        # A padded row has weight 0; without weights it is the plain mean.
+        loss=keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"),
+        weighted_metrics=["accuracy"],
+    )
+    return schedule
+
+
+def _set_dropout_state(network: keras.Model, seed: int, epoch: int) -> None:
+    """Make dropout a function of seed and epoch; Keras saves its state nowhere."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            state = layer.seed_generator.state
+            value = np.random.SeedSequence((seed, epoch)).generate_state(2)
+            state.assign(value.astype(state.dtype))

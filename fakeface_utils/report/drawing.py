@@ -1,0 +1,50 @@
+"""One style for every figure, and how a figure is saved."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib.pyplot as plt
+import PIL.Image
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ..common.files import write_atomic
+from ..study.artefacts import figure_files, read_dataset
+from ..study.settings import Study
+
+TRAIN, VALID = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
+
+STYLE: Any = {"figure.dpi": 100, "savefig.dpi": 160, "axes.grid": True, "pdf.fonttype": 42}
+
+Drawn = tuple[Figure, str]  # a figure and its text alternative
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The one look of all figures, in the block."""
+    with sns.axes_style("whitegrid"), plt.rc_context(STYLE):
+        yield
+
+
+def save(study: Study, name: str, drawn: Drawn) -> None:
+    """Save a figure as PNG and PDF, its text alternative inside, and close it."""
+    figure, alternative = drawn
+    for path, key in zip(figure_files(study, name), ("Description", "Subject"), strict=True):
+        # No date or version inside: the same data gives the same file.
+        plain = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
+        with write_atomic(path) as part:
+            figure.savefig(part, metadata={key: alternative, **plain})
+    plt.close(figure)
+
+
+def alternative_text(study: Study, name: str) -> str:
+    """The text alternative that a figure's PNG carries."""
+    with PIL.Image.open(figure_files(study, name)[0]) as image:
+        return str(image.info["Description"])
+
+
+def mark(study: Study) -> str:
+    """What a figure of generated data says of itself."""
+    generated = " - generated data, not the paper's" if read_dataset(study)["generated"] else ""
+    return generated + (" - VGG16 with random weights" if study.vgg16_weights == "random" else "")

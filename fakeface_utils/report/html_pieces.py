@@ -1,0 +1,40 @@
+"""Tables and figures as HTML."""
+
+import base64
+import html
+import re
+
+import pandas as pd
+from IPython.display import HTML
+
+from ..study.artefacts import figure_files
+from ..study.settings import Study
+from .drawing import alternative_text
+
+
+def as_table(table: pd.DataFrame, caption: str = "") -> str:
+    """A data frame as an HTML table that scrolls by itself on a narrow screen."""
+    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in table.columns)
+    body = ""
+    for row in table.itertuples(index=False):
+        cells = ""
+        for value in row:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            text = f"{value:,}" if isinstance(value, int) else str(value)
+            # Long names and digests may break, so that the table needs no more width than words do.
+            words = re.sub(r"(_|[^\W_]{24})", r"\1<wbr>", html.escape(text))
+            cells += f"<td{' class=number' if number else ''}>{words}</td>"
+        body += f"<tr>{cells}</tr>"
+    titled = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    parts = f"{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide"><table>{parts}</table></div>'
+
+
+def figure(study: Study, name: str, caption: str) -> HTML:
+    """A figure with its text alternative, inside the page."""
+    data = base64.b64encode(figure_files(study, name)[0].read_bytes()).decode()
+    alternative = html.escape(alternative_text(study, name), quote=True)
+    return HTML(
+        f'<figure><img src="data:image/png;base64,{data}" alt="{alternative}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )

@@ -1,0 +1,57 @@
+"""The report's page: notebook 06 as one file, made from files alone."""
+
+from pathlib import Path
+
+import nbformat
+
+from ..common.files import write_atomic
+from ..common.paths import NOTEBOOKS
+from ..study.artefacts import report_html
+from ..study.plan import report_step
+from ..study.settings import Study
+from . import tables
+from .html_pieces import figure
+
+PAGE = "page"  # the tag of the notebook's cells whose output is part of the report
+
+
+def write_page(study: Study) -> Path:
+    """Write report.html, unless that is done: one file, no request to any network.
+
+    The page is notebook 06: its headings and texts, and the output of each cell that is tagged
+    `page`, a single expression of `study`, `tables` and `figure`.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        StudyError: Table 1 or the figures are missing.
+    """
+    from nbconvert import HTMLExporter  # half a second to import, here only
+
+    step = report_step(study)
+    if step.is_done():
+        return report_html(study)
+    names = {"study": study, "tables": tables, "figure": figure}
+    with step.running():
+        notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
+        shown = [cell for cell in notebook.cells if cell.cell_type == "markdown" or _is_page(cell)]
+        for cell in filter(_is_page, shown):
+            html = {"text/html": eval(cell.source.strip(), names).data}
+            cell.outputs = [nbformat.v4.new_output("display_data", html)]
+        notebook.cells = shown
+        exporter = HTMLExporter(
+            template_name="template",
+            extra_template_basedirs=[str(Path(__file__).parent)],
+            require_js_url="",
+            mathjax_url="",
+            exclude_input=True,
+        )
+        page, _ = exporter.from_notebook_node(notebook)
+        with write_atomic(report_html(study)) as part:
+            part.write_text(page, encoding="utf-8")
+    return report_html(study)
+
+
+def _is_page(cell: nbformat.NotebookNode) -> bool:
+    return PAGE in cell.metadata.get("tags", [])

@@ -1,0 +1,132 @@
+"""Run the notebooks in order with papermill and skip what is done."""
+
+import itertools
+import logging
+import time
+from typing import Any
+
+from ..common.errors import StudyError
+from ..common.paths import NOTEBOOKS, shown
+from ..common.progress import stderr_to
+from ..dataset.prepare import source_counts
+from ..study.artefacts import executed_notebook
+from ..study.parameters import parameters_of
+from ..study.plan import ABLATION_NOTEBOOK, ablation_steps, chain_steps
+from ..study.record import claim_run
+from ..study.settings import Study
+from ..study.step import Step
+from .cluster import connect, train_all
+from .estimate import print_estimate
+from .status import Status
+
+Notebooks = dict[str, list[Step]]  # by name, in order, with the steps that each does
+
+
+def run(study: Study, force: bool = False, scheduler: str = "") -> None:
+    """Run the whole study: every notebook whose steps aren't done; the last writes the report.
+
+    Args:
+        study: the settings and seeds.
+        force: do all again, and let the run's name change what it holds.
+        scheduler: the address of a Dask scheduler, whose workers then train.
+
+    Raises:
+        StudyError: the data is wrong, or a notebook or a worker failed.
+    """
+    _run(study, chain_steps(study), "from nothing, this", force, scheduler)
+
+
+def ablate(study: Study, force: bool = False, scheduler: str = "") -> None:
+    """Measure the open questions; first the run's own networks, where they aren't trained yet.
+
+    Args:
+        study, force, scheduler: see `run`.
+
+    Raises:
+        StudyError: as `run`.
+    """
+    own = chain_steps(study)
+    notebooks = {name: own[name] for name in ("01_dataset", "02_custom_cnn", "03_vgg16_transfer")}
+    _run(study, notebooks | ablation_steps(study), "what is left", force, scheduler)
+
+
+def _run(study: Study, notebooks: Notebooks, what: str, force: bool, scheduler: str) -> None:
+    client = connect(scheduler) if scheduler else None
+    claim_run(study, force)
+    counts = source_counts(study)
+    steps = list(itertools.chain(*notebooks.values()))
+    if client:
+        _train_on_cluster(client, study, notebooks, force)
+    else:
+        left = {step.marker: step for step in steps if force or not step.is_done()}
+        print_estimate(what, study, counts, list(left.values()))
+    _run_notebooks(study, notebooks, force and not client)
+
+
+def _train_on_cluster(client: Any, study: Study, notebooks: Notebooks, force: bool) -> None:
+    """Prepare the images here and have the cluster train, so that the notebooks find it done."""
+    for step in itertools.chain(*notebooks.values()) if force else ():
+        step.forget()  # now, since a notebook that is forced would train again
+    with client:
+        _run_notebooks(study, {"01_dataset": notebooks["01_dataset"]}, force=False)
+        train_all(client, study, readings=ABLATION_NOTEBOOK in notebooks)
+
+
+def _run_notebooks(study: Study, notebooks: Notebooks, force: bool) -> None:
+    """Execute every notebook whose steps aren't done, with a line of progress for each."""
+    start = time.perf_counter()
+    parameters = parameters_of(study) | {"force": force}
+    for number, (name, steps) in enumerate(notebooks.items(), start=1):
+        status = Status(f"[{number}/{len(notebooks)}] {name}")
+        if not force and all(step.is_done() for step in steps):
+            status.close("up to date, skipped")
+            continue
+        try:
+            _execute(name, parameters, study, status)
+        except KeyboardInterrupt:
+            status.close("interrupted; the same command resumes from here")
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's own interrupt
+            raise
+        left = [step.name for step in steps if not step.is_done()]
+        if left:
+            raise StudyError(
+                f"notebook {name} ended without finishing: {', '.join(left)}; see "
+                f"{shown(executed_notebook(study, name))}"
+            )
+        status.close(f"{time.perf_counter() - status.start:.0f} s")
+    print(f"took {(time.perf_counter() - start) / 60:.1f} min")
+
+
+def _execute(name: str, parameters: dict[str, Any], study: Study, status: Status) -> None:
+    """Run one notebook; a failure becomes one sentence."""
+    import papermill  # three seconds to import: not for a skipped chain
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    copy = executed_notebook(study, name)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    log = copy.with_suffix(".log")
+    try:
+        with stderr_to(log), status.interruptible():
+            papermill.execute_notebook(
+                NOTEBOOKS / f"{name}.ipynb",
+                copy,
+                parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                stdout_file=status,
+                stderr_file=status,
+            )
+    except PapermillExecutionError as error:
+        status.close("failed")
+        kind = "" if error.ename == "StudyError" else f"{error.ename}: "
+        raise StudyError(
+            f"{kind}{str(error.evalue).strip().splitlines()[-1]} [notebook {name}, cell "
+            f"{error.cell_index + 1}; executed copy: {shown(copy)}]"
+        ) from error
+    except DeadKernelError as error:
+        status.close("failed")
+        raise StudyError(
+            f"the kernel of notebook {name} died, most often for lack of memory: take fewer images "
+            f"(images_per_class) or a smaller batch_size [its log: {shown(log)}]"
+        ) from error

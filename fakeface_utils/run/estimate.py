@@ -1,0 +1,85 @@
+"""How long the work will take on this machine."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+from ..common.machine import gpus, hardware_name
+from ..common.paths import results_dir
+from ..study.settings import Study
+from ..study.step import Step
+
+# Images a second that the custom CNN trains on ('training'), and that go through VGG16's frozen
+# base ('forward'), by the pixels a side of an image.
+Speeds = dict[str, dict[int, float]]
+
+TWO_CORES: Speeds = {"training": {64: 45, 224: 4}, "forward": {64: 50, 224: 4}}
+
+
+def bench_json() -> Path:
+    """Where this machine's measurements are kept."""
+    return results_dir("bench") / f"{hardware_name()}.json"
+
+
+def speeds() -> tuple[Speeds, bool]:
+    """How fast this machine is, and whether that was measured on it.
+
+    Without measurements: two cores' speeds times half the number of cores; nothing for a GPU.
+    """
+    try:
+        found = json.loads(bench_json().read_text(encoding="utf-8"))["speeds"]
+        return {work: {int(s): v for s, v in by.items()} for work, by in found.items()}, True
+    except (OSError, ValueError, KeyError):
+        pairs = (os.cpu_count() or 1) / 2
+    guess = {work: {s: v * pairs for s, v in by.items()} for work, by in TWO_CORES.items()}
+    return {} if gpus() else guess, False
+
+
+OVERHEAD = 60  # seconds for kernels, imports, figures and the report
+
+
+def estimate_seconds(
+    study: Study, counts: dict[str, int], speeds: Speeds, trained: int, images: int
+) -> float:
+    """A rough time for the whole work.
+
+    Args:
+        study: the settings.
+        counts: images in each split.
+        speeds: what the machine does, see `speeds`; the nearest image size counts.
+        trained: how many training runs of the custom CNN; those of VGG16's new layers are short
+            beside them.
+        images: how many VGG16's frozen base sees.
+    """
+
+    def speed(work: str) -> float:
+        size = min(speeds[work], key=lambda side: abs(math.log(side / study.image_size)))
+        return speeds[work][size] * (size / study.image_size) ** 2
+
+    passes = counts["train"] + counts["valid"] / 3  # backward costs about two forward passes
+    training = study.epochs * passes * trained / speed("training")
+    return OVERHEAD + training + images / speed("forward")
+
+
+def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[Step]) -> None:
+    """Say how long the work will take, before it starts.
+
+    Args:
+        what: the work, in words.
+        study: the settings.
+        counts: images in each split.
+        left: the steps that aren't done.
+    """
+    trained = sum(step.model == "custom_cnn" for step in left if step.kind in ("train", "reading"))
+    images = sum(counts[step.split] for step in left if step.kind == "features")
+    work = f"{what} (training runs of the custom CNN: {trained})"
+    rates, measured = speeds()
+    if not rates:
+        print(f"{work}: no estimate; make bench GPU=1 measures this GPU")
+        return
+    seconds = estimate_seconds(study, counts, rates, trained, images)
+    length = f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
+    by = "by its benchmark" if measured else "a guess: make bench measures this machine"
+    machine = (gpus() or [f"no GPU, {os.cpu_count()} cores"])[0]
+    print(f"{machine}: {work} takes about {length} ({by})")

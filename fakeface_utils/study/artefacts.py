@@ -1,0 +1,230 @@
+"""Every file a study leaves: where it lies, which columns it has, and how it is read.
+
+This is the contract between the steps: one writes a file, all others read it by what stands here.
+
+data/prepared/<images>/           shared by all runs on the same images
+    <split>.npy                   (N, size, size, 3) uint8 RGB
+    <split>.csv                   path, label (1 is fake), bytes, width, height, mode, generated,
+                                  jpeg_tables, sha256; a row per image, in the array's order
+    dataset.json                  name, generated, counts, fingerprint, unreadable
+    audit.json, duplicates.csv    see `dataset.audit`
+    features/<base>/<split>.npy   (N, h, w, 512) float16 or float32: the frozen VGG16's output
+results/<run>/
+    study.json                    settings, seeds, data, versions, machine, what each step cost
+    table1.csv                    see `evaluation.table1`
+    ablations.csv                 see `evaluation.ablations`
+    report.html                   one page that opens offline
+    notebooks/                    as executed
+    <model>/architecture.csv      layer, kind, output_shape, parameters, trainable, multiply_adds,
+                                  activation
+    <model>/seed-<k>/history.csv  epoch (from 1), loss, accuracy, val_loss, val_accuracy,
+                                  learning_rate (at the epoch's last step), seconds
+    <model>/seed-<k>/predictions.csv    path, label, p_fake (0 to 1)
+    <model>/seed-<k>/model.keras
+figures/<run>/                    .png and .pdf
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..common.errors import StudyError
+from ..common.paths import data_dir, figures_dir, results_dir, shown
+from .settings import Study
+
+OWNER, NAME = "xhlulu", "140k-real-and-fake-faces"  # the paper's dataset on Kaggle
+MOUNTS = (  # where Kaggle's own machines have a dataset that was added to the notebook
+    Path("/kaggle/input") / NAME,
+    Path("/kaggle/input/datasets") / OWNER / NAME,
+)
+FIGURES = (
+    "figure1_samples",
+    "figure2_architecture",
+    "figure3_vgg16",
+    "figure4_custom_cnn",
+    "confusion_matrices",
+    "roc",
+    "audit_cues",
+    "audit_duplicates",
+)
+ABLATION_FIGURE = "open_questions"
+
+
+# The images.
+
+
+def kaggle_location() -> Path:
+    """Where the paper's images are: Kaggle's own mounted folder, or the zip under `data_dir`."""
+    zipped = data_dir() / "kaggle" / f"{NAME}.zip"  # one fetched by hand may be put there
+    return next((mount for mount in MOUNTS if mount.is_dir()), zipped)
+
+
+def source_path(study: Study) -> Path:
+    """The folder or zip that a study's images are read from."""
+    if study.data == "kaggle":
+        return kaggle_location()
+    if study.data == "demo":
+        count = f"-{study.images_per_class}" if study.images_per_class else ""
+        return data_dir() / f"demo-{study.stored_size}px{count}"
+    return Path(study.data)
+
+
+def prepared_dir(study: Study) -> Path:
+    """Where the prepared arrays of a study's images lie; studies of the same images share them."""
+    count = f"-{study.images_per_class}" if study.images_per_class else ""
+    name = f"{study.data_name}-{study.image_size}px-{study.resize_filter}{count}"
+    if Path(study.data).is_absolute():  # two folders may bear the same name
+        name += "-" + hashlib.sha256(study.data.encode()).hexdigest()[:6]
+    return data_dir() / "prepared" / name
+
+
+def dataset_json(study: Study) -> Path:
+    """What was prepared."""
+    return prepared_dir(study) / "dataset.json"
+
+
+def read_dataset(study: Study) -> dict[str, Any]:
+    """Name, counts, fingerprint and mark of the prepared images."""
+    return json.loads(dataset_json(study).read_text(encoding="utf-8"))
+
+
+def read_manifest(study: Study, split: str) -> pd.DataFrame:
+    """One row per image of a split, in the array's order; label 1 is fake."""
+    words = {"path": str, "jpeg_tables": str, "sha256": str}  # digests may look like numbers
+    return pd.read_csv(prepared_dir(study) / f"{split}.csv", dtype=words)
+
+
+def read_images(study: Study, split: str) -> npt.NDArray[np.uint8]:
+    """The images of a split, (N, size, size, 3) uint8 RGB, memory-mapped."""
+    return np.load(prepared_dir(study) / f"{split}.npy", mmap_mode="r")
+
+
+def audit_json(study: Study) -> Path:
+    """What the audit found."""
+    return prepared_dir(study) / "audit.json"
+
+
+def read_audit(study: Study) -> dict[str, Any]:
+    """The audit of a study's images, see `dataset.audit.audit`."""
+    return json.loads(audit_json(study).read_text(encoding="utf-8"))
+
+
+def duplicates_csv(study: Study) -> Path:
+    """The pairs of images that the audit found."""
+    return prepared_dir(study) / "duplicates.csv"
+
+
+def read_duplicates(study: Study) -> pd.DataFrame:
+    """Pairs of images, those that cross splits first.
+
+    Returns:
+        kind ('exact', 'near', or 'unlike' for the closest that were not confirmed), split_a,
+        class_a, path_a, the same of b, distance (bits), difference (grey levels).
+    """
+    return pd.read_csv(duplicates_csv(study))
+
+
+def features_path(study: Study, split: str) -> Path:
+    """The frozen base's output for every image of a split."""
+    weights = study.settings()["vgg16_weights"]
+    kind = f"{weights}-{study.vgg16_scaling}-{study.feature_dtype}"
+    kind += "" if study.precision == "float32" else f"-{study.precision}"
+    return prepared_dir(study) / "features" / kind / f"{split}.npy"
+
+
+def read_features(study: Study, split: str) -> npt.NDArray[np.floating]:
+    """The features of a split, (N, h, w, 512), memory-mapped."""
+    return np.load(features_path(study, split), mmap_mode="r")
+
+
+# A run's networks.
+
+
+def seed_dir(run: str, model: str, seed: int) -> Path:
+    """History, predictions and model of one trained network."""
+    return results_dir(run) / model / f"seed-{seed}"
+
+
+def read_architecture(study: Study, model: str) -> pd.DataFrame:
+    """The layers of a model, in order."""
+    return pd.read_csv(results_dir(study.run) / model / "architecture.csv")
+
+
+def read_history(study: Study, model: str, seed: int) -> pd.DataFrame:
+    """One training run's history, a row per epoch."""
+    return pd.read_csv(seed_dir(study.run, model, seed) / "history.csv")
+
+
+def read_histories(study: Study, model: str) -> pd.DataFrame:
+    """The histories of all seeds of a model, with a column seed."""
+    tables = [read_history(study, model, seed).assign(seed=seed) for seed in study.seeds]
+    return pd.concat(tables, ignore_index=True)
+
+
+def read_predictions(study: Study, model: str, seed: int) -> pd.DataFrame:
+    """path, label (1 is fake) and p_fake of every test image."""
+    path = seed_dir(study.run, model, seed) / "predictions.csv"
+    return pd.read_csv(path, dtype={"path": str})
+
+
+# A run's results.
+
+
+def study_json(run: str) -> Path:
+    """Where a run's record is kept."""
+    return results_dir(run) / "study.json"
+
+
+def read_study_json(run: str) -> dict[str, Any]:
+    """A run's record, see `study.record`; empty where the run is new."""
+    return _read_json(study_json(run))
+
+
+def parameters_json(run: str) -> Path:
+    """What a run was last opened with, paths included; it stays on this machine."""
+    return results_dir(run) / ".parameters.json"
+
+
+def read_parameters(run: str) -> dict[str, Any]:
+    """profile, data, seeds and overrides of a run; empty where the run is new."""
+    return _read_json(parameters_json(run))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StudyError(f"{shown(path)} is not JSON ({error}): delete it and run again") from error
+
+
+def table1_csv(study: Study) -> Path:
+    """Table 1, ours beside the paper's."""
+    return results_dir(study.run) / "table1.csv"
+
+
+def ablations_csv(study: Study) -> Path:
+    """How far each other reading of an open question moves validation accuracy."""
+    return results_dir(study.run) / "ablations.csv"
+
+
+def report_html(study: Study) -> Path:
+    """The report."""
+    return results_dir(study.run) / "report.html"
+
+
+def executed_notebook(study: Study, name: str) -> Path:
+    """Where the chain keeps a notebook as it was executed."""
+    return results_dir(study.run) / "notebooks" / f"{name}.ipynb"
+
+
+def figure_files(study: Study, name: str) -> tuple[Path, Path]:
+    """A figure as PNG and as PDF."""
+    place = figures_dir(study.run) / name
+    return place.with_suffix(".png"), place.with_suffix(".pdf")

@@ -1,0 +1,7 @@
+"""The names of splits, classes, models and metrics."""
+
+SPLITS = ("train", "valid", "test")
+CLASSES = ("real", "fake")  # a class's position is its label: fake = 1, the positive class
+MODELS = ("custom_cnn", "vgg16")
+TITLES = {"custom_cnn": "custom CNN", "vgg16": "VGG16"}
+METRICS = ("accuracy", "precision", "recall", "f1")

@@ -1,0 +1,262 @@
+"""The study's steps in the order of the notebooks: what each reads, writes and depends on."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..common.paths import NOTEBOOKS, PACKAGE, figures_dir, results_dir
+from .artefacts import (
+    ABLATION_FIGURE,
+    FIGURES,
+    ablations_csv,
+    audit_json,
+    dataset_json,
+    duplicates_csv,
+    features_path,
+    figure_files,
+    prepared_dir,
+    report_html,
+    seed_dir,
+    source_path,
+    table1_csv,
+)
+from .names import MODELS, SPLITS
+from .questions import Reading, trainings
+from .settings import Study
+from .step import Step
+
+ABLATION_NOTEBOOK = "07_open_questions"
+
+
+def _with_seeds(study: Study) -> dict[str, Any]:
+    return {**study.settings(), "seeds": list(study.seeds)}
+
+
+def _only(study: Study, *names: str) -> dict[str, Any]:
+    settings = study.settings()
+    return {name: settings[name] for name in names}
+
+
+def prepare_step(study: Study) -> Step:
+    """Images to one uint8 array, labels and a manifest for each split."""
+    folder = prepared_dir(study)
+    files = [folder / f"{split}.{kind}" for split in SPLITS for kind in ("npy", "csv")]
+    sources = {"demo": "dataset/demo/", "kaggle": "dataset/kaggle.py"}
+    return Step(
+        name="prepare images",
+        kind="prepare",
+        notebook="01_dataset",
+        module="dataset/prepare.py",
+        without=tuple(module for data, module in sources.items() if data != study.data),
+        study=study,
+        settings=_only(
+            study, "data", "image_size", "images_per_class", "resize_filter", "skip_unreadable"
+        ),
+        inputs=() if study.data == "demo" else (source_path(study),),
+        outputs=(*files, dataset_json(study)),
+        marker=folder / ".step.json",
+    )
+
+
+def audit_step(study: Study) -> Step:
+    """Duplicates, leaks and cheap cues of the prepared images."""
+    return Step(
+        name="audit images",
+        kind="audit",
+        notebook="01_dataset",
+        module="dataset/audit.py",
+        study=study,
+        settings={},
+        outputs=(audit_json(study), duplicates_csv(study)),
+        marker=prepared_dir(study) / ".audit.step.json",
+        after=(prepare_step(study),),
+    )
+
+
+def features_step(study: Study, split: str) -> Step:
+    """Run the frozen VGG16 base once over a split."""
+    path = features_path(study, split)
+    return Step(
+        name=f"VGG16 features of {split}",
+        kind="features",
+        # No network sees the test set before the end, so its features are made there.
+        notebook="04_evaluate" if split == "test" else "03_vgg16_transfer",
+        module="networks/features.py",
+        study=study,
+        settings=_only(study, "vgg16_weights", "vgg16_scaling", "feature_dtype", "precision"),
+        outputs=(path,),
+        marker=path.with_suffix(".step.json"),
+        after=(prepare_step(study),),
+        split=split,
+    )
+
+
+def train_step(study: Study, model: str, seed: int) -> Step:
+    """Train one network and keep its history and its best weights."""
+    folder = seed_dir(study.run, model, seed)
+    of_base = [features_step(study, split) for split in ("train", "valid")]
+    return Step(
+        name=f"train {model} seed {seed}",
+        kind="train",
+        notebook="02_custom_cnn" if model == "custom_cnn" else "03_vgg16_transfer",
+        module="networks/training.py",
+        without=("networks/imagenet.py",) if model == "custom_cnn" else (),
+        study=study,
+        settings=study.settings(),
+        outputs=(
+            folder / "history.csv",
+            folder / "model.keras",
+            folder.parent / "architecture.csv",
+        ),
+        marker=folder / ".train.step.json",
+        after=(prepare_step(study), *(of_base if model == "vgg16" else ())),
+        model=model,
+        seed=seed,
+    )
+
+
+def predict_step(study: Study, model: str, seed: int) -> Step:
+    """Predict the test set with one trained network."""
+    folder = seed_dir(study.run, model, seed)
+    of_base = [features_step(study, "test")] if model == "vgg16" else []
+    return Step(
+        name=f"predict {model} seed {seed}",
+        kind="predict",
+        notebook="04_evaluate",
+        module="networks/predict.py",
+        study=study,
+        settings={},
+        outputs=(folder / "predictions.csv",),
+        marker=folder / ".predict.step.json",
+        after=(prepare_step(study), train_step(study, model, seed), *of_base),
+        model=model,
+        seed=seed,
+    )
+
+
+def table_step(study: Study) -> Step:
+    """Table 1 with intervals and verdicts, from the predictions."""
+    predicted = [predict_step(study, model, seed) for model in MODELS for seed in study.seeds]
+    return Step(
+        name="Table 1",
+        kind="table",
+        notebook="04_evaluate",
+        module="evaluation/table1.py",
+        study=study,
+        settings=_with_seeds(study),
+        outputs=(table1_csv(study),),
+        marker=results_dir(study.run) / ".table1.step.json",
+        after=(audit_step(study), *predicted),
+    )
+
+
+def figures_step(study: Study) -> Step:
+    """Every figure, from files alone."""
+    trained = [train_step(study, model, seed) for model in MODELS for seed in study.seeds]
+    return Step(
+        name="figures",
+        kind="figures",
+        notebook="05_figures",
+        module="report/figures.py",
+        study=study,
+        settings={"seeds": list(study.seeds)},
+        outputs=tuple(file for name in FIGURES for file in figure_files(study, name)),
+        marker=figures_dir(study.run) / ".step.json",
+        after=(prepare_step(study), audit_step(study), *trained, table_step(study)),
+    )
+
+
+def report_step(study: Study) -> Step:
+    """The HTML report, from files alone; with the open questions where they were measured."""
+    template = sorted(path for path in (PACKAGE / "report" / "template").iterdir())
+    measured = (ablations_csv(study), *figure_files(study, ABLATION_FIGURE))
+    return Step(
+        name="report",
+        kind="report",
+        notebook="06_report",
+        module="report/page.py",
+        study=study,
+        settings=_with_seeds(study),
+        inputs=(NOTEBOOKS / "06_report.ipynb", *template, *measured),
+        outputs=(report_html(study),),
+        marker=results_dir(study.run) / ".report.step.json",
+        after=(table_step(study), figures_step(study)),
+    )
+
+
+def chain_steps(study: Study) -> dict[str, list[Step]]:
+    """Every step of the paper's study, by the notebook that does it, in order."""
+    trained = {model: [train_step(study, model, seed) for seed in study.seeds] for model in MODELS}
+    predicted = [predict_step(study, model, seed) for model in MODELS for seed in study.seeds]
+    learned = [features_step(study, split) for split in ("train", "valid")]
+    return {
+        "01_dataset": [prepare_step(study), audit_step(study)],
+        "02_custom_cnn": trained["custom_cnn"],
+        "03_vgg16_transfer": learned + trained["vgg16"],
+        "04_evaluate": [features_step(study, "test"), *predicted, table_step(study)],
+        "05_figures": [figures_step(study)],
+        "06_report": [report_step(study)],
+    }
+
+
+def reading_steps(reading: Reading, model: str, seed: int) -> list[Step]:
+    """What one other reading takes with one seed: its images and features, then its training.
+
+    The reading's history is kept, its model is not. Images and features that the run itself has
+    are the same steps as the run's.
+    """
+    whole = train_step(reading.study, model, seed)
+    before = tuple(
+        replace(step, name=f"{step.name} with {reading.name}", notebook=ABLATION_NOTEBOOK)
+        for step in whole.after
+    )
+    folder = seed_dir(reading.study.run, model, seed)
+    training = replace(
+        whole,
+        name=f"{whole.name} with {reading.name}",
+        kind="reading",
+        notebook=ABLATION_NOTEBOOK,
+        outputs=(folder / "history.csv",),
+        marker=folder / ".reading.step.json",
+        after=before,
+    )
+    return [*before, training]
+
+
+def compare_step(study: Study) -> Step:
+    """The readings compared by validation accuracy."""
+    own = [train_step(study, model, seed) for model in MODELS for seed in study.seeds]
+    others = [reading_steps(*training)[-1] for training in trainings(study)]
+    return Step(
+        name="open questions",
+        kind="compare",
+        notebook=ABLATION_NOTEBOOK,
+        module="evaluation/ablations.py",
+        study=study,
+        settings=_with_seeds(study),
+        outputs=(ablations_csv(study),),
+        marker=results_dir(study.run) / ".ablations.step.json",
+        after=(prepare_step(study), *own, *others),
+    )
+
+
+def drawing_step(study: Study) -> Step:
+    """The figure of the open questions."""
+    return Step(
+        name="figure of the open questions",
+        kind="drawing",
+        notebook=ABLATION_NOTEBOOK,
+        module="report/open_questions.py",
+        study=study,
+        settings=_with_seeds(study),
+        outputs=figure_files(study, ABLATION_FIGURE),
+        marker=figures_dir(study.run) / ".open_questions.step.json",
+        after=(compare_step(study),),
+    )
+
+
+def ablation_steps(study: Study) -> dict[str, list[Step]]:
+    """The steps of notebook 07, which isn't part of the chain; none of them twice."""
+    steps = [step for one in trainings(study) for step in reading_steps(*one)]
+    once = {step.marker: step for step in reversed(steps)}
+    others = [step for marker, step in reversed(once.items())]
+    return {ABLATION_NOTEBOOK: [*others, compare_step(study), drawing_step(study)]}
