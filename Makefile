@@ -1,39 +1,55 @@
 # Thin over the `fakeface` command; `make help` lists the targets.
+SHELL := bash
 PYTHON ?= python3
-PROFILE ?= demo
-SEEDS ?= 1
 BIN = .venv/bin
 STAMP = .venv/installed
+# Through the environment, so that spaces, quotes and semicolons reach the program as they are.
+export PROFILE DATA RUN SEEDS SET SCHEDULER ARGS
+STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
+TRAINING = --seeds "$$SEEDS" --scheduler "$$SCHEDULER" $(if $(FORCE),--force)
+PIP = PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install
 .DEFAULT_GOAL := help
 
-.PHONY: help report ablations test test-slow lab
+.PHONY: help report ablations lab test test-slow bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 report: $(STAMP)  ## run the study: PROFILE=demo|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1 SCHEDULER=address
-	@$(BIN)/fakeface report --profile '$(PROFILE)' --data '$(DATA)' --run '$(RUN)' --seeds '$(SEEDS)' --set '$(SET)' --scheduler '$(SCHEDULER)' $(if $(FORCE),--force)
+	@$(BIN)/fakeface report $(STUDY) $(TRAINING)
 
-ablations: SEEDS = 2
-ablations: $(STAMP)  ## how far each open question moves validation accuracy: as report; SEEDS=2 where not given
-	@$(BIN)/fakeface ablations --profile '$(PROFILE)' --data '$(DATA)' --run '$(RUN)' --seeds '$(SEEDS)' --set '$(SET)' --scheduler '$(SCHEDULER)' $(if $(FORCE),--force)
+ablations: $(STAMP)  ## how far each open question moves validation accuracy; takes what report takes
+	@$(BIN)/fakeface ablations $(STUDY) $(TRAINING)
+
+lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; ARGS='--no-browser' goes to JupyterLab
+	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \
+	  echo "JupyterLab does not start as root: make lab ARGS=--allow-root"; exit 1;; esac
+	@mkdir -p work; for original in notebooks/*.ipynb; do copy=work/$${original##*/}; \
+	  if [ ! -e $$copy ]; then cp $$original $$copy; \
+	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
+	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False $$ARGS work
 
 test: $(STAMP)  ## run every test but the slow ones, ruff and mypy
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile -rs
 
 test-slow: $(STAMP)  ## tests that take minutes or the network
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[cluster,jax]'
-	@$(BIN)/pytest -m slow
+	@$(PIP) --quiet --no-build-isolation -e '.[cluster,jax]'
+	@$(BIN)/pytest -m slow -rs
 
-lab: $(STAMP)  ## open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab notebooks
+bench: $(STAMP)  ## measure this machine; GPU=1 measures the paper's profile on a GPU
+	@$(BIN)/python -m benchmarks $(if $(GPU),--gpu)
 
 # Where the NVIDIA driver answers, TensorFlow's CUDA libraries are added.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed and this is %d.%d: name another, as make report PYTHON=python3.12" % v)'
-	@echo "setting up .venv (a few minutes, once)"
+	@echo "setting up .venv, once: two to four minutes, 3 GB on the disk"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@if nvidia-smi > /dev/null 2>&1; then $(BIN)/pip install --quiet --disable-pip-version-check -e '.[gpu]'; fi
+	@set -o pipefail; total=$$(grep -c '^[a-z].*==' requirements.lock); \
+	  $(PIP) --progress-bar off --require-hashes -r requirements.lock | awk -v total=$$total \
+	  '/^Collecting/ {printf "%sfetching %d of %d: %s", (++n > 1 ? "\r\033[K" : ""), n, total, $$2; fflush()} \
+	  /^Installing/ {printf "\r\033[Kinstalling %d packages: about a minute\n", total; fflush()}'
+	@$(PIP) --quiet --no-deps --no-build-isolation -e .
+	@if nvidia-smi > /dev/null 2>&1; then echo "an NVIDIA driver answers: fetching TensorFlow's CUDA libraries"; $(PIP) --quiet -e '.[gpu]'; fi
+	@mkdir -p .venv/share/jupyter/lab/settings  # JupyterLab asks nobody whether to fetch its news
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' > .venv/share/jupyter/lab/settings/overrides.json
 	@touch $@

@@ -18,7 +18,9 @@ from bs4 import BeautifulSoup
 from conftest import TINY
 
 from fakeface_utils.common.errors import StudyError
+from fakeface_utils.notebook import open_study
 from fakeface_utils.run import chain
+from fakeface_utils.run.status import Status
 from fakeface_utils.study.parameters import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,7 +92,7 @@ def test_an_interrupt_that_gets_lost_is_raised_all_the_same(places, monkeypatch)
     monkeypatch.setattr(papermill, "execute_notebook", drop_it)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        chain._execute("01_dataset", {}, load_study(), chain._Status("1"))
+        chain._execute("01_dataset", {}, load_study(), Status("1"))
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -188,13 +190,16 @@ def test_a_second_run_skips_everything(project):
     code, output = project.report()
     assert code == 0
     assert output.count("up to date, skipped") == len(NOTEBOOKS) == 6
+    code, output = project.run("report", "--run", "tiny")  # the run remembers the rest
+    assert code == 0, output
+    assert output.count("up to date, skipped") == 6
 
 
 def test_other_settings_under_the_same_name_are_refused(project):
     before = (project.results / "table1.csv").read_bytes()
     code, output = project.run("report", "--run", "tiny", "--set", TINY + " dropout=0.1")
     assert code == 1
-    assert output.startswith("error: run 'tiny' holds another study (dropout is 0.4 there")
+    assert output.startswith("error: run 'tiny' holds another study: dropout is 0.4 there")
     assert (project.results / "table1.csv").read_bytes() == before
 
 
@@ -213,15 +218,37 @@ def test_predict_names_the_class_in_words(project):
     )
 
 
-def test_a_notebook_without_its_inputs_names_the_one_that_makes_them(project, tmp_path):
+@pytest.mark.parametrize("notebook", ["02_custom_cnn", "03_vgg16_transfer", "04_evaluate",
+                                      "05_figures", "06_report", "07_open_questions"])  # fmt: skip
+def test_a_notebook_run_before_its_inputs_exist_names_the_first_to_run(places, notebook):
+    with pytest.raises(StudyError, match=r"is missing: run notebooks/01_dataset\.ipynb first"):
+        open_study(notebook, "", "", "alone")
+    assert not (places / "results" / "alone").exists()
+
+
+def test_papermill_alone_runs_a_notebook_and_its_error_is_a_sentence(project, tmp_path):
     environment = {**project.environment, "FAKEFACE_DATA": str(tmp_path)}
     answer = subprocess.run(
-        [sys.executable, "-m", "papermill", "03_vgg16_transfer.ipynb", str(tmp_path / "out.ipynb"),
+        [sys.executable, "-m", "papermill", "06_report.ipynb", str(tmp_path / "out.ipynb"),
          "-k", "python3", "-p", "run", "alone"],
         env=environment, cwd=project.root / "notebooks", capture_output=True, text=True,
     )  # fmt: skip
     assert answer.returncode != 0
     assert "run notebooks/01_dataset.ipynb first" in answer.stderr
+
+
+def test_a_kernel_that_dies_is_a_sentence(project, monkeypatch):
+    path = project.root / "notebooks" / "05_figures.ipynb"
+    kept = path.read_bytes()
+    notebook = json.loads(kept)
+    cell = next(c for c in notebook["cells"] if "make_figures(study)" in "".join(c["source"]))
+    cell["source"] = ["import os\n", "os._exit(1)"]
+    path.write_text(json.dumps(notebook))
+    (project.figures / ".step.json").unlink()
+    code, output = project.report()
+    path.write_bytes(kept)
+    assert code == 1
+    assert "error: the kernel of notebook 05_figures died, most often for lack of memory" in output
 
 
 def test_a_notebook_that_ends_early_is_a_failure(project, monkeypatch):
@@ -231,6 +258,7 @@ def test_a_notebook_that_ends_early_is_a_failure(project, monkeypatch):
     cell = next(c for c in notebook["cells"] if "make_figures(study)" in "".join(c["source"]))
     cell["source"] = ["import sys\n", "sys.exit(0)"]
     path.write_text(json.dumps(notebook))
+    (project.figures / ".step.json").unlink(missing_ok=True)
     code, output = project.report()
     path.write_bytes(kept)
     assert code == 1
@@ -238,7 +266,7 @@ def test_a_notebook_that_ends_early_is_a_failure(project, monkeypatch):
 
 
 def test_editing_a_layer_runs_training_and_what_follows_again(project):
-    path = project.root / "fakeface_utils" / "models.py"
+    path = project.root / "fakeface_utils" / "networks" / "models.py"
     old = path.read_text()
     new = old.replace('layers.Dense(study.custom_dense, activation="relu"',
                       'layers.Dense(study.custom_dense, activation="tanh"')  # fmt: skip
@@ -312,7 +340,7 @@ def test_the_report_says_what_a_reader_asks_first(page):
         assert words in " ".join(first.split()), words
     assert "make report PROFILE=demo DATA=demo RUN=tiny SEEDS=0,1 SET='image_size=35" in text
     assert "learning_rate_decay" in text
-    assert "was not measured for this run: make ablations with its" in " ".join(text.split())
+    assert "was not measured for this run: make ablations RUN=tiny" in " ".join(text.split())
     rows = [row.get_text(" ") for row in page.find("table").find_all("tr")]
     assert len(rows) == 9
     assert sum("0.9718" in row for row in rows) == 1
@@ -395,7 +423,7 @@ def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, sai
 
 
 def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report(project):
-    questions = project.root / "fakeface_utils" / "questions.py"
+    questions = project.root / "fakeface_utils" / "study" / "questions.py"
     old = "    for name, question in _register().items():\n        for value"
     few = "    for name in ('resize_filter', 'best_weights'):  # two questions take seconds\n"
     new = few + "        question = _register()[name]\n        for value"
@@ -406,7 +434,7 @@ def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report
     code, output = project.run("ablations", "--run", "tiny", "--seeds", "1", "--set", TINY)
     assert code == 0, output
     assert output.count("up to date, skipped") == 3
-    assert "(custom CNN trainings: 1)" in output
+    assert "(training runs of the custom CNN: 1)" in output
     assert "one seed: intervals hold the images' chance, not the trainings'" in output
     assert all(path.stat().st_mtime_ns == time for path, time in own.items())
     assert not list((project.results / "ablations").rglob("predictions.csv"))

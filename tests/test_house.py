@@ -1,14 +1,18 @@
-"""What keeps the project easy to read: notebooks, imports, sizes."""
+"""What keeps the project easy to read and to trust: rooms, notebooks, sizes, numbers, make."""
 
 import ast
 import json
+import re
 import statistics
+import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import ablation_steps, chain_steps, prepare_step
+from fakeface_utils.study.plan import ablation_steps, chain_steps
+from fakeface_utils.study.step import CONTENTS, used_modules
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fakeface_utils"
@@ -16,36 +20,52 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")
 }
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-KERAS = {"models", "features", "training", "predict", "device", "vgg16_base", "dataset.batches"}
-KERAS |= {"bench.gpu", "bench.processor"}
+ROOMS = (  # from the ground up: a room imports from those before it only
+    ("common",),
+    ("study",),
+    ("dataset", "evaluation"),
+    ("networks", "report"),
+    ("run", "notebook"),
+    ("cli",),
+)
+FLOOR = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
 
 
 def imports(path: Path, everywhere: bool = True) -> set[str]:
     """The modules a file imports; only those at its top where `everywhere` is false."""
     package = ".".join(path.relative_to(ROOT).parts[:-1])
     tree = ast.parse(path.read_text())
-    found = set()
+    names = set()
     for node in ast.walk(tree) if everywhere else tree.body:
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) + 1 - node.level]
             base = ".".join([*above, *([node.module] if node.module else [])])
             base = base if node.level else node.module
-            found |= {base} | {f"{base}.{name.name}" for name in node.names}
-    return found
+            names |= {base} | {f"{base}.{name.name}" for name in node.names}
+    return names
 
 
-def test_the_package_never_imports_tensorflow_and_few_modules_import_keras():
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_the_package_never_imports_tensorflow_and_one_room_imports_keras():
     for name, path in MODULES.items():
         roots = {module.split(".")[0] for module in imports(path)}
         assert "tensorflow" not in roots, name
-        assert ("keras" in roots) <= (name.removeprefix("fakeface_utils.") in KERAS), name
+        assert "keras" not in roots or room(name) == "networks", name
 
 
-def test_imports_run_one_way():
+def test_rooms_import_from_the_rooms_below_and_modules_in_no_circle():
     graph = {name: imports(path) & set(MODULES) - {name} for name, path in MODULES.items()}
-    assert graph["fakeface_utils.evaluation"]  # the graph isn't empty by mistake
+    del graph["fakeface_utils.__init__"]
+    assert {room(name) for name in graph} == set(FLOOR)
+    crossings = {(room(a), room(b)) for a, needed in graph.items() for b in needed}
+    assert ("evaluation", "study") in crossings  # the graph isn't empty by mistake
+    for above, below in crossings:
+        assert above == below or FLOOR[above] > FLOOR[below], f"{above} imports {below}"
     while graph:
         free = [name for name, needed in graph.items() if not needed & set(graph)]
         assert free, f"a circle among {sorted(graph)}"
@@ -53,15 +73,24 @@ def test_imports_run_one_way():
             del graph[name]
 
 
-def test_the_code_that_a_step_depends_on_exists():
-    study = load_study(data="kaggle")
-    steps = [
-        step for group in (chain_steps(study) | ablation_steps(study)).values() for step in group
-    ]
-    for step in [*steps, prepare_step(load_study())]:
-        assert step.code, step.name
-        for name in step.code:
-            assert (PACKAGE / name).is_file(), f"{step.name}: {name}"
+def test_names_are_imported_from_where_they_are_defined():
+    """A name passed on by accident ties a room to another for nothing."""
+    passed_on = {
+        f"{name}.{alias.asname or alias.name}"
+        for name, path in MODULES.items()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    for name, path in MODULES.items():
+        assert not imports(path) & passed_on - set(MODULES), name
+
+
+def test_every_room_says_what_it_reads_and_writes():
+    for path in PACKAGE.glob("*/__init__.py"):
+        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert "Reads" in text, path
+        assert "rites" in text, path
 
 
 def test_no_module_is_long():
@@ -69,43 +98,176 @@ def test_no_module_is_long():
         assert len(path.read_text().splitlines()) <= 320, name
 
 
+def steps():
+    study = load_study(data="kaggle", seeds=2)
+    notebooks = chain_steps(study) | ablation_steps(study)
+    return [step for group in notebooks.values() for step in group]
+
+
+def test_the_code_of_a_step_is_found_by_its_imports():
+    for step in steps():
+        assert (PACKAGE / step.module).is_file(), step.name
+        assert step.module in step.code
+        carried = [name for name in step.code if name.startswith(("common/", "study/"))]
+        assert set(carried) <= set(CONTENTS), step.name
+    with pytest.raises(FileNotFoundError):
+        used_modules("networks/no_such_module.py")
+
+
+@pytest.mark.parametrize(
+    ("edited", "first", "untouched"),
+    [
+        ("dataset/decode.py", "prepare", set()),
+        ("networks/models.py", "train", {"prepare", "audit", "features"}),
+        ("networks/imagenet.py", "features", {"prepare", "audit"}),
+        ("evaluation/intervals.py", "table", {"prepare", "audit", "features", "train", "predict"}),
+        ("report/figures.py", "figures", {"prepare", "train", "predict", "table", "compare"}),
+        ("report/tables.py", "report", {"prepare", "train", "predict", "table", "figures"}),
+        ("study/settings.py", None, {step.kind for step in steps()}),
+        ("run/chain.py", None, {step.kind for step in steps()}),
+    ],
+)
+def test_an_edit_reaches_the_steps_that_use_it_and_no_others(edited, first, untouched):
+    touched = {step.kind for step in steps() if edited in step.code}
+    assert first is None or first in touched
+    assert not touched & untouched
+
+
+def test_the_base_of_vgg16_is_no_business_of_the_custom_cnns_training():
+    codes = {step.model: step.code for step in steps() if step.kind == "train"}
+    assert "networks/imagenet.py" in codes["vgg16"]
+    assert "networks/imagenet.py" not in codes["custom_cnn"]
+
+
+def cells(path: Path, kind: str) -> list[dict]:
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_are_short_stripped_and_told(path):
     notebook = json.loads(path.read_text())
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     assert notebook["metadata"]["language_info"]["name"] == "python"
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code = cells(path, "code")
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
     lengths = [len("".join(cell["source"]).splitlines()) for cell in code]
     assert max(lengths) <= 15
     assert statistics.median(lengths) <= 5
-    told = "".join("".join(cell["source"]) for cell in notebook["cells"][:1])
     assert notebook["cells"][0]["cell_type"] == "markdown"
     if path.stem != "06_report":  # its page is the report itself
-        assert "**Reads**" in told
-        assert "**Writes**" in told
+        opening = "".join(notebook["cells"][0]["source"])
+        assert "**Reads**" in opening
+        assert "**Writes**" in opening
         last = "".join(notebook["cells"][-1]["source"])
-        assert "What was seen" in last
+        assert "**Try" in last
         assert "**Next:**" in last
 
 
 def test_notebooks_share_their_parameters():
-    cells = [
+    tagged = [
         "".join(cell["source"])
         for path in NOTEBOOKS
-        for cell in json.loads(path.read_text())["cells"]
+        for cell in cells(path, "code")
         if "parameters" in cell["metadata"].get("tags", [])
     ]
-    assert len(cells) == len(NOTEBOOKS) == 7
-    assert len(set(cells)) == 1
-    names = [node.targets[0].id for node in ast.parse(cells[0]).body]
+    assert len(tagged) == len(NOTEBOOKS) == 7
+    assert len(set(tagged)) == 1
+    names = [node.targets[0].id for node in ast.parse(tagged[0]).body]
     assert names == ["profile", "data", "run", "seeds", "overrides", "force"]
 
 
-def test_nothing_of_this_machine_is_in_the_project():
-    tracked = [*PACKAGE.rglob("*"), *NOTEBOOKS, ROOT / "README.md", ROOT / "requirements.lock"]
-    for path in tracked:
-        if path.is_file() and "__pycache__" not in path.parts:
+def tracked() -> list[Path]:
+    answer = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True)
+    if answer.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in answer.stdout.splitlines()]
+
+
+def test_no_path_of_a_machine_and_no_registry_is_in_the_project():
+    home = re.compile(r"/(home|Users|root|work|workspace|mnt)/[a-z]|[A-Z]:\\\\Users")
+    for path in tracked():
+        if path.suffix in (
+            ".py",
+            ".md",
+            ".ipynb",
+            ".json",
+            ".yml",
+            ".toml",
+            ".lock",
+            ".html",
+            ".sh",
+        ):
+            if path.name == Path(__file__).name or not path.exists():
+                continue
             text = path.read_text(encoding="utf-8")
-            assert str(ROOT) not in text, path
+            assert not home.search(text), (path, home.search(text))
             assert "index-url" not in text, path
+
+
+def test_no_picture_of_a_person_and_no_array_is_tracked():
+    for path in tracked():
+        assert path.suffix not in (".jpg", ".jpeg", ".npy", ".npz", ".keras", ".h5"), path
+
+
+def test_no_command_writes_to_a_tracked_file():
+    kept = [path.relative_to(ROOT).parts for path in tracked()]
+    assert {parts[1] for parts in kept if parts[0] in ("results", "figures")} == {"examples"}
+
+
+def test_the_readmes_numbers_are_those_of_the_examples():
+    """Every number beside 'demo' in README's first table and the model card's."""
+    table = pd.read_csv(ROOT / "results" / "examples" / "demo" / "table1.csv")
+    table = table.set_index(["metric", "model"])
+    readme = (ROOT / "README.md").read_text()
+    card = (ROOT / "docs" / "model_card.md").read_text()
+    for model in ("custom_cnn", "vgg16"):
+        row = table.loc["accuracy", model]
+        ends = [row["predicted_low"], min(row["predicted_high"], 1)]
+        text = f"{row['ours_mean']:.3f} ({ends[0]:.3f} to {ends[1]:.3f})"
+        assert text in readme, text
+        for metric in ("accuracy", "precision", "recall", "f1"):
+            row = table.loc[metric, model]
+            text = f"{row['ours_mean']:.4f} ({row['ci_low']:.4f} to {row['ci_high']:.4f})"
+            assert text in card, text
+
+
+@pytest.fixture
+def make(tmp_path):
+    """`make` with a command in the place of `fakeface` that prints its words, one a line."""
+    (tmp_path / "fakeface").write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
+    (tmp_path / "fakeface").chmod(0o755)
+    (tmp_path / "installed").touch()
+
+    def run(*words: str) -> list[str]:
+        fixed = [f"BIN={tmp_path}", f"STAMP={tmp_path / 'installed'}"]
+        answer = subprocess.run(
+            ["make", "-s", "-o", str(tmp_path / "installed"), *fixed, *words],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return [line[1:-1] for line in answer.stdout.splitlines()]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/a folder/with spaces",
+        "it's",
+        "a; echo b",
+        'two "quotes"',
+    ],
+)
+def test_make_hands_values_on_as_they_are(make, value):
+    words = make("report", f"DATA={value}", "SET=epochs=2 images_per_class=500", "SEEDS=0,4")
+    given = dict(zip(words[1::2], words[2::2], strict=False))
+    assert words[0] == "report"
+    assert given["--data"] == value
+    assert given["--set"] == "epochs=2 images_per_class=500"
+    assert given["--seeds"] == "0,4"
+    assert given["--profile"] == given["--run"] == ""
+    assert "--force" not in words
+
+
+def test_make_forces_only_where_told(make):
+    assert "--force" in make("ablations", "FORCE=1")

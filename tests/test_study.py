@@ -3,8 +3,11 @@
 import pytest
 
 from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.files import write_json
+from fakeface_utils.study.artefacts import study_json
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.questions import open_questions
+from fakeface_utils.study.record import claim_run
 from fakeface_utils.study.settings import Study
 
 
@@ -85,3 +88,68 @@ def test_every_open_question_names_a_setting_with_its_default():
             assert row.default == (str(default).lower() if default is False else str(default))
             assert row.reason
             assert row.alternatives
+
+
+def remembered(places, **parameters):
+    """Open a run, as a notebook does."""
+    study = load_study(**parameters)
+    claim_run(study)
+    return study
+
+
+def test_a_run_remembers_what_is_left_empty(places, faces):
+    study = remembered(
+        places, run="mine", data=str(faces), seeds="0,4", overrides="epochs=3 dropout=0"
+    )
+    assert load_study(run="mine") == study
+    assert load_study(run="mine", seeds=3) == study.model_copy(update={"seeds": (0, 1, 2)})
+    assert load_study(run="mine", overrides="epochs=3") == study  # dropout is the run's own
+    assert load_study(run="mine", overrides={"epochs": 4}).dropout == 0
+    assert load_study(run="another").epochs == load_study().epochs
+
+
+def test_another_profile_under_the_same_name_takes_nothing_of_the_run(places):
+    remembered(places, run="mine", overrides="epochs=3")
+    assert load_study("paper", run="mine") == load_study("paper", run="new").model_copy(
+        update={"run": "mine"}
+    )
+
+
+def test_a_remembered_path_with_spaces_comes_back_whole(places, tmp_path):
+    weights = tmp_path / "my weights.npz"
+    study = remembered(places, run="mine", overrides={"vgg16_weights": str(weights)})
+    assert study.vgg16_weights == str(weights)
+    assert load_study(run="mine") == study
+
+
+def test_settings_that_differ_are_refused_with_the_advice_that_fits(places):
+    study = remembered(places, run="mine", overrides="epochs=3")
+    write_json(study_json("mine"), {"settings": study.settings(), "dataset": {"generated": True}})
+    with pytest.raises(StudyError) as caught:
+        claim_run(load_study(run="mine", overrides="epochs=4"))
+    text = str(caught.value)
+    assert "epochs is 3 there and 4 here" in text
+    assert "leave epochs out to continue" in text
+    assert "force" not in text
+    assert load_study(run="mine") == study  # what was refused isn't remembered
+
+
+def test_overrides_may_be_a_dictionary():
+    assert load_study(overrides={"epochs": 2, "padding": "valid"}).padding == "valid"
+    with pytest.raises(StudyError, match="did you mean 'epochs'"):
+        load_study(overrides={"epoch": 2})
+
+
+@pytest.mark.parametrize("name", ["bench", "examples", "registry"])
+def test_names_that_are_no_runs_are_refused(name):
+    with pytest.raises(StudyError, match="no name for a run"):
+        load_study(run=name)
+
+
+def test_every_setting_has_a_source():
+    table = load_study("paper").table().set_index("setting")
+    assert set(table["source"]) == {"the paper", "our reading", "ours"}
+    assert table.loc["dropout", "source"] == "the paper"
+    assert table.loc["dropout", "meaning"].endswith("sections 3.1 and 3.2")
+    assert table.loc["padding", "source"] == "our reading"
+    assert table.loc["skip_unreadable", "source"] == "ours"

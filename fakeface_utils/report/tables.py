@@ -258,7 +258,7 @@ def ablation(study: Study) -> HTML:
     if table is None:
         return HTML(
             "<p>How far each of these choices moves validation accuracy was not measured for this "
-            "run: <code>make ablations</code> with its PROFILE, DATA, RUN and SET does it.</p>"
+            f"run: <code>make ablations RUN={study.run}</code> does it.</p>"
         )
     shown = figure(study, "open_questions", CAPTION).data
     return HTML(f"<p>{html.escape(summary(table))}</p>{shown}")

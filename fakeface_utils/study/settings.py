@@ -30,7 +30,10 @@ def as_typed(value: Any) -> str:
 
 def _paper(default: Any, section: str, meaning: str, **limits: Any) -> Any:
     """A setting that the paper states, with the section that does."""
-    extra: Any = {"source": "the paper", "section": f"section {section}"}
+    extra: Any = {
+        "source": "the paper",
+        "section": f"section{'s' * (' and ' in section)} {section}",
+    }
     return Field(default, description=meaning, json_schema_extra=extra, **limits)
 
 
