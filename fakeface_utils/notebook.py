@@ -36,9 +36,7 @@ def open_study(notebook: str, *parameters: Any, force: bool = False) -> Study:
         ask_for_determinism()
     steps = (chain_steps(study) | ablation_steps(study))[notebook]
     for step in steps:
-        for before in step.after:
-            if before.notebook != notebook:
-                before.check_outputs()
+        step.check_inputs()
     claim_run(study, force)
     if force:
         for step in steps:

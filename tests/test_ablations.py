@@ -5,23 +5,26 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from fakeface_utils.run.readings import ablate
 
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.paths import results_dir
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.evaluation.ablations import (
     by_size,
+    compare_readings,
     difference,
     kept_accuracy,
     read_ablations,
     summary,
 )
 from fakeface_utils.report.drawing import alternative_text
+from fakeface_utils.report.open_questions import draw_open_questions
 from fakeface_utils.report.tables import ablation
-from fakeface_utils.run import chain
+from fakeface_utils.run import chain, estimate
+from fakeface_utils.run.status import Status
+from fakeface_utils.run.work import train_readings
 from fakeface_utils.study import questions
-from fakeface_utils.study.artefacts import ablation_outputs, features_path, prepared_dir, seed_dir
+from fakeface_utils.study.artefacts import ablations_csv, features_path, prepared_dir, seed_dir
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import report_step, train_step
@@ -36,7 +39,7 @@ def test_each_reading_changes_one_setting_to_another_valid_value(study):
     for reading in readings:
         theirs, ours = reading.study.settings(), study.settings()
         assert [name for name in ours if theirs[name] != ours[name]] == [reading.setting]
-        assert Study(**{reading.setting: reading.value}) is not None
+        assert getattr(Study(**{reading.setting: reading.value}), reading.setting) == reading.value
         inside = results_dir(reading.study.run)
         assert results_dir(study.run) in (inside, inside.parent.parent)
 
@@ -121,6 +124,14 @@ def test_the_interval_covers_the_truth_at_least_as_often_as_it_says(seeds, sprea
     intervals = [difference(reading, baseline, images) for reading, baseline in drawn]
     covered = np.mean([low <= 0.03 <= high for _, low, high in intervals])
     assert covered > 0.94
+
+
+def ablate(study):
+    """What notebook 07 does."""
+    train_readings(study)
+    table = compare_readings(study)
+    draw_open_questions(study)
+    return table
 
 
 class Trainer:
@@ -215,11 +226,11 @@ def test_a_new_question_trains_itself_only(study, trainer, monkeypatch):
     assert trainer.trained == [("padding=valid", "custom_cnn", seed) for seed in (0, 1)]
 
 
-def test_an_interrupted_ablation_goes_on_where_it_was(study, trainer):
+def test_an_interrupted_ablation_resumes_where_it_was(study, trainer):
     trainer.fails_at = 5
     with pytest.raises(KeyboardInterrupt):
         ablate(study)
-    assert not ablation_outputs(study)[0].exists()
+    assert not ablations_csv(study).exists()
     trainer.fails_at = None
     ablate(study)
     asked = [(reading.name, model, seed) for reading, model, seed in trainings(study)]
@@ -262,14 +273,14 @@ def test_the_largest_come_first_and_the_summary_names_two(study):
         }
     )
     assert by_size(table)["setting"].tolist() == ["vgg16_scaling", "resize_filter", "padding"]
-    said = summary(table)
-    assert "vgg16_scaling=unit (VGG16) by -5.0 (-6.0 to -4.0), then resize_filter=nearest" in said
-    assert "In 1 of 3 comparisons the interval includes 0 (2 seeds)" in said
+    text = summary(table)
+    assert "vgg16_scaling=unit (VGG16) by -5.0 (-6.0 to -4.0), then resize_filter=nearest" in text
+    assert "In 1 of 3 comparisons the interval includes 0 (2 seeds)" in text
     assert "not the trainings'" in summary(table.assign(seeds=1))
 
 
 def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
-    command = "<code>make ablations</code>"
+    command = "<code>make ablations RUN=made-up</code>"
     assert command in ablation(study).data
     page = results_dir(study.run) / "report.html"
     stale = report_step(study)
@@ -300,26 +311,27 @@ def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
     assert command in ablation(study).data
 
 
-def test_the_time_is_said_before_it_starts_and_counts_what_is_left(study, monkeypatch, capsys):
+def test_the_time_is_printed_before_it_starts_and_counts_what_is_left(study, monkeypatch, capsys):
     started = []
     monkeypatch.setattr(chain, "_run_notebooks", lambda study, steps, *_: started.extend(steps))
-    monkeypatch.setattr(chain, "gpus", lambda: [])
-    words = {"data": study.data, "run": study.run, "overrides": "image_size=35"}
-    chain.ablate(**words, seeds=3)
-    assert "(custom CNN trainings: 22)" in capsys.readouterr().out
+    monkeypatch.setattr(estimate, "gpus", lambda: [])
+    chain.ablate(study.model_copy(update={"seeds": (0, 1, 2)}))
+    assert "(training runs of the custom CNN: 22)" in capsys.readouterr().out
     assert started == ["01_dataset", "02_custom_cnn", "03_vgg16_transfer", "07_open_questions"]
     ablate(study)
-    chain.ablate(**words, seeds=2)
-    assert "(custom CNN trainings: 0)" in capsys.readouterr().out
+    chain.ablate(study)
+    # The images' audit is left, no training run is.
+    assert "(training runs of the custom CNN: 0)" in capsys.readouterr().out
 
 
-def test_the_reading_stays_in_front_of_what_its_training_says(capsys):
-    status = chain._Status("[4/4] 07_open_questions")
-    status.write("[3/26] padding=valid\n")
-    status.said -= 61  # a log gets a line a minute
-    status.write("custom_cnn seed 1 epoch 1/8: loss 0.5\n")
+def test_the_reading_stays_in_front_of_what_its_training_run_prints(capsys):
+    status = Status("[4/4] 07_open_questions")
+    status.write("[3/26] train custom_cnn seed 1 with padding=valid\n")
+    status.shown_at -= 61  # a log gets a line a minute
+    status.write("epoch 1/8: loss 0.5\n")
     status.close("9 s")
     assert capsys.readouterr().out.splitlines() == [
-        "[4/4] 07_open_questions [3/26] padding=valid: custom_cnn seed 1 epoch 1/8: loss 0.5",
+        "[4/4] 07_open_questions [3/26] train custom_cnn seed 1 with padding=valid: "
+        "epoch 1/8: loss 0.5",
         "[4/4] 07_open_questions: 9 s",
     ]

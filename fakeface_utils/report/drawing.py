@@ -1,7 +1,5 @@
 """One style for every figure, and how a figure is saved."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -17,14 +15,8 @@ TRAIN, VALID = sns.color_palette("colorblind")[0], sns.color_palette("colorblind
 
 STYLE: Any = {"figure.dpi": 100, "savefig.dpi": 160, "axes.grid": True, "pdf.fonttype": 42}
 
+plt.rcParams.update(sns.axes_style("whitegrid") | STYLE)  # in notebooks too
 Drawn = tuple[Figure, str]  # a figure and its text alternative
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The one look of all figures, in the block."""
-    with sns.axes_style("whitegrid"), plt.rc_context(STYLE):
-        yield
 
 
 def save(study: Study, name: str, drawn: Drawn) -> None:

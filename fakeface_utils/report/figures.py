@@ -29,7 +29,7 @@ from ..study.names import CLASSES, MODELS, SPLITS, TITLES
 from ..study.paper import PAPER_BEST_EPOCH
 from ..study.plan import figures_step
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark, save, style
+from .drawing import TRAIN, VALID, Drawn, mark, save
 
 
 def make_figures(study: Study) -> None:
@@ -52,7 +52,7 @@ def make_figures(study: Study) -> None:
         "audit_cues": audit_cues,
         "audit_duplicates": audit_duplicates,
     }
-    with step.running(), style():
+    with step.running():
         for name in FIGURES:
             save(study, name, makers[name](study))
 

@@ -16,7 +16,7 @@ from ..study.artefacts import ABLATION_FIGURE
 from ..study.names import MODELS, TITLES
 from ..study.plan import drawing_step
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark, save, style
+from .drawing import TRAIN, VALID, Drawn, mark, save
 
 CAPTION = (
     "Each other reading against this run, on the validation set. best_weights=val_accuracy can't "
@@ -34,7 +34,7 @@ def draw_open_questions(study: Study) -> None:
     """
     step = drawing_step(study)
     if not step.is_done():
-        with step.running(), style():
+        with step.running():
             save(study, ABLATION_FIGURE, draw(study, compare_readings(study)))
 
 

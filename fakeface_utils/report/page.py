@@ -12,14 +12,14 @@ from ..study.settings import Study
 from . import tables
 from .html_pieces import figure
 
-PAGE = "page"  # the tag of the notebook's cells whose output is part of the report
+PAGE = "page"  # the tag of the notebook's cells that are part of the report
 
 
 def write_page(study: Study) -> Path:
     """Write report.html, unless that is done: one file, no request to any network.
 
-    The page is notebook 06: its headings and texts, and the output of each cell that is tagged
-    `page`, a single expression of `study`, `tables` and `figure`.
+    The page is what is tagged `page` in notebook 06: headings and texts, and the outputs of cells
+    that are a single expression of `study`, `tables` and `figure`.
 
     Returns:
         Where it is.
@@ -35,11 +35,12 @@ def write_page(study: Study) -> Path:
     names = {"study": study, "tables": tables, "figure": figure}
     with step.running():
         notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
-        shown = [cell for cell in notebook.cells if cell.cell_type == "markdown" or _is_page(cell)]
-        for cell in filter(_is_page, shown):
-            html = {"text/html": eval(cell.source.strip(), names).data}
-            cell.outputs = [nbformat.v4.new_output("display_data", html)]
-        notebook.cells = shown
+        tagged = [cell for cell in notebook.cells if PAGE in cell.metadata.get("tags", [])]
+        for cell in tagged:
+            if cell.cell_type == "code":
+                html = {"text/html": eval(cell.source.strip(), names).data}
+                cell.outputs = [nbformat.v4.new_output("display_data", html)]
+        notebook.cells = tagged
         exporter = HTMLExporter(
             template_name="template",
             extra_template_basedirs=[str(Path(__file__).parent)],
@@ -51,7 +52,3 @@ def write_page(study: Study) -> Path:
         with write_atomic(report_html(study)) as part:
             part.write_text(page, encoding="utf-8")
     return report_html(study)
-
-
-def _is_page(cell: nbformat.NotebookNode) -> bool:
-    return PAGE in cell.metadata.get("tags", [])

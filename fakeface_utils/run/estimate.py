@@ -74,6 +74,8 @@ def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[S
     trained = sum(step.model == "custom_cnn" for step in left if step.kind in ("train", "reading"))
     images = sum(counts[step.split] for step in left if step.kind == "features")
     work = f"{what} (training runs of the custom CNN: {trained})"
+    if not left:
+        return
     rates, measured = speeds()
     if not rates:
         print(f"{work}: no estimate; make bench GPU=1 measures this GPU")

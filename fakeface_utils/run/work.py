@@ -71,9 +71,7 @@ def train_readings(study: Study) -> None:
     Raises:
         StudyError: the run's own networks aren't trained yet, or a reading can't be prepared.
     """
-    for step in compare_step(study).after:
-        if step.kind != "reading":
-            step.check_outputs()
+    compare_step(study).check_inputs()
     (steps,) = ablation_steps(study).values()
     todo = [step for step in steps if step.kind in ("prepare", "features", "reading")]
     for number, step in enumerate(todo, start=1):

@@ -1,6 +1,7 @@
 """The study's steps in the order of the notebooks: what each reads, writes and depends on."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..common.paths import NOTEBOOKS, PACKAGE, figures_dir, results_dir
@@ -255,8 +256,10 @@ def drawing_step(study: Study) -> Step:
 
 
 def ablation_steps(study: Study) -> dict[str, list[Step]]:
-    """The steps of notebook 07, which isn't part of the chain; none of them twice."""
-    steps = [step for one in trainings(study) for step in reading_steps(*one)]
-    once = {step.marker: step for step in reversed(steps)}
-    others = [step for marker, step in reversed(once.items())]
-    return {ABLATION_NOTEBOOK: [*others, compare_step(study), drawing_step(study)]}
+    """The steps of notebook 07, which isn't part of the chain; no step of the run, none twice."""
+    own = {step.marker for steps in chain_steps(study).values() for step in steps}
+    once: dict[Path, Step] = {}
+    for step in (step for one in trainings(study) for step in reading_steps(*one)):
+        if step.marker not in own:
+            once.setdefault(step.marker, step)
+    return {ABLATION_NOTEBOOK: [*once.values(), compare_step(study), drawing_step(study)]}

@@ -144,14 +144,23 @@ class Step:
         left = self._marker()
         return {name: left[name] for name in ("seconds", "peak_memory")} if left else None
 
-    def check_outputs(self) -> None:
-        """Check that the step and all before it have left their files.
+    def check_inputs(self) -> None:
+        """Check that what other notebooks make for the step is there, the first one first.
 
         Raises:
-            StudyError: one is missing; the sentence names the first notebook to run.
+            StudyError: a file is missing; the sentence names the notebook that makes it.
         """
         for step in self.after:
-            step.check_outputs()
+            step.check_inputs()
+            if step.notebook != self.notebook:
+                step.check_outputs()
+
+    def check_outputs(self) -> None:
+        """Check that the step has left its files.
+
+        Raises:
+            StudyError: one is missing; the sentence names the notebook that makes it.
+        """
         for path in self.outputs:
             if not path.exists():
                 raise StudyError(
