@@ -205,22 +205,23 @@ def reading_steps(reading: Reading, model: str, seed: int) -> list[Step]:
     The reading's history is kept, its model is not. Images and features that the run itself has
     are the same steps as the run's.
     """
-    whole = train_step(reading.study, model, seed)
-    before = tuple(
-        replace(step, name=f"{step.name} with {reading.name}", notebook=ABLATION_NOTEBOOK)
-        for step in whole.after
-    )
+
+    def done_here(step: Step) -> Step:
+        return replace(
+            step,
+            name=f"{step.name} with {reading.name}",
+            notebook=ABLATION_NOTEBOOK,
+            after=tuple(map(done_here, step.after)),
+        )
+
     folder = seed_dir(reading.study.run, model, seed)
     training = replace(
-        whole,
-        name=f"{whole.name} with {reading.name}",
+        done_here(train_step(reading.study, model, seed)),
         kind="reading",
-        notebook=ABLATION_NOTEBOOK,
         outputs=(folder / "history.csv",),
         marker=folder / ".reading.step.json",
-        after=before,
     )
-    return [*before, training]
+    return [*training.after, training]
 
 
 def compare_step(study: Study) -> Step:
