@@ -1,8 +1,6 @@
 """What a dataset holds beyond its labels: duplicates, leaks between splits, cheap cues.
 
-A near-duplicate is proposed by a perceptual hash (ImageHash's pHash: 64 bits, a distance of 10 or
-less) and confirmed by the mean absolute difference of the pixels at 64 px (less than 15 of 255):
-the hash alone takes many different faces for the same.
+What near-duplicates are is said in `alike`.
 """
 
 import functools
@@ -23,18 +21,11 @@ from ..study.names import SPLITS
 from ..study.paper import PAPER_COUNTS
 from ..study.plan import audit_step
 from ..study.settings import Study
-
-HASH_DISTANCE = 10  # bits of 64 that may differ
-
-DIFFERENCE = 15.0  # grey levels; the mean over pixels and colours at COMPARED px stays below it
-
-COMPARED = 64  # pixels a side
+from .alike import DIFFERENCE, HASH_DISTANCE, Bytes, difference, distances, perceptual_hash, reduced
 
 MOST_PAIRS = 20_000  # near-duplicates; a dataset with more isn't one
 
 UNLIKE = 6  # closest pairs that were not confirmed, kept so that the limit can be judged
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def audit(study: Study) -> dict[str, Any]:
@@ -143,14 +134,12 @@ def fingerprints(splits: list[Bytes]) -> tuple[npt.NDArray[np.uint64], Bytes]:
         (N,) the hash's 64 bits, and (N, side, side, 3), of all splits together; side is 16, and 8
         for images below 112 px, of which 16 would still show the fine detail.
     """
-    import imagehash  # brings wavelets with it: here only
-
     side = 16 if splits[0].shape[1] >= 112 else 8
 
-    def work(image: Bytes) -> tuple[npt.NDArray[np.uint64], Bytes]:
-        small = _small(image)
+    def work(image: Bytes) -> tuple[np.uint64, Bytes]:
+        small = reduced(image)
         thumbnail = small.resize((side, side), PIL.Image.Resampling.BOX)
-        return np.packbits(imagehash.phash(small).hash).view(np.uint64), np.asarray(thumbnail)
+        return perceptual_hash(small), np.asarray(thumbnail)
 
     total = sum(map(len, splits))
     hashes, thumbnails = np.empty(total, np.uint64), np.empty((total, side, side, 3), np.uint8)
@@ -159,21 +148,10 @@ def fingerprints(splits: list[Bytes]) -> tuple[npt.NDArray[np.uint64], Bytes]:
         for images in splits:
             for start in range(0, len(images), 256):
                 for bits, thumbnail in pool.map(work, images[start : start + 256]):
-                    hashes[place], thumbnails[place] = bits[0], thumbnail
+                    hashes[place], thumbnails[place] = bits, thumbnail
                     place += 1
                 bar.update(len(images[start : start + 256]))
     return hashes, thumbnails
-
-
-def _small(image: Bytes) -> PIL.Image.Image:
-    """An image at the side at which two are compared."""
-    size = (COMPARED, COMPARED)
-    return PIL.Image.fromarray(image).resize(size, PIL.Image.Resampling.BILINEAR)
-
-
-def difference(a: Bytes, b: Bytes) -> float:
-    """Mean absolute difference of two arrays of one shape, in grey levels."""
-    return float(np.abs(a.astype(np.int16) - b).mean())
 
 
 def _near_pairs(
@@ -191,14 +169,14 @@ def _near_pairs(
     @functools.lru_cache(256)
     def small(index: int) -> Bytes:
         split = split_of[index]
-        return np.asarray(_small(images[split][index - start[split]]))
+        return np.asarray(reduced(images[split][index - start[split]]))
 
     near: list[tuple] = []
     unlike: list[tuple] = []  # a heap: its head is the least alike
     members = np.sort(members)
     hashes = hashes[members]
     for place in range(len(members)):
-        bits = np.bitwise_count(hashes[place] ^ hashes[place + 1 :])
+        bits = distances(hashes[place], hashes[place + 1 :])
         others = np.flatnonzero(bits <= HASH_DISTANCE)
         a, candidates = int(members[place]), members[place + 1 :][others]
         apart = np.abs(thumbnails[a].astype(np.int16) - thumbnails[candidates])

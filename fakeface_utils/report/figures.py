@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ..dataset.audit import COMPARED, DIFFERENCE
+from ..dataset.alike import COMPARED, DIFFERENCE
 from ..evaluation.metrics import confusion
 from ..evaluation.paper_itself import paper_sizes
 from ..study.artefacts import (
