@@ -95,15 +95,15 @@ def test_the_kept_epoch_is_the_first_best():
 
 
 def test_a_difference_and_its_interval_by_hand():
-    # d = 0.02, 0.04: mean 0.03, s = 0.0141421, t(1) = 12.7062: h1 = 12.7062 * 0.01 = 0.127062.
-    # N = 98: p = (98 * 0.95 + 1) / 100 = 0.941 and (98 * 0.92 + 1) / 100 = 0.9116;
-    # v = (0.941 * 0.059 + 0.9116 * 0.0884) / 100 = 0.00136104; h2 = 1.959964 * sqrt(v) = 0.0723077
+    # d = 0.02, 0.04: mean 0.03, s = 0.0141421, t(1) = 12.7062: 12.7062 * 0.01 = 0.127062.
+    # N = 98: p = (98 * 0.95 + 1.920729) / 101.841459, and for 0.92; p (1 - p) / 101.841459 is
+    # 0.000613586 and 0.000850897: 1.959964 * sqrt(0.00146448) = 0.0750050
     mean, low, high = difference([0.94, 0.96], [0.92, 0.92], 98)
-    half = math.sqrt(0.127062**2 + 0.0723077**2)
+    half = math.sqrt(0.127062**2 + 0.0750050**2)
     assert mean == pytest.approx(0.03)
     assert (low, high) == pytest.approx((0.03 - half, 0.03 + half), abs=1e-5)
     mean, low, high = difference([0.95], [0.92], 98)  # one seed: the images' chance alone
-    assert (low, high) == pytest.approx((0.03 - 0.0723077, 0.03 + 0.0723077), abs=1e-5)
+    assert (low, high) == pytest.approx((0.03 - 0.0750050, 0.03 + 0.0750050), abs=1e-5)
 
 
 def test_two_perfect_networks_still_have_an_interval():
@@ -276,7 +276,7 @@ def test_the_largest_come_first_and_the_summary_names_two(study):
     text = summary(table)
     assert "vgg16_scaling=unit (VGG16) by -5.0 (-6.0 to -4.0), then resize_filter=nearest" in text
     assert "In 1 of 3 comparisons the interval includes 0 (2 seeds)" in text
-    assert "not the trainings'" in summary(table.assign(seeds=1))
+    assert "not run-to-run variation" in summary(table.assign(seeds=1))
 
 
 def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):

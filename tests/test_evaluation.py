@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fakeface_utils.evaluation import caveats
 from fakeface_utils.evaluation import table1 as evaluation
 from fakeface_utils.evaluation.caveats import collapsed
 from fakeface_utils.evaluation.metrics import confusion, metrics
@@ -62,13 +63,13 @@ def test_only_the_papers_counts_and_settings_are_comparable(
         "generated": generated,
         "counts": {split: {"real": n, "fake": n} for split, n in splits},
     }
-    monkeypatch.setattr(evaluation, "read_dataset", lambda study: dataset)
-    found = evaluation.not_comparable(load_study(profile, seeds=seeds))
+    monkeypatch.setattr(caveats, "read_dataset", lambda study: dataset)
+    found = caveats.not_comparable(load_study(profile, seeds=seeds))
     assert found.startswith(expected) if expected else found == ""
     # Bit-identical training on a GPU stands in no verdict's way.
     if not expected:
         exact = load_study(profile, seeds=seeds, overrides="deterministic=true")
-        assert evaluation.not_comparable(exact) == ""
+        assert caveats.not_comparable(exact) == ""
 
 
 def write_predictions(study, model, seed, right):
@@ -107,15 +108,17 @@ def test_mcnemar_by_hand_and_as_published(places, monkeypatch):
 def test_the_difference_of_the_models_by_hand(places, monkeypatch):
     study = study_of(monkeypatch, [(80, 10, 2, 8), (80, 12, 2, 6), (80, 14, 2, 4)])
     found = claim_better(study)
-    # Differences 0.08, 0.10, 0.12: s^2 / n = 0.0004 / 3. t(2) = 4.302653. Variances over images
-    # (0.12 - 0.08^2) / 100, (0.14 - 0.10^2) / 100, (0.16 - 0.12^2) / 100: mean 0.00129733.
+    # Differences 0.08, 0.10, 0.12: t(2)^2 s^2 / n = 4.302653^2 * 0.0004 / 3 = 0.00246838.
+    # Variances: 10.5 and 2.5 of 102, 12.5 and 2.5, 14.5 and 2.5: (13 / 102 - (8 / 102)^2) / 102 =
+    # 0.00118920, 0.00134748, 0.00149807: mean 0.00134492; times z^2: 0.00516648.
+    half = (0.00246838 + 0.00516648) ** 0.5
     assert found["difference"] == pytest.approx(0.10)
-    assert found["high"] - 0.10 == pytest.approx(0.162744, abs=1e-6)
-    assert 0.10 - found["low"] == pytest.approx(0.162744, abs=1e-6)
-    assert found["verdict"] == "undecided"
+    assert found["high"] - 0.10 == pytest.approx(half, abs=1e-5)
+    assert 0.10 - found["low"] == pytest.approx(half, abs=1e-5)
+    assert found["verdict"] == "reproduced"
 
 
-def test_one_seeds_difference_has_a_paired_bootstrap(places, monkeypatch):
+def test_one_seeds_difference_has_the_images_interval(places, monkeypatch):
     found = claim_better(study_of(monkeypatch, [(340, 30, 10, 20)], reason="one seed"))
     half = 1.96 * ((0.1 - 0.05**2) / 400) ** 0.5
     assert found["difference"] == pytest.approx(0.05)
@@ -144,22 +147,26 @@ def test_table1_by_hand(places, monkeypatch):
     row = table.loc["accuracy", "custom_cnn"]  # 0.90, 0.92, 0.94
     assert row["ours_mean"] == pytest.approx(0.92)
     assert row["ours_sd"] == pytest.approx(0.02)
-    half = 4.302653 * (0.02**2 / 3 + 0.92 * 0.08 / 100) ** 0.5
-    assert row["ci_low"] == pytest.approx(0.92 - half, abs=1e-6)
-    assert row["ci_high"] == 1
+    # p = (100 a + 1.920729) / 103.841459 = 0.885202, 0.904463, 0.923723 for the three; the mean of
+    # p (1 - p) / 103.841459 is (0.000978615 + 0.000832126 + 0.000678505) / 3 = 0.000829749
+    half = (4.302653**2 * 0.02**2 / 3 + 1.959964**2 * 0.000829749) ** 0.5
+    assert row["ci_low"] == pytest.approx(0.92 - half, abs=1e-5)
+    assert row["ci_high"] == pytest.approx(0.92 + half, abs=1e-5)
     half = 4.302653 * 0.02 * (1 + 1 / 3) ** 0.5  # one more run
     assert row["predicted_low"] == pytest.approx(0.92 - half, abs=1e-6)
     assert row["predicted_high"] == pytest.approx(0.92 + half, abs=1e-6)
     recall = table.loc["recall", "custom_cnn"]  # of 50 fakes 45, 46, 47
     assert recall["ours_mean"] == pytest.approx(0.92)
-    half = 4.302653 * (0.02**2 / 3 + (0.1 * 0.9 + 0.08 * 0.92 + 0.06 * 0.94) / 3 / 50) ** 0.5
-    assert recall["ci_low"] == pytest.approx(0.92 - half, abs=0.005)
+    p = (46 + 1.920729) / (50 + 3.841459)  # of the mean of the three, nearly
+    variance = p * (1 - p) / (50 + 3.841459)
+    half = (4.302653**2 * 0.02**2 / 3 + 1.959964**2 * variance) ** 0.5
+    assert recall["ci_low"] == pytest.approx(0.92 - half, abs=0.004)
     assert row["verdict"] == "undecided"
     assert table.loc[("accuracy", "vgg16"), "verdict"] == "not reproduced"  # 0.82 three times
     assert table["paper"].tolist()[:2] == [0.9718, 0.9789]
 
 
-def test_one_seeds_table1_has_the_bootstrap_over_test_images(places, monkeypatch):
+def test_one_seeds_table1_has_the_images_interval(places, monkeypatch):
     study = study_of(monkeypatch, [(340, 30, 10, 20)], reason="one seed")
     row = evaluation._table1(study).set_index(["metric", "model"]).loc["accuracy", "custom_cnn"]
     half = 1.96 * (0.925 * 0.075 / 400) ** 0.5
@@ -169,10 +176,24 @@ def test_one_seeds_table1_has_the_bootstrap_over_test_images(places, monkeypatch
     assert row["verdict"] == "not comparable (one seed)"
 
 
-def test_a_collapsed_seed_is_named(places, monkeypatch):
-    study = study_of(monkeypatch, [(80, 10, 2, 8), (80, 12, 2, 6)])
-    path = seed_dir(study.run, "custom_cnn", 1) / "predictions.csv"
-    pd.read_csv(path).assign(p_fake=0.4999).to_csv(path, index=False)
-    assert "custom CNN: 1 of 2 seeds collapsed (1)" in collapsed(study)[0]
-    row = evaluation._table1(study).iloc[0]
-    assert row["ours_mean"] == pytest.approx((0.90 + 0.50) / 2)
+def test_a_collapsed_seed_is_named_counted_and_kept(places, monkeypatch):
+    """One output for all images, one with rounding noise and one that is no number collapse."""
+    study = study_of(monkeypatch, [(24, 0, 0, 24)] * 4)
+    labels = np.arange(48) % 2
+    right, constant = np.where(labels == 1, 0.9, 0.1), np.full(48, 0.7)
+    outputs = {
+        "custom_cnn": [right, constant, constant + 1e-8 * labels, constant * np.nan],
+        "vgg16": [right, right, 1 - right, right],
+    }
+    for model, seeds in outputs.items():
+        for seed, p_fake in enumerate(seeds):
+            path = seed_dir(study.run, model, seed) / "predictions.csv"
+            table = pd.DataFrame({"path": map(str, labels), "label": labels, "p_fake": p_fake})
+            table.to_csv(path, index=False)
+    assert collapsed(study) == [
+        "custom CNN: 3 of 4 seeds collapsed (1, 2, 3), with one output for all test images; "
+        "they count in every mean."
+    ]
+    accuracy = evaluation._table1(study).set_index(["model", "metric"])["ours_mean"]
+    assert accuracy["custom_cnn", "accuracy"] == (1 + 0.5 + 0.5 + 0.5) / 4
+    assert accuracy["vgg16", "accuracy"] == (1 + 1 + 0 + 1) / 4

@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from fakeface_utils.evaluation.intervals import bootstrap, interval, prediction_half_width
+from fakeface_utils.evaluation.intervals import (
+    interval,
+    metric_variances,
+    paired_variance,
+    prediction_half_width,
+    proportion_variance,
+)
 from fakeface_utils.evaluation.metrics import rates
 from fakeface_utils.evaluation.verdicts import (
     SIMILAR,
@@ -15,42 +21,31 @@ from fakeface_utils.evaluation.verdicts import (
     verdict_on_ratios,
 )
 
-IMAGES, MEAN = 20_000, 0.97
+ACCURACY = 0.95
 
 
-def accuracies(studies, seeds, sd, same_images_fail=True):
-    """(studies, seeds) test accuracies; in each study all seeds share one test set.
-
-    A seed's ability is normal about 0.97. The images that a seed gets wrong are the hardest ones,
-    the same for all seeds; or they are its own, so that the test set's chance averages out.
-    """
-    rng = np.random.default_rng(1)
-    ability = np.minimum(rng.normal(MEAN, sd, (studies, seeds)), 1)
-    if not same_images_fail:
-        return rng.binomial(IMAGES, ability) / IMAGES
-    ability = -np.sort(-ability, axis=1)
-    right = [rng.binomial(IMAGES, ability[:, 0])]
-    for better, worse in zip(ability.T[:-1], ability.T[1:], strict=True):
-        right.append(rng.binomial(right[-1], worse / better))
-    return rng.permuted(np.stack(right, axis=1) / IMAGES, axis=1)
-
-
-def coverage(studies, variance):
-    ends = [interval(values, variance(values.mean())) for values in studies]
-    return np.mean([low <= MEAN <= high for low, high in ends])
-
-
-def binomial(mean):
-    return mean * (1 - mean) / IMAGES
+def covered(ends, truth):
+    """The share of intervals that hold the truth."""
+    return np.mean((ends[0] <= truth) & (truth <= ends[1]))
 
 
 def test_the_interval_by_hand():
-    # mean 0.9, s = 0.01, t(2) = 4.302653: half width 4.302653 * sqrt(0.0001 / 3 + 0.00002)
+    # mean 0.9, s = 0.01, t(2) = 4.302653, z = 1.959964:
+    # 4.302653^2 * 0.0001 / 3 = 0.000617094 and 1.959964^2 * 0.00002 = 0.0000768292
     low, high = interval([0.89, 0.90, 0.91], 0.00002)
-    assert low == pytest.approx(0.9 - 0.0314221, abs=1e-6)
-    assert high == pytest.approx(0.9 + 0.0314221, abs=1e-6)
+    assert low == pytest.approx(0.9 - 0.0263424, abs=1e-6)
+    assert high == pytest.approx(0.9 + 0.0263424, abs=1e-6)
     # Without the test set's share it is Student's: 4.302653 * 0.01 / sqrt(3)
     assert interval([0.89, 0.90, 0.91])[1] == pytest.approx(0.9 + 0.0248414, abs=1e-6)
+    # One seed: the test set's share alone.
+    assert interval([0.9], 0.00002)[1] == pytest.approx(0.9 + 1.959964 * 0.00002**0.5, abs=1e-7)
+
+
+def test_many_studies_at_once_have_the_intervals_of_each():
+    studies, variances = np.array([[0.8, 0.9], [0.5, 0.5]]), np.array([0.001, 0.002])
+    low, high = interval(studies, variances)
+    for row in range(2):
+        assert (low[row], high[row]) == interval(studies[row], variances[row])
 
 
 def test_the_prediction_interval_by_hand():
@@ -58,44 +53,82 @@ def test_the_prediction_interval_by_hand():
     assert prediction_half_width([0.89, 0.90, 0.91]) == pytest.approx(0.0496828, abs=1e-6)
 
 
-def test_the_interval_covers_and_seeds_alone_do_not():
-    studies = accuracies(2000, seeds=20, sd=0.006)
-    assert 0.94 <= coverage(studies, binomial) <= 0.98
-    assert 0.83 <= coverage(studies, lambda mean: 0.0) <= 0.90
+def test_the_variance_of_a_share_is_agresti_and_coulls():
+    # N = 100, all right: p = (100 + 1.920729) / 103.841459 = 0.981503
+    assert proportion_variance(1.0, 100) == pytest.approx(
+        0.981503 * 0.018497 / 103.841459, rel=1e-4
+    )
+    assert proportion_variance(0.5, 10**6) == pytest.approx(0.25 / 10**6, rel=1e-4)
 
 
-@pytest.mark.parametrize(("seeds", "sd"), [(2, 0.003), (3, 0.01), (5, 0.01)])
-@pytest.mark.parametrize("same_images_fail", [True, False])
-def test_the_interval_of_few_seeds_covers_no_less(seeds, sd, same_images_fail):
-    assert coverage(accuracies(1000, seeds, sd, same_images_fail), binomial) >= 0.94
+def test_the_variance_of_a_paired_difference_by_hand():
+    # 12.5 and 2.5 of 52: (15 / 52 - (10 / 52)^2) / 52
+    assert paired_variance(12, 2, 50) == pytest.approx((15 / 52 - (10 / 52) ** 2) / 52)
+    assert paired_variance(0, 0, 50) > 0
+
+
+def test_the_resampled_variances_are_the_binomials():
+    found = metric_variances(np.array([[900, 100], [50, 950]]))
+    assert found["accuracy"] == pytest.approx(0.925 * 0.075 / 2000, rel=0.05)
+    assert found["recall"] == pytest.approx(0.9 * 0.1 / 1000, rel=0.05)
+    assert found["precision"] == pytest.approx((900 / 950) * (50 / 950) / 950, rel=0.08)
+    assert min(metric_variances(np.array([[30, 0], [0, 30]])).values()) > 0
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+@pytest.mark.parametrize("sd", [0.002, 0.01, 0.03])
+@pytest.mark.parametrize("images", [400, 2_000, 20_000])
+def test_the_interval_covers_what_its_table_says(images, sd, seeds):
+    """The test set's chance is drawn once for all seeds of a study, the seeds' for each."""
+    rng = np.random.default_rng(0)
+    shared = rng.binomial(images, ACCURACY, 10_000) / images
+    studies = shared[:, None] + rng.normal(0, sd, (10_000, seeds))
+    share = covered(interval(studies, proportion_variance(studies.mean(1), images)), ACCURACY)
+    rows = [line.split() for line in interval.__doc__.splitlines()]
+    table = {tuple(row[:2]): row[2:] for row in rows if len(row) == 6 and row[0] != "N"}
+    stated = float(table[f"{images:,}", f"{sd:.3f}"][[2, 3, 5, 10].index(seeds)])
+    assert 100 * share == pytest.approx(stated, abs=0.9)
+    assert stated >= 94.5
+
+
+def test_seeds_alone_do_not_cover():
+    rng = np.random.default_rng(0)
+    studies = rng.binomial(2_000, ACCURACY, 10_000)[:, None] / 2_000
+    studies = studies + rng.normal(0, 0.01, (10_000, 20))
+    assert covered(interval(studies), ACCURACY) == pytest.approx(0.61, abs=0.02)
+
+
+@pytest.mark.parametrize("images", [60, 400, 2_000])
+def test_every_metrics_interval_covers_with_one_seed_too(images):
+    truth = np.array([0.46, 0.04, 0.02, 0.48])  # TP, FN, FP, TN
+    true = rates(*truth * 1e9)
+    tests = np.random.default_rng(2).multinomial(images, truth, 400)
+    held = dict.fromkeys(true, 0)
+    for test in tests:
+        variances = metric_variances(test.reshape(2, 2))
+        for metric, value in rates(*test).items():
+            low, high = interval([value], variances[metric])
+            held[metric] += low <= true[metric] <= high
+    for metric, count in held.items():
+        assert 0.925 <= count / len(tests) <= 1, metric  # more where few images leave cells empty
+
+
+@pytest.mark.parametrize(("images", "seeds", "sd"), [(60, 1, 0), (400, 3, 0.01), (2_000, 2, 0.01)])
+def test_the_interval_of_a_paired_difference_covers(images, seeds, sd):
+    rng = np.random.default_rng(3)
+    better, worse = rng.multinomial(images, (0.12, 0.04, 0.84), 4_000).T[:2]
+    studies = ((better - worse) / images)[:, None] + rng.normal(0, sd, (4_000, seeds))
+    assert covered(interval(studies, paired_variance(better, worse, images)), 0.08) >= 0.94
 
 
 @pytest.mark.parametrize("seeds", [3, 10])
 def test_a_run_like_ours_is_reproduced_in_95_of_100_studies(seeds):
-    studies = accuracies(8000, seeds + 1, sd=0.001)  # one more run, the paper's, printed rounded
-    said = [verdict(values[:-1], round(values[-1], 4)) for values in studies]
-    assert said.count("undecided") < 8
-    assert said.count("not reproduced") / len(said) == pytest.approx(0.05, abs=0.008)
-
-
-def test_the_bootstraps_interval_covers():
-    truth = np.array([0.46, 0.04, 0.02, 0.48])  # TP, FN, FP, TN
-    true = rates(*truth * 1e9)
-    tests = np.random.default_rng(2).multinomial(2000, truth, 500)
-    covered = dict.fromkeys(true, 0)
-    for test in tests:
-        for metric, drawn in bootstrap(test.reshape(2, 2)).items():
-            low, high = np.quantile(drawn, [0.025, 0.975])
-            covered[metric] += low <= true[metric] <= high
-    for metric, count in covered.items():
-        assert 0.92 <= count / len(tests) <= 0.98, metric
-
-
-def test_the_bootstrap_has_the_binomial_variance():
-    drawn = bootstrap(np.array([[900, 100], [50, 950]]))
-    assert drawn["accuracy"].mean() == pytest.approx(0.925, abs=0.001)
-    assert drawn["accuracy"].var() == pytest.approx(0.925 * 0.075 / 2000, rel=0.05)
-    assert drawn["recall"].var() == pytest.approx(0.9 * 0.1 / 1000, rel=0.05)
+    rng = np.random.default_rng(1)  # one more run, the paper's, printed rounded
+    shared = rng.binomial(20_000, 0.97, 8_000)[:, None] / 20_000
+    studies = shared + rng.normal(0, 0.001, (8_000, seeds + 1))
+    verdicts = [verdict(values[:-1], round(values[-1], 4)) for values in studies]
+    assert verdicts.count("undecided") < 8
+    assert verdicts.count("not reproduced") / len(verdicts) == pytest.approx(0.05, abs=0.008)
 
 
 @pytest.mark.parametrize(

@@ -18,21 +18,18 @@ import pytest
 from conftest import TINY
 
 from fakeface_utils.common.errors import StudyError
-from fakeface_utils.common.files import write_csv, write_json
+from fakeface_utils.common.files import write_json
 from fakeface_utils.common.paths import PACKAGE
-from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.evaluation.table1 import table1
 from fakeface_utils.networks.checkpoint import ARRAYS, Checkpoint, open_checkpoint
 from fakeface_utils.networks.models import vgg16_head
 from fakeface_utils.networks.predict import predict_test
 from fakeface_utils.networks.training import fit, train
 from fakeface_utils.notebook import open_study
-from fakeface_utils.report import tables as report
 from fakeface_utils.study import step as step_module
 from fakeface_utils.study.artefacts import prepared_dir, seed_dir, study_json
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import predict_step, train_step
+from fakeface_utils.study.plan import train_step
 from fakeface_utils.study.record import claim_run
 
 STUDY = load_study(run="tiny", overrides=TINY + " epochs=10")
@@ -349,31 +346,3 @@ def test_a_run_from_before_a_setting_had_its_default(places):
     claim_run(STUDY)
     with pytest.raises(StudyError, match="deterministic is False there and True here"):
         claim_run(STUDY.model_copy(update={"deterministic": True}))
-
-
-def test_a_collapsed_seed_is_kept_counted_and_headlined(prepared):
-    """One output for all images, one with rounding noise and one that is no number collapse."""
-    study = load_study(run="tiny", overrides=TINY, seeds=4)
-    audit(study)
-    labels = np.arange(48) % 2
-    right = np.where(labels == 1, 0.9, 0.1)
-    constant = np.full(48, 0.7)
-    outputs = {
-        "custom_cnn": [right, constant, constant + 1e-8 * labels, constant * np.nan],
-        "vgg16": [right, right, 1 - right, right],
-    }
-    for model, tables in outputs.items():
-        for seed, p_fake in enumerate(tables):
-            table = pd.DataFrame({"path": map(str, labels), "label": labels, "p_fake": p_fake})
-            write_csv(predict_step(study, model, seed).outputs[0], table)
-            row = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5)
-            write_csv(train_step(study, model, seed).outputs[0], pd.DataFrame([{"epoch": 1} | row]))
-    assert report.collapsed(study) == [
-        "custom CNN: 3 of 4 seeds collapsed (1, 2, 3), with one output for all test images; "
-        "they count in every mean."
-    ]
-    accuracy = table1(study).set_index(["model", "metric"])["ours_mean"]
-    assert accuracy["custom_cnn", "accuracy"] == (1 + 0.5 + 0.5 + 0.5) / 4
-    assert accuracy["vgg16", "accuracy"] == (1 + 1 + 0 + 1) / 4
-    headline = report.opening(study).data
-    assert headline.index("3 of 4 seeds collapsed") < headline.index("Was the paper reproduced?")

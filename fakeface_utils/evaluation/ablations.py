@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 
 from ..common.files import write_csv
 from ..study.artefacts import ablations_csv, read_dataset, read_histories
@@ -19,6 +18,7 @@ from ..study.names import MODELS, TITLES
 from ..study.plan import compare_step
 from ..study.questions import Reading, other_readings
 from ..study.settings import Study
+from .intervals import interval, proportion_variance
 
 
 def compare_readings(study: Study) -> pd.DataFrame:
@@ -69,34 +69,24 @@ def kept_accuracy(history: pd.DataFrame, best_weights: str) -> float:
 def difference(
     reading: Sequence[float], baseline: Sequence[float], images: int
 ) -> tuple[float, float, float]:
-    """How much higher a reading's accuracy is than the baseline's, with a 95 % interval.
+    """How much higher a reading's accuracy is than the baseline's, with its 95 % `interval`.
 
-    Two kinds of chance are in the mean of the differences d_k, which are paired by seed:
-    the trainings', h1 = t(n-1) * s_d / sqrt(n); and that of the N validation images, which all
-    seeds share, h2 = 1.96 * sqrt(v), where v is the sum over both accuracies of p (1 - p) / (N + 2)
-    with p = (N * accuracy + 1) / (N + 2) (Agresti & Caffo 2000; never 0). The half width is
-    sqrt(h1^2 + h2^2) (Zou & Donner 2008).
-
-    v takes the errors of two networks as independent. They fall on the same images more often than
-    that, so that the interval is too wide rather than too narrow. Table 1's `interval` would
-    multiply v by t(n-1) too, 12.7 with two seeds. With one seed there is no h1, and the interval
-    says nothing of the trainings' chance.
+    v is the sum of both accuracies' variances: it takes the errors of two networks as independent.
+    They fall on the same images more often than that, so the interval is too wide rather than too
+    narrow.
 
     Args:
         reading: accuracies, 0 to 1, one a seed.
         baseline: the same of the study itself, seed by seed.
-        images: N.
+        images: of the validation set.
 
     Returns:
         mean difference, lower and upper end.
     """
+    both = [np.mean(reading), np.mean(baseline)]
     pairs = np.subtract(reading, baseline)
-    n, mean = len(pairs), float(np.mean(pairs))
-    h1 = scipy.stats.t.ppf(0.975, n - 1) * np.std(pairs, ddof=1) / math.sqrt(n) if n > 1 else 0.0
-    p = (images * np.array([np.mean(reading), np.mean(baseline)]) + 1) / (images + 2)
-    h2 = scipy.stats.norm.ppf(0.975) * math.sqrt((p * (1 - p)).sum() / (images + 2))
-    half = math.hypot(h1, h2)
-    return mean, mean - half, mean + half
+    low, high = interval(pairs, proportion_variance(both, images).sum())
+    return float(pairs.mean()), float(low), float(high)
 
 
 def accuracies(study: Study, model: str) -> list[float]:
@@ -156,7 +146,7 @@ def count_of_seeds(count: int) -> str:
     """The number of seeds, and what an interval from one of them leaves out."""
     if count > 1:
         return f"{count} seeds"
-    return "one seed: intervals hold the images' chance, not the trainings'"
+    return "one seed: the intervals cover the choice of validation images, not run-to-run variation"
 
 
 def summary(table: pd.DataFrame) -> str:

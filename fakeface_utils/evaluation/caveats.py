@@ -9,16 +9,16 @@ from ..study.settings import Study
 def notices(study: Study) -> list[str]:
     """What must be known before any number: generated data, random weights, leaks, lost images."""
     dataset = read_dataset(study)
-    said = []
+    sentences = []
     if dataset["generated"]:
-        said.append("Generated data: these numbers say nothing about the paper.")
+        sentences.append("Generated data: these numbers say nothing about the paper.")
     if study.vgg16_weights == "random":
-        said.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
+        sentences.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
     if dataset["unreadable"]:
-        said.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
+        sentences.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
     if audit_json(study).exists() and (leaked := leak(study)):
-        said.append(leaked)
-    return said
+        sentences.append(leaked)
+    return sentences
 
 
 def leak(study: Study) -> str:
@@ -26,15 +26,15 @@ def leak(study: Study) -> str:
     leaked = len(read_audit(study)["leaked"])
     tests = sum(read_dataset(study)["counts"]["test"].values())
     return (
-        "Leak, by the audit's thresholds: test images with a duplicate or near-duplicate in "
-        f"training or validation: {leaked:,} of {tests:,} (see the most alike pairs)."
+        f"Possible leak: {leaked:,} of {tests:,} test images have a duplicate or near-duplicate in "
+        "training or validation (see the most similar pairs)."
         if leaked
         else ""
     )
 
 
 def not_comparable(study: Study) -> str:
-    """Why this run's numbers can't be held against the paper's; '' where they can.
+    """Why this run's numbers can't be compared with the paper's; '' where they can.
 
     The first that holds of: generated data, other image counts, other settings, one seed.
     """
@@ -51,15 +51,15 @@ def not_comparable(study: Study) -> str:
 
 
 def collapsed(study: Study) -> list[str]:
-    """A sentence for each model of which seeds give one output, or none, for all test images."""
-    said = []
+    """Name the seeds whose network outputs the same number (or NaN) for every test image."""
+    sentences = []
     for model in MODELS:
         outputs = {seed: read_predictions(study, model, seed)["p_fake"] for seed in study.seeds}
         seeds = [str(s) for s, p_fake in outputs.items() if not p_fake.max() - p_fake.min() > 1e-6]
         if seeds:
-            said.append(
+            sentences.append(
                 f"{TITLES[model]}: {len(seeds)} of {len(study.seeds)} seeds collapsed "
                 f"({', '.join(seeds)}), with one output for all test images; they count in every "
                 "mean."
             )
-    return said
+    return sentences

@@ -1,12 +1,12 @@
 """What the paper says in words: each claim with what is found here and its verdict.
 
-The rule of the verdicts is that of `statistics`. What a claim says of two curves is judged by the
-best value that each reaches in its epochs. Sizes and costs are arithmetic on the paper's networks
-at the paper's settings, so that they have a verdict whatever was run here.
+The rule is that of `verdicts`. Sizes and costs are arithmetic on the paper's networks at the
+paper's settings, so they have a verdict whatever was run here.
 """
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -20,11 +20,27 @@ from .paper_itself import paper_sizes
 from .table1 import claim_better
 from .verdicts import SIMILAR, verdict_on_differences, verdict_on_epochs, verdict_on_ratios
 
-Claim = tuple[str, str, str, str]  # in our words, the paper's section, what is found, the verdict
+
+class Claim(NamedTuple):
+    """A claim of the paper's text.
+
+    Attributes:
+        claim: in our words.
+        section: the paper's.
+        found: what this run's files say, or arithmetic.
+        basis: 'measured' here, or 'arithmetic' on the paper's networks.
+        verdict: by the rule of `verdicts`.
+    """
+
+    claim: str
+    section: str
+    found: str
+    basis: str
+    verdict: str
 
 
 def claims(study: Study) -> pd.DataFrame:
-    """Every claim of the paper's text: claim, section, found (here or by arithmetic), verdict."""
+    """Every claim of the paper's text, a row each, with the columns of `Claim`."""
     reason = not_comparable(study)
     histories = {model: read_histories(study, model) for model in MODELS}
     better = claim_better(study)
@@ -32,8 +48,9 @@ def claims(study: Study) -> pd.DataFrame:
         f"mean test accuracy, custom CNN minus VGG16: {better['difference']:+.4f} "
         f"(95 % interval {better['low']:+.4f} to {better['high']:+.4f})"
     )
-    rows: list[Claim] = [
-        ("The custom CNN is better on the test set", "5, 6", found, str(better["verdict"])),
+    title = "The custom CNN is better on the test set"
+    rows = [
+        Claim(title, "5, 6", found, "measured", str(better["verdict"])),
         better_curves(histories, "training", reason),
         better_curves(histories, "validation", reason),
         lowest_loss(histories, "vgg16", reason),
@@ -44,7 +61,7 @@ def claims(study: Study) -> pd.DataFrame:
         smaller_and_lighter("published"),
         smaller_and_lighter("vgg16"),
     ]
-    return pd.DataFrame(rows, columns=["claim", "section", "found", "verdict"])
+    return pd.DataFrame(rows)
 
 
 def better_curves(histories: Mapping[str, pd.DataFrame], split: str, reason: str = "") -> Claim:
@@ -57,7 +74,7 @@ def better_curves(histories: Mapping[str, pd.DataFrame], split: str, reason: str
         split: 'training' or 'validation'.
         reason: why there can be no verdict; '' where there can.
     """
-    found, intervals = [], []
+    texts, intervals = [], []
     for quantity, best, sign in (("loss", "min", -1), ("accuracy", "max", 1)):
         column = quantity if split == "training" else f"val_{quantity}"
         custom, vgg16 = (
@@ -70,10 +87,10 @@ def better_curves(histories: Mapping[str, pd.DataFrame], split: str, reason: str
             low, high = interval(list(gain))
             intervals.append((low, high))
             text += f", gain {gain.mean():+.4f} (95 % interval {low:+.4f} to {high:+.4f})"
-        found.append(text)
-    said = verdict_on_differences(intervals, reason)
+        texts.append(text)
+    verdict = verdict_on_differences(intervals, reason)
     claim = f"Lower loss and higher accuracy in {split} for the custom CNN"
-    return claim, "5", "; ".join(found), said
+    return Claim(claim, "5", "; ".join(texts), "measured", verdict)
 
 
 def _lowest(history: pd.DataFrame) -> pd.Series:
@@ -86,10 +103,10 @@ def lowest_loss(histories: Mapping[str, pd.DataFrame], model: str, reason: str =
     """The claim on the epoch at which validation loss is lowest, section 5; see `better_curves`."""
     lowest, last = _lowest(histories[model]), histories[model]["epoch"].max()
     paper = PAPER_BEST_EPOCH[model]
-    said = verdict_on_epochs(list(lowest - paper), list(lowest == last), reason=reason)
+    verdict = verdict_on_epochs(list(lowest - paper), list(lowest == last), reason=reason)
     found = f"lowest at epoch {', '.join(map(str, lowest))} of {last} (seed by seed)"
     claim = f"Validation loss is lowest at epoch {paper} ({TITLES[model]})"
-    return claim, "5", found, said
+    return Claim(claim, "5", found, "measured", verdict)
 
 
 def similar_moment(histories: Mapping[str, pd.DataFrame], reason: str = "") -> Claim:
@@ -101,10 +118,11 @@ def similar_moment(histories: Mapping[str, pd.DataFrame], reason: str = "") -> C
     gap = custom - vgg16
     last = histories["vgg16"]["epoch"].max()
     late = (gap.abs() <= SIMILAR) & ((custom == last) | (vgg16 == last))
-    said = verdict_on_epochs(list(gap), list(late), SIMILAR, reason)
+    verdict = verdict_on_epochs(list(gap), list(late), SIMILAR, reason)
     pairs = ", ".join(f"{c} and {v}" for c, v in zip(custom, vgg16, strict=True))
     found = f"lowest validation loss of custom CNN and VGG16 at epoch {pairs} (seed by seed)"
-    return "Both begin to overfit at a similar moment", "6", found, said
+    claim = "Both begin to overfit at a similar moment"
+    return Claim(claim, "6", found, "measured", verdict)
 
 
 def shorter_training(other: str) -> Claim:
@@ -123,16 +141,16 @@ def shorter_training(other: str) -> Claim:
     whole, head = sizes.loc["vgg16", "multiply_adds"], sizes.loc["vgg16", "dense_multiply_adds"]
     paid = passes * head + epochs * (train + valid) * (whole - head)
     once = passes * head + (train + valid) * (whole - head)
-    held_to = passes * sizes.loc[other, "multiply_adds"]
+    compared = passes * sizes.loc[other, "multiply_adds"]
     found = (
-        f"by arithmetic, not by the clock: over {epochs} epochs VGG16 with a frozen base, used as "
+        f"not by the clock: over {epochs} epochs VGG16 with a frozen base, used as "
         f"the paper describes it, takes {paid / 1e15:.1f} x 10^15 multiply-adds against "
-        f"{held_to / 1e15:.1f} x 10^15 ({paid / held_to:.2f} times); {once / held_to:.2f} times if "
-        "the base runs once and its output is kept, as here"
+        f"{compared / 1e15:.1f} x 10^15 ({paid / compared:.2f} times); {once / compared:.2f} times "
+        "if the base runs once and its output is kept, as here"
     )
     slower = {"custom_cnn": "the custom CNN's", "vgg16": "that of all layers of VGG16"}
     claim = f"Transfer learning shortens training, against {slower[other]}"
-    return claim, "5", found, verdict_on_ratios([paid / held_to])
+    return Claim(claim, "5", found, "arithmetic", verdict_on_ratios([paid / compared]))
 
 
 def smaller_and_lighter(other: str) -> Claim:
@@ -142,15 +160,16 @@ def smaller_and_lighter(other: str) -> Claim:
         other: 'published', VGG16 as its authors made it; or 'vgg16', the one in Table 1.
     """
     sizes = paper_sizes()[["parameters", "trained", "multiply_adds"]]
-    own, held_to = sizes.loc["custom_cnn"], sizes.loc[other]
-    ratios = own / held_to
+    own, compared = sizes.loc["custom_cnn"], sizes.loc[other]
+    ratios = own / compared
     found = (
-        f"by arithmetic: {own['parameters'] / 1e6:.1f} against {held_to['parameters'] / 1e6:.1f} "
+        f"{own['parameters'] / 1e6:.1f} against {compared['parameters'] / 1e6:.1f} "
         f"million parameters ({ratios['parameters']:.2f} times); {own['multiply_adds'] / 1e9:.2f} "
-        f"against {held_to['multiply_adds'] / 1e9:.2f} billion multiply-adds an image "
+        f"against {compared['multiply_adds'] / 1e9:.2f} billion multiply-adds an image "
         f"({ratios['multiply_adds']:.2f} times); {own['trained'] / 1e6:.1f} against "
-        f"{held_to['trained'] / 1e6:.1f} million trained parameters ({ratios['trained']:.2f} times)"
+        f"{compared['trained'] / 1e6:.1f} million trained parameters "
+        f"({ratios['trained']:.2f} times)"
     )
     model = {"published": "VGG16 as published", "vgg16": "the VGG16 of Table 1, with its new head"}
     claim = f"The custom CNN is smaller and lighter than {model[other]}"
-    return claim, "abstract, 1, 6", found, verdict_on_ratios(ratios)
+    return Claim(claim, "abstract, 1, 6", found, "arithmetic", verdict_on_ratios(ratios))

@@ -4,43 +4,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    precision_score,
-    recall_score,
-)
-
-
-def metrics(
-    labels: npt.ArrayLike, p_fake: npt.ArrayLike, positive_class: str = "fake"
-) -> dict[str, float]:
-    """Accuracy, precision, recall and F1 at a threshold of 0.5: equations 3 to 6 of the paper.
-
-    Args:
-        labels: (N,) 1 for fake, 0 for real.
-        p_fake: (N,) predicted probability of fake, 0 to 1.
-        positive_class: 'fake', as in the paper's text, or 'real'.
-
-    Returns:
-        The four metrics by name; precision is 0 where nothing was called positive.
-    """
-    predicted = (np.asarray(p_fake) >= 0.5).astype(int)
-    positive = int(positive_class == "fake")
-    options = {"pos_label": positive, "zero_division": 0}
-    return {
-        "accuracy": float(accuracy_score(labels, predicted)),
-        "precision": float(precision_score(labels, predicted, **options)),
-        "recall": float(recall_score(labels, predicted, **options)),
-        "f1": float(f1_score(labels, predicted, **options)),
-    }
+from sklearn.metrics import confusion_matrix
 
 
 def confusion(
     labels: npt.ArrayLike, p_fake: npt.ArrayLike, positive_class: str = "fake"
 ) -> npt.NDArray[np.int64]:
-    """[[TP, FN], [FP, TN]]: rows are the truth, the positive class first."""
+    """[[TP, FN], [FP, TN]] at a threshold of 0.5: rows are the truth, the positive class first.
+
+    Args:
+        labels: (N,) 1 for fake, 0 for real.
+        p_fake: (N,) predicted probability of fake, 0 to 1.
+        positive_class: 'fake', as in the paper's text, or 'real'.
+    """
     order = [1, 0] if positive_class == "fake" else [0, 1]
     return confusion_matrix(labels, np.asarray(p_fake) >= 0.5, labels=order)
 
@@ -56,3 +32,11 @@ def rates(tp: Any, fn: Any, fp: Any, tn: Any) -> dict[str, Any]:
         "recall": tp / np.maximum(tp + fn, 1),
         "f1": 2 * tp / np.maximum(2 * tp + fp + fn, 1),
     }
+
+
+def metrics(
+    labels: npt.ArrayLike, p_fake: npt.ArrayLike, positive_class: str = "fake"
+) -> dict[str, float]:
+    """The four metrics by name; the arguments are those of `confusion`."""
+    cells = confusion(labels, p_fake, positive_class).ravel()
+    return {name: float(value) for name, value in rates(*cells).items()}

@@ -1,25 +1,20 @@
-"""Table 1 of the paper from predictions, and both models on the same images.
-
-The intervals and the rule of the verdicts are those of `statistics`.
-"""
+"""Table 1 of the paper from predictions, and both models on the same images."""
 
 import math
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
-from statsmodels.stats.contingency_tables import mcnemar
+from scipy.stats import binomtest
 
 from ..common.files import write_csv
-from ..common.paths import results_dir
-from ..study.artefacts import read_audit, read_predictions
+from ..study.artefacts import read_audit, read_predictions, table1_csv
 from ..study.names import METRICS, MODELS
 from ..study.paper import paper_table1
 from ..study.plan import table_step
 from ..study.settings import Study
 from .caveats import not_comparable
-from .intervals import bootstrap, interval, prediction_half_width, resampled
-from .metrics import confusion, metrics
+from .intervals import interval, metric_variances, paired_variance, prediction_half_width
+from .metrics import confusion, metrics, rates
 from .verdicts import verdict, verdict_on_differences
 
 RIGHT = ["both", "only_custom_cnn", "only_vgg16", "neither"]  # which of the two got an image right
@@ -39,11 +34,10 @@ def table1(study: Study) -> pd.DataFrame:
         StudyError: predictions are missing.
     """
     step = table_step(study)
-    path = results_dir(study.run) / "table1.csv"
     if not step.is_done():
         with step.running():
-            write_csv(path, _table1(study))
-    return pd.read_csv(path)
+            write_csv(table1_csv(study), _table1(study))
+    return pd.read_csv(table1_csv(study))
 
 
 def printed_table1(study: Study) -> str:
@@ -61,21 +55,18 @@ def _table1(study: Study) -> pd.DataFrame:
     rows = []
     for model in MODELS:
         tables = [read_predictions(study, model, seed) for seed in study.seeds]
+        matrices = [confusion(t["label"], t["p_fake"], study.positive_class) for t in tables]
+        ours = pd.DataFrame([rates(*matrix.ravel()) for matrix in matrices])
+        variances = pd.DataFrame([metric_variances(matrix) for matrix in matrices]).mean()
         rest = [t[~t["path"].isin(leaked)] for t in tables] if leaked else []
-        unleaked = [metrics(t["label"], t["p_fake"], study.positive_class) for t in rest]
-        ours = [metrics(t["label"], t["p_fake"], study.positive_class) for t in tables]
-        drawn = [
-            bootstrap(confusion(t["label"], t["p_fake"], study.positive_class)) for t in tables
-        ]
+        unleaked = pd.DataFrame(
+            [metrics(t["label"], t["p_fake"], study.positive_class) for t in rest],
+            columns=list(METRICS),
+        )
         for metric in METRICS:
-            values = [found[metric] for found in ours]
+            values = list(ours[metric])
             mean = float(np.mean(values))
-            if len(values) == 1:
-                low, high = np.quantile(drawn[0][metric], [0.025, 0.975])
-            elif metric == "accuracy":
-                low, high = interval(values, mean * (1 - mean) / len(tables[0]))
-            else:
-                low, high = interval(values, float(np.mean([d[metric].var() for d in drawn])))
+            low, high = interval(values, variances[metric])
             printed = float(paper[metric, model])
             half = prediction_half_width(values) if len(values) > 1 else math.nan
             rows.append(
@@ -88,7 +79,7 @@ def _table1(study: Study) -> pd.DataFrame:
                     "ci_high": min(float(high), 1.0),
                     "paper": printed,
                     "verdict": verdict(values, printed, reason),
-                    "without_leaked": float(np.mean([u[metric] for u in unleaked] or math.nan)),
+                    "without_leaked": unleaked[metric].mean(),
                     "predicted_low": mean - half,
                     "predicted_high": mean + half,
                 }
@@ -100,7 +91,7 @@ def seed_by_seed(study: Study) -> pd.DataFrame:
     """Both models on the same test images, seed by seed, with McNemar's exact test.
 
     The test compares two fitted networks, not two methods: a seed's p-value says whether these two
-    networks err equally often, and nothing about the next training. So none is singled out.
+    networks err equally often, and nothing about the next training run. So none is singled out.
 
     Returns:
         seed; how many images both, only_custom_cnn, only_vgg16 and neither got right; p_value.
@@ -111,36 +102,29 @@ def seed_by_seed(study: Study) -> pd.DataFrame:
             table["label"] == (table["p_fake"] >= 0.5)
             for table in (read_predictions(study, model, seed) for model in ("custom_cnn", "vgg16"))
         )
-        square = confusion_matrix(custom, vgg16, labels=[True, False])
-        counts = dict(zip(RIGHT, square.ravel(), strict=True))
-        rows.append({"seed": seed, **counts, "p_value": float(mcnemar(square, exact=True).pvalue)})
+        kinds = (custom & vgg16, custom & ~vgg16, ~custom & vgg16, ~custom & ~vgg16)
+        counts = {name: int(kind.sum()) for name, kind in zip(RIGHT, kinds, strict=True)}
+        b, c = counts["only_custom_cnn"], counts["only_vgg16"]
+        p_value = float(binomtest(b, b + c).pvalue) if b + c else 1.0
+        rows.append({"seed": seed, **counts, "p_value": p_value})
     return pd.DataFrame(rows)
 
 
 def claim_better(study: Study) -> dict[str, object]:
     """The claim 'the custom CNN is better', section 5: the difference of the mean accuracies.
 
-    With several seeds its interval is `interval` of the differences seed by seed, with the
-    variance of the paired difference over test images; with one seed it is the bootstrap over
-    test images, paired.
-
     Returns:
-        difference, low, high (accuracy, custom CNN minus VGG16, 95 %) and the verdict.
+        difference, low, high (accuracy, custom CNN minus VGG16, with the 95 % `interval` of the
+        differences seed by seed, paired by image) and the verdict.
     """
     pairs = seed_by_seed(study)
-    images = pairs.loc[0, RIGHT].sum()
-    better, worse = pairs["only_custom_cnn"] / images, pairs["only_vgg16"] / images
-    values = better - worse
-    if len(pairs) > 1:
-        # An image counts 1, -1 or 0: its variance is the mean square less the squared mean.
-        low, high = interval(list(values), float((better + worse - values**2).mean() / images))
-    else:
-        _, gained, lost, _ = resampled(pairs.loc[0, RIGHT]).T
-        low, high = np.quantile((gained - lost) / images, [0.025, 0.975])
-    said = verdict_on_differences([(low, high)], not_comparable(study))
+    images = int(pairs.loc[0, RIGHT].sum())
+    better, worse = pairs["only_custom_cnn"], pairs["only_vgg16"]
+    differences = (better - worse) / images
+    low, high = interval(differences, paired_variance(better, worse, images).mean())
     return {
-        "difference": float(values.mean()),
+        "difference": float(differences.mean()),
         "low": float(low),
         "high": float(high),
-        "verdict": said,
+        "verdict": verdict_on_differences([(low, high)], not_comparable(study)),
     }

@@ -1,4 +1,8 @@
-"""The rule by which the paper's claims get their verdicts."""
+"""The rule by which the paper's claims get their verdicts, written down before any result.
+
+Our seeds are a sample of runs; the paper is one more. A seed whose network collapsed counts as any
+other. `RULE` is the rule in words, as the report shows it; the functions below are the rule.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,12 +12,39 @@ import numpy as np
 from .intervals import prediction_half_width
 
 WIDEST = 0.02  # half width of a prediction interval beyond which a verdict means nothing
-
 NEAR = 1  # epochs by which a moment may differ from the paper's
-
 SIMILAR = 2  # epochs between two similar moments
-
-ABOUT = 0.1  # share by which two sizes or costs are about the same
+TOLERANCE = 0.1  # two sizes or costs within 10 % count as equal
+RULE = (
+    (
+        "Not comparable",
+        "With generated images, other image counts, other settings or one seed: no verdict.",
+    ),
+    (
+        "A printed value",
+        f"Undecided if our prediction interval reaches further than {WIDEST} to either side. "
+        "Otherwise reproduced if the paper's value lies in it, not reproduced if it doesn't.",
+    ),
+    (
+        "A difference",
+        "Reproduced if its interval lies on the side that the paper says, not reproduced if it "
+        "lies on the other, undecided if it holds zero. A claim of several differences needs all "
+        "of them, and falls with one. Two curves are compared by the best value each reaches.",
+    ),
+    (
+        "An epoch",
+        f"Each seed votes: reproduced within {NEAR} epoch of the paper's, not reached if it is the "
+        "last that was trained, after which the loss may fall further. Two moments are similar if "
+        f"at most {SIMILAR} epochs apart. The claim gets what more than half of the seeds say, and "
+        "is undecided where no such half agrees.",
+    ),
+    (
+        "Sizes and costs",
+        "Arithmetic on the paper's networks, which needs no data: reproduced if all are more than "
+        f"{TOLERANCE:.0%} below the other's, not reproduced if one is more than {TOLERANCE:.0%} "
+        "above it, otherwise undecided.",
+    ),
+)
 
 
 def verdict(values: Sequence[float], paper: float, reason: str = "") -> str:
@@ -77,6 +108,6 @@ def verdict_on_epochs(
 def verdict_on_ratios(ratios: Iterable[float]) -> str:
     """The verdict on quantities that are all smaller by the paper, as shares of the other's."""
     shares = list(ratios)
-    if any(share > 1 + ABOUT for share in shares):
+    if any(share > 1 + TOLERANCE for share in shares):
         return "not reproduced"
-    return "reproduced" if all(share < 1 - ABOUT for share in shares) else "undecided"
+    return "reproduced" if all(share < 1 - TOLERANCE for share in shares) else "undecided"

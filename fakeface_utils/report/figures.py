@@ -170,7 +170,7 @@ def confusion_matrices(study: Study) -> Drawn:
         axis.set(title=TITLES[model], xlabel="predicted", ylabel="true")
         (tp, fn), (fp, tn) = np.asarray(matrix)
         said.append(
-            f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} accused"
+            f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} flagged as fake"
         )
     seeds = f"{len(study.seeds)} seeds added up" if len(study.seeds) > 1 else "one seed"
     figure.suptitle(f"Test images, {seeds}{mark(study)}", fontsize=11)
@@ -220,7 +220,7 @@ def audit_cues(study: Study) -> Drawn:
 
 
 def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
-    """Pairs of most alike images, one above the other: duplicates first, then the next closest."""
+    """The most similar pairs, one image above the other: duplicates first, then the closest."""
     pairs = read_duplicates(study).head(columns)
     splits = {split: read_manifest(study, split)["path"].tolist() for split in SPLITS}
     figure, axes = plt.subplots(2, columns, figsize=(1.6 * columns, 4.5), layout="constrained")
@@ -240,8 +240,8 @@ def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
     counts = read_audit(study)["pairs"]
     said = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
     figure.suptitle(
-        f"The most alike images (difference: mean grey levels at {COMPARED} px; near below "
+        f"The most similar images (difference: mean grey levels at {COMPARED} px; near below "
         f"{DIFFERENCE:.0f}){mark(study)}",
         fontsize=9,
     )
-    return figure, f"The most alike pairs of images; duplicates found: {said}."
+    return figure, f"The most similar pairs of images; duplicates found: {said}."

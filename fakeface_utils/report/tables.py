@@ -14,6 +14,7 @@ from ..evaluation.claims import claims
 from ..evaluation.metrics import metrics
 from ..evaluation.paper_itself import paper_against_itself, paper_sizes
 from ..evaluation.table1 import claim_better, seed_by_seed, table1
+from ..evaluation.verdicts import RULE
 from ..study.artefacts import (
     read_architecture,
     read_audit,
@@ -77,22 +78,38 @@ def opening(study: Study) -> HTML:
         f"{row.setting} {row.here} ({says[row.source]}: {row.paper})"
         for row in study.differences().itertuples()
     ]
-    said_in_words = claims(study)
-    arithmetic = said_in_words["found"].str.startswith("by arithmetic")
-    said = "".join(
+    in_words = claims(study)
+    arithmetic = in_words["basis"] == "arithmetic"
+    alerts = "".join(
         f'<p class="notice" role="note">{text}</p>' for text in notices(study) + collapsed(study)
     )
     seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     return HTML(
-        f"{said}<p class='verdict'><b>Was the paper reproduced?</b> Table 1's eight cells: "
+        f"{alerts}<p class='verdict'><b>Was the paper reproduced?</b> Table 1's eight numbers: "
         f"{_counted(table)}. The claim that the custom CNN is better: "
-        f"{html.escape(str(better['verdict']))}. Its {len(said_in_words)} claims in words, by what "
-        f"ran here: {_counted(said_in_words[~arithmetic])}; by arithmetic on the networks, which "
-        f"needs no data: {_counted(said_in_words[arithmetic])}.</p>"
+        f"{html.escape(str(better['verdict']))}. Of the paper's {len(in_words)} claims in words, "
+        f"{arithmetic.sum()} follow from arithmetic on the networks, which needs no data: "
+        f"{_counted(in_words[arithmetic])}; the other {(~arithmetic).sum()}, by what ran here: "
+        f"{_counted(in_words[~arithmetic])}.</p>"
         f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}."
         f"{unleaked}</p>"
         f"<p><b>What differs:</b> {html.escape('; '.join(changed)) or 'nothing'}.</p>"
         "<!--contents-->"
+    )
+
+
+def rule() -> HTML:
+    """The rule of the verdicts and the two intervals, as the report shows them."""
+    rows = "".join(f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in RULE)
+    return HTML(
+        f"<details><summary>The rule of the verdicts, fixed before any result</summary><dl>{rows}"
+        "</dl></details><details><summary>The two intervals</summary><p>For the mean m of n seeds "
+        "with standard deviation s. <i>Interval of the mean</i>, or of a mean difference: "
+        "m ± √(t² s² / n + z² v), with t of n − 1 degrees of freedom, z = 1.96, and v the "
+        "variance that comes from having so many test images (Agresti and Coull's for accuracy, "
+        "resampled for the others). With one seed the first part is missing: it then covers the "
+        "choice of images, not run-to-run variation. <i>Prediction interval</i>, where one more "
+        "training run falls: m ± t s √(1 + 1/n). Both are shown cut at 0 and 1.</p></details>"
     )
 
 
@@ -266,7 +283,7 @@ def ablation(study: Study) -> HTML:
 
 def settings(study: Study) -> HTML:
     """Every setting; those that differ from the paper profile's first."""
-    table = study.table().rename(columns={"paper": "paper profile", "source": "which says"})
+    table = study.table().rename(columns={"paper": "paper profile"})
     same = table["here"] == table["paper profile"]
     differing = as_table(table[~same], "Different from the paper profile")
     alike = as_table(table[same], "As in the paper profile")
