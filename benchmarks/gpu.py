@@ -137,7 +137,7 @@ def steps(study: Study, reached: dict[str, float], precision: str) -> list[Resul
     from fakeface_utils.networks.device import precision as computing
     from fakeface_utils.networks.imagenet import frozen_base
     from fakeface_utils.networks.models import architecture, custom_cnn
-    from fakeface_utils.networks.training import _compile
+    from fakeface_utils.networks.training import compile_network
 
     study = study.model_copy(update={"precision": precision})
     size, width = study.batch_size, 4 if precision == "float32" else 2
@@ -147,7 +147,7 @@ def steps(study: Study, reached: dict[str, float], precision: str) -> list[Resul
     again = np.arange(len(images)) % size  # the same batch in every step
     with computing(study):
         network, base = custom_cnn(study), frozen_base(study)
-    _compile(study, "custom_cnn", network, STEPS)
+    compile_network(study, "custom_cnn", network, STEPS)
 
     def timed(rows: npt.NDArray[np.int64], inputs: npt.NDArray) -> float:
         start = time.perf_counter()

@@ -13,7 +13,6 @@ from conftest import TINY
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.networks import device
-from fakeface_utils.networks.batches import Batches, pad
 from fakeface_utils.networks.device import check_device, distribute, precision
 from fakeface_utils.networks.features import extract_features
 from fakeface_utils.networks.models import custom_cnn
@@ -102,24 +101,23 @@ def test_a_gpu_that_keras_does_not_see_stops_the_training(monkeypatch):
     check_device()
 
 
-def test_rows_that_pad_a_batch_have_no_weight():
-    inputs, labels = np.arange(7)[:, None], np.arange(7) % 2
-    batches = Batches(inputs, labels, 4, devices=4)
-    x, y, weights = batches[1]
-    assert x[:, 0].tolist() == [4, 5, 6, 4]
-    assert y[:, 0].tolist() == [0, 1, 0, 0]
-    assert weights.tolist() == [1, 1, 1, 0]
-    assert len(Batches(inputs, labels, 4)[1]) == 2
-    assert pad(inputs[:1], 4)[:, 0].tolist() == [0, 0, 0, 0]
-    assert pad(inputs[:4], 4) is not None
-
-
-def test_a_batch_that_does_not_divide_names_the_nearest_sizes(monkeypatch):
+@pytest.fixture
+def eight_gpus(monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: [f"gpu:{n}" for n in range(8)])
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    for batch_size, near in ((100, "take 96 or 104"), (5, "take 8,")):
-        with pytest.raises(StudyError, match=near):
-            distribute(MIXED.model_copy(update={"batch_size": batch_size}))
+
+
+@pytest.mark.parametrize(("batch_size", "near"), [(100, "take 96 or 104"), (5, "take 8,")])
+def test_a_batch_that_does_not_divide_names_the_nearest_sizes(eight_gpus, batch_size, near):
+    with pytest.raises(StudyError, match=near):
+        distribute(MIXED.model_copy(update={"batch_size": batch_size}))
+
+
+def test_a_split_that_does_not_divide_is_named(eight_gpus, monkeypatch):
+    counts = {"train": {"real": 40, "fake": 40}, "valid": {"real": 30, "fake": 31}}
+    monkeypatch.setattr(device, "read_dataset", lambda study: {"counts": counts})
+    with pytest.raises(StudyError, match=r"valid has 61 images, .* take images_per_class=24, or"):
+        distribute(MIXED.model_copy(update={"batch_size": 16}))
 
 
 def test_tensorflow_uses_one_device(monkeypatch):
@@ -132,7 +130,7 @@ WORK = """
 import json, sys
 import numpy as np
 from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.features import extract_features
+from fakeface_utils.networks.features import extract_features
 from fakeface_utils.networks.predict import load_model, predict_test
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.networks.training import train
@@ -159,8 +157,7 @@ print(len(keras.distribution.list_devices()))
             "images_per_class=24 epochs=2 batch_size=12 vgg16_weights=random",
             MODELS,
         ),  # the demo's
-        # Batches of 12, 12, 12, 12 and 2: the last is padded, which batch normalization sees.
-        (4, TINY + " images_per_class=25 batch_size=12", ["vgg16"]),
+        (4, TINY + " batch_size=12", ["vgg16"]),
     ],
 )
 def test_several_devices_end_with_the_weights_of_one(places, devices, overrides, models):
@@ -177,10 +174,7 @@ def test_several_devices_end_with_the_weights_of_one(places, devices, overrides,
     for model in models:
         one, several = (np.load(places / f"{count}-{model}.npz") for count in (1, devices))
         history, p_fake, *weights = one.files
-        # A padded batch counts a little more in an epoch's mean loss.
-        np.testing.assert_allclose(
-            several[history], one[history], rtol=1e-3 if devices == 2 else 0.02
-        )
+        np.testing.assert_allclose(several[history], one[history], rtol=1e-3)
         np.testing.assert_allclose(several[p_fake], one[p_fake], atol=1e-4)
         # As a whole: Adam turns the rounding of a gradient near 0 into a step of its full size.
         a, b = (np.concatenate([f[name].ravel() for name in weights]) for f in (one, several))

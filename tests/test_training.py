@@ -38,7 +38,10 @@ KILLS = 5
 
 # A process for each kill, forked from one that has made this file's slow imports: ten seconds.
 PROCESSES = multiprocessing.get_context("forkserver")
-SLOW = [f"fakeface_utils.{name}" for name in ("predict", "report", "training")]
+SLOW = [
+    f"fakeface_utils.{name}"
+    for name in ("networks.predict", "report.tables", "networks.training")
+]
 PROCESSES.set_forkserver_preload(["pytest", *SLOW])
 
 
@@ -156,8 +159,8 @@ def test_a_training_killed_at_any_time_ends_as_an_undisturbed_one(data, tmp_path
     ends.append(killed.end())
     history, predictions = undisturbed.end()
 
-    assert "custom_cnn seed 0: goes on after epoch 2 of 10" in killed.log()
-    assert "anew" not in killed.log()
+    assert "custom_cnn seed 0: resumes after epoch 2 of 10" in killed.log()
+    assert "starts again" not in killed.log()
     assert history["epoch"].tolist() == list(range(1, 11))
     for resumed, repeated in ends:
         pd.testing.assert_frame_equal(resumed, history, check_exact=True)
@@ -215,9 +218,9 @@ def test_the_same_seed_twice_is_the_same_also_where_a_damaged_checkpoint_lies(pr
         found.append((history, (folder / "predictions.csv").read_bytes()))
         step.forget()
         if attempt == 0:
-            assert "anew" not in capsys.readouterr().out
+            assert "starts again" not in capsys.readouterr().out
             step.checkpoint.write_bytes(b"PK\3\4 not a checkpoint")
-    assert "starts anew, " in capsys.readouterr().out
+    assert "starts again, " in capsys.readouterr().out
     pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
     assert found[0][1] == found[1][1]
 
@@ -251,7 +254,7 @@ def test_a_checkpoint_of_other_settings_code_or_inputs_is_not_taken_up(
     if changed == "settings":
         step = train_step(STUDY.model_copy(update={"dropout": 0.1}), "custom_cnn", 0)
     elif changed == "code":
-        with (copy / "models.py").open("a") as file:
+        with (copy / "networks" / "models.py").open("a") as file:
             file.write("# edited\n")
     elif changed == "inputs":
         write_json(prepared_dir(STUDY) / "dataset.json", {})
@@ -270,9 +273,9 @@ def test_force_starts_a_training_anew(prepared):
     step = train_step(STUDY, "custom_cnn", 0)
     left_behind(step)
     overrides = TINY + " epochs=10"
-    open_study("02_custom_cnn", run="tiny", overrides=overrides)
+    open_study("02_custom_cnn", "", "", "tiny", "", overrides)
     assert step.checkpoint.exists()
-    open_study("02_custom_cnn", run="tiny", overrides=overrides, force=True)
+    open_study("02_custom_cnn", "", "", "tiny", force=True)
     assert not step.checkpoint.exists()
 
 
@@ -310,7 +313,7 @@ def test_a_damaged_checkpoint_never_gives_a_wrong_state(places, capsys):
             continue
         assert same(found, Checkpoint())
         assert said.count("\n") == 1
-        assert said.startswith("train custom_cnn seed 0: starts anew, ")
+        assert said.startswith("train custom_cnn seed 0: starts again, ")
         refused += 1
     assert refused > 150
 
@@ -325,17 +328,17 @@ def test_determinism_is_asked_of_both_backends_before_keras_is_there(
     places, monkeypatch, environment
 ):
     monkeypatch.delitem(sys.modules, "keras")
-    open_study("01_dataset", run="tiny")
+    open_study("01_dataset", "", "", "tiny")
     assert os.environ["TF_DETERMINISTIC_OPS"] == ""
     for _ in range(2):
-        open_study("01_dataset", run="tiny", overrides="deterministic=true")
+        open_study("01_dataset", "", "", "tiny", "", "deterministic=true")
         assert os.environ["TF_DETERMINISTIC_OPS"] == "1"
         assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"
 
 
 def test_determinism_that_comes_too_late_is_an_error(places, environment):
     with pytest.raises(StudyError, match="restart the kernel"):
-        open_study("01_dataset", run="tiny", overrides="deterministic=true")
+        open_study("01_dataset", "", "", "tiny", "", "deterministic=true")
 
 
 def test_a_run_from_before_a_setting_had_its_default(places):
@@ -344,5 +347,65 @@ def test_a_run_from_before_a_setting_had_its_default(places):
     record = {"settings": settings, "dataset": {"generated": True}}
     write_json(study_json("tiny"), record)
     claim_run(STUDY)
-    with pytest.raises(StudyError, match="deterministic is False there and True here"):
+    with pytest.raises(StudyError, match="deterministic is false there and true here"):
         claim_run(STUDY.model_copy(update={"deterministic": True}))
+
+
+def test_an_interrupt_is_one_line_and_the_run_resumes_to_the_same_end(prepared, monkeypatch):
+    whole = train(SHORT.model_copy(update={"run": "whole"}), "custom_cnn", 0)
+    write = Checkpoint.write
+
+    def stop(checkpoint):
+        write(checkpoint)
+        if len(checkpoint.rows) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Checkpoint, "write", stop)
+        with pytest.raises(Interrupted) as caught:
+            train(SHORT, "custom_cnn", 0)
+    lines = caught.value._render_traceback_()
+    assert lines == [
+        "custom_cnn seed 0: interrupted after epoch 1 of 2; the same cell or command resumes there"
+    ]
+    resumed = train(SHORT, "custom_cnn", 0)
+    compared = [name for name in whole.columns if name != "seconds"]
+    pd.testing.assert_frame_equal(resumed[compared], whole[compared], check_exact=True)
+
+
+CUSTOM = {
+    "dropout": (0, 0.9),
+    "batch_norm_momentum": (0, 0.99),
+    "padding": ("same", "valid"),
+    "dense_batch_norm": (False, True),
+    "learning_rate_decay": get_args(Decay),
+    "best_weights": ("val_loss", "val_accuracy"),
+    "batch_size": (1, 1000),
+    "custom_dense": (1, 64),
+    "learning_rate": (1e-9, 10.0),
+}
+HEAD = {
+    "dropout": (0, 0.9),
+    "vgg16_learning_rate_decay": get_args(Decay),
+    "vgg16_learning_rate": (1e-9, 10.0),
+    "vgg16_dense": (1, 64),
+    "batch_size": (1, 1000),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value"),
+    [(model, name, value) for model, settings in (("custom_cnn", CUSTOM), ("vgg16", HEAD))
+     for name, values in settings.items() for value in values],
+)  # fmt: skip
+def test_both_ends_of_every_setting_train(model, name, value):
+    study = Study(image_size=32, custom_filters=(2, 2, 2), custom_dense=4, vgg16_dense=4, epochs=2)
+    study = Study(**{**study.model_dump(), name: value})
+    rng, labels = np.random.default_rng(0), np.arange(6) % 2
+    images = rng.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    features = rng.normal(size=(6, 1, 1, 8)).astype("float32")
+    network = custom_cnn(study) if model == "custom_cnn" else vgg16_head(study, (1, 1, 8))
+    inputs = images if model == "custom_cnn" else features
+    history = fit(study, model, network, 0, (inputs, labels), (inputs, labels))
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["learning_rate"].gt(0).all()

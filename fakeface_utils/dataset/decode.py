@@ -34,7 +34,7 @@ MOST_PIXELS = 2**25  # of one image: 100 MB when decoded
 def decode(
     raw: bytes, size: int, resize_filter: str
 ) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
-    """An image file as a square RGB array, and what was noticed on the way.
+    """Decode an image file to a square RGB array; also return what the original was like.
 
     Transparent images are laid on white; greyscale and CMYK are converted; other than square
     images are squeezed, as Keras' loaders do.
@@ -45,8 +45,8 @@ def decode(
         resize_filter: a key of `FILTERS`.
 
     Returns:
-        (size, size, 3) uint8, and width, height, mode, the generator's mark and a digest of the
-        quantization tables of the original.
+        (size, size, 3) uint8, and the original's width, height, mode, generated (whether it carries
+        the demo's mark) and jpeg_tables, a digest of its quantization tables.
 
     Raises:
         one of `UNREADABLE`: it isn't an image, or it is cut short.
@@ -57,17 +57,17 @@ def decode(
         file.load()
         image: PIL.Image.Image = file
         comment = image.info.get("comment", b"")
-        seen = {"width": image.width, "height": image.height, "mode": image.mode}
-        seen["generated"] = comment == MARK.encode()
+        about = {"width": image.width, "height": image.height, "mode": image.mode}
+        about["generated"] = comment == MARK.encode()
         tables = getattr(file, "quantization", None)  # a JPEG's: its quality, in effect
-        seen["jpeg_tables"] = f"{zlib.crc32(str(tables).encode()):08x}" if tables else "none"
+        about["jpeg_tables"] = f"{zlib.crc32(str(tables).encode()):08x}" if tables else "none"
         if image.has_transparency_data:
             white = PIL.Image.new("RGBA", image.size, "white")
             image = PIL.Image.alpha_composite(white, image.convert("RGBA"))
         rgb = image.convert("RGB")
         if rgb.size != (size, size):
             rgb = rgb.resize((size, size), FILTERS[resize_filter])
-        return np.asarray(rgb), seen
+        return np.asarray(rgb), about
 
 
 MARK = "fakeface demo: generated image, not a photograph"

@@ -5,12 +5,6 @@ import numpy as np
 import numpy.typing as npt
 
 
-def pad(rows: npt.NDArray, devices: int) -> npt.NDArray:
-    """Rows with their first ones again at the end, so that their number divides by the devices."""
-    missing = -len(rows) % devices
-    return np.concatenate([rows, np.resize(rows, (missing, *rows.shape[1:]))]) if missing else rows
-
-
 class Batches(keras.utils.PyDataset):
     """Rows of images or features with their labels.
 
@@ -19,8 +13,6 @@ class Batches(keras.utils.PyDataset):
         labels: (N,) 0 or 1; 1 is fake.
         batch_size: rows a batch; the last may be smaller.
         order: (N,) the rows in the order of the epoch; as they lie where it isn't given.
-        devices: a batch's rows must divide by it: the last batch is padded with rows of weight 0.
-            Loss and gradients don't see them, batch normalization while training does.
     """
 
     def __init__(
@@ -29,7 +21,6 @@ class Batches(keras.utils.PyDataset):
         labels: npt.NDArray,
         batch_size: int,
         order: npt.NDArray[np.int64] | None = None,
-        devices: int = 1,
     ) -> None:
         # Two threads read ahead, in order. With one, Keras leaves that to tf.data's autotuning,
         # whose thread TensorFlow 2.21 joins only when it next wakes: 20.5 s for an epoch of 14 s.
@@ -38,16 +29,10 @@ class Batches(keras.utils.PyDataset):
         self.labels = np.asarray(labels, dtype="float32").reshape(-1, 1)
         self.batch_size = batch_size
         self.order = np.arange(len(inputs)) if order is None else order
-        self.devices = devices
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[npt.NDArray, ...]:
+    def __getitem__(self, index: int) -> tuple[npt.NDArray, npt.NDArray[np.float32]]:
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])
-        if self.devices == 1:
-            return self.inputs[rows], self.labels[rows]
-        weights = np.zeros(len(rows) + -len(rows) % self.devices, "float32")
-        weights[: len(rows)] = 1
-        rows = pad(rows, self.devices)
-        return self.inputs[rows], self.labels[rows], weights
+        return self.inputs[rows], self.labels[rows]

@@ -1,4 +1,4 @@
-"""Where a training stands after its last finished epoch, in one file.
+"""Where a training run stands after its last finished epoch, in one file.
 
 The file is replaced at once after every epoch: a kill at any point, also in the middle of writing,
 leaves one epoch's state whole, and no two files can disagree. It holds arrays and JSON only.
@@ -75,7 +75,7 @@ class Checkpoint:
 def open_checkpoint(step: Step) -> Checkpoint:
     """The state that an interrupted training left, or a new one.
 
-    A file of other settings, inputs or code, or a damaged one, isn't taken up; a sentence says so.
+    A file of other settings, inputs or code, or a damaged one, isn't used; a sentence says so.
     """
     path, key = step.checkpoint, step.dependencies()
     new = Checkpoint(path, key)
@@ -85,7 +85,7 @@ def open_checkpoint(step: Step) -> Checkpoint:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             if about["key"] != key:
-                print(f"{step.name}: starts anew, settings, inputs or code have changed since")
+                print(f"{step.name}: starts again, since settings, inputs or code have changed")
                 return new
             arrays = {
                 name: [file[array] for array in about["arrays"] if array.startswith(f"{name}-")]
@@ -93,5 +93,5 @@ def open_checkpoint(step: Step) -> Checkpoint:
             }
             return Checkpoint(path, key, about["rows"], about["best_value"], **arrays)
     except Exception as error:  # damage shows in many ways, and each means the same
-        print(f"{step.name}: starts anew, {shown(path)} is damaged ({error})")
+        print(f"{step.name}: starts again, since {shown(path)} is damaged ({error})")
         return new

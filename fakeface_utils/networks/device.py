@@ -1,7 +1,7 @@
 """How Keras uses the machine: its GPU, its precision, and several GPUs at once.
 
 Whether XLA compiles a step is left to Keras: on a GPU and with JAX it does, with TensorFlow on a
-processor it doesn't.
+CPU it doesn't.
 """
 
 import os
@@ -12,6 +12,7 @@ import keras
 
 from ..common.errors import StudyError
 from ..common.machine import gpus
+from ..study.artefacts import read_dataset
 from ..study.settings import Study
 
 
@@ -21,18 +22,18 @@ def sees_gpu() -> bool:
 
 
 def check_device() -> None:
-    """Refuse to train on the processor where the driver shows a GPU.
+    """Refuse to train on the CPU where the driver shows a GPU.
 
     Raises:
-        StudyError: Keras doesn't see the GPU; the sentence has the command that mends it.
+        StudyError: Keras doesn't see the GPU; the sentence has the command that fixes it.
     """
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     if gpus() and not hidden and not sees_gpu():
         on_jax = keras.backend.backend() == "jax"
-        mend = "pip install 'jax[cuda12]'" if on_jax else "pip install -e '.[gpu]'"
+        fix = "pip install 'jax[cuda12]'" if on_jax else "pip install -e '.[gpu]'"
         raise StudyError(
             f"the driver shows {gpus()[0]} but Keras ({keras.backend.backend()}) does not see it: "
-            f"run {mend}, or set CUDA_VISIBLE_DEVICES=-1 to train on the processor"
+            f"run {fix}, or set CUDA_VISIBLE_DEVICES=-1 to train on the CPU"
         )
 
 
@@ -68,22 +69,30 @@ def distribute(study: Study) -> int:
     to rounding.
 
     Returns:
-        The number of devices, by which every batch must divide; 1 with TensorFlow.
+        The number of devices; 1 with TensorFlow.
 
     Raises:
-        StudyError: batch_size doesn't divide by the number of devices.
+        StudyError: batch_size, or the number of images in a split, doesn't divide by the devices.
     """
     devices = keras.distribution.list_devices()
     if keras.backend.backend() != "jax" or len(devices) == 1:
         keras.distribution.set_distribution(None)
         return 1
-    count, rest = len(devices), study.batch_size % len(devices)
+    count = len(devices)
+    fewer = "or show fewer devices with CUDA_VISIBLE_DEVICES"
+    rest = study.batch_size % count
     if rest:
         below, above = study.batch_size - rest, study.batch_size - rest + count
         near = f"{below} or {above}" if below else str(above)
         raise StudyError(
-            f"batch_size is {study.batch_size} and there are {count} devices: take {near}, or show "
-            "fewer devices with CUDA_VISIBLE_DEVICES"
+            f"batch_size is {study.batch_size} and there are {count} devices: take {near}, {fewer}"
         )
+    for split, classes in read_dataset(study)["counts"].items():
+        images = sum(classes.values())
+        if images % count:
+            raise StudyError(
+                f"{split} has {images:,} images, which {count} devices can't share equally: take "
+                f"images_per_class={min(classes.values()) // count * count}, {fewer}"
+            )
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
     return count

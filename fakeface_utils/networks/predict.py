@@ -51,36 +51,51 @@ def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
     else:
         with step.running():
             table = read_manifest(study, "test")[["path", "label"]]
-            devices = distribute(study)
+            distribute(study)
             network = load_model(study.run, model, seed)
             inputs: npt.NDArray = read_images(study, "test")
             if model == "vgg16":
                 network, inputs = network.get_layer("head"), read_features(study, "test")
             labels = table["label"].to_numpy()
-            batches = Batches(inputs, labels, study.batch_size, devices=devices)
-            p_fake = network.predict(batches, verbose=0)[: len(table), 0]
+            batches = Batches(inputs, labels, study.batch_size)
+            p_fake = network.predict(batches, verbose=0)[:, 0]
             write_csv(path, table.assign(p_fake=p_fake.astype("float64")))
     return pd.read_csv(path, dtype={"path": str})
 
 
-def predict_images(paths: Sequence[Path], run: str, model: str, seed: int) -> pd.DataFrame:
+def predict_images(
+    paths: Sequence[Path], run: str, model: str, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
     """p_fake of image files, prepared as the run's own images were.
 
     Returns:
-        path, p_fake (0 to 1) and label in words, one row per image.
+        A table with path, p_fake (0 to 1) and label in words, one row per image; and sentences on
+        what makes an answer mean less.
 
     Raises:
         StudyError: the run has no such model, or a file is missing or no image.
     """
-    resize_filter = read_study_json(run).get("settings", {}).get("resize_filter", "bilinear")
+    record = read_study_json(run)
+    resize_filter = record.get("settings", {}).get("resize_filter", "bilinear")
     network = load_model(run, model, seed)
     size = network.input.shape[1]
-    pixels = []
+    pixels, warnings = [], []
     for path in paths:
         try:
-            pixels.append(decode(path.read_bytes(), size, resize_filter)[0])
+            array, about = decode(path.read_bytes(), size, resize_filter)
         except UNREADABLE as error:
             raise StudyError(f"{path} can't be read as an image: give a JPEG or PNG") from error
+        pixels.append(array)
+        width, height = about["width"], about["height"]
+        if width != height:
+            warnings.append(f"{path} is {width} x {height} pixels: it is squeezed into a square")
+        if min(width, height) < size:
+            warnings.append(f"{path} is smaller than the network's {size} pixels: it is enlarged")
+        if record.get("dataset", {}).get("generated") and not about["generated"]:
+            warnings.append(
+                f"run {run} learned from generated portraits: its answer on {path} says nothing"
+            )
     p_fake = network.predict_on_batch(np.stack(pixels))[:, 0]
     words = ["fake" if p >= 0.5 else "real" for p in p_fake]
-    return pd.DataFrame({"path": list(map(str, paths)), "p_fake": p_fake, "label": words})
+    table = pd.DataFrame({"path": list(map(str, paths)), "p_fake": p_fake, "label": words})
+    return table, warnings

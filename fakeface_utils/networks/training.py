@@ -1,8 +1,8 @@
 """The training regime of section 4: schedule, shuffling, fit, best weights.
 
 All randomness of an epoch is a pure function of (seed, epoch): the order of the images and the
-dropout state are set anew at each epoch's start. So a training that was killed goes on from its
-checkpoint as if nothing had been: on the same processor, to the last digit.
+dropout state are set at each epoch's start. So a training run that was killed resumes from its
+checkpoint as if nothing had happened: on the same CPU, to the last digit.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..common.errors import Interrupted
 from ..common.files import write_atomic, write_csv
 from ..common.progress import progress
 from ..study.artefacts import read_features, read_images, read_manifest, seed_dir
@@ -59,7 +60,7 @@ def learning_rate_schedule(
 def train(study: Study, model: str, seed: int) -> pd.DataFrame:
     """Train one network, keep its history and the model with its best weights.
 
-    Where a training was interrupted, it goes on after its last finished epoch.
+    Where a training run was interrupted, it resumes after its last finished epoch.
 
     Args:
         study: the settings.
@@ -89,7 +90,7 @@ def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
     """Train and write history.csv, model.keras and architecture.csv."""
     read = read_images if model == "custom_cnn" else read_features
     keras.backend.clear_session()
-    devices = distribute(study)
+    distribute(study)
 
     def build() -> keras.Model:
         return custom_cnn(study) if base is None else vgg16_head(study, base.output.shape[1:])
@@ -102,7 +103,7 @@ def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
         (read(study, split), read_manifest(study, split)["label"].to_numpy())
         for split in ("train", "valid")
     )
-    history = fit(study, model, network, seed, training, validation, checkpoint, devices)
+    history = fit(study, model, network, seed, training, validation, checkpoint)
     folder = seed_dir(study.run, model, seed)
     # What is kept is float32, and has no optimizer, whose state would triple the file.
     finished = build()
@@ -123,9 +124,13 @@ def fit(
     train: Arrays,
     valid: Arrays,
     checkpoint: Checkpoint | None = None,
-    devices: int = 1,
 ) -> pd.DataFrame:
     """Train a network for the study's epochs and leave it with its best epoch's weights.
+
+    Keras' callbacks for this don't resume a run to the last digit, so three parts are done here:
+    the checkpoint (BackupAndRestore keeps neither dropout's state nor our order), the best weights
+    (ModelCheckpoint forgets the best value when it resumes), the history (CSVLogger and History
+    hold only the epochs since then).
 
     Args:
         study: the settings.
@@ -134,22 +139,24 @@ def fit(
         seed: decides order and dropout.
         train: inputs (N, ...) and labels (N,).
         valid: the same of the validation split.
-        checkpoint: the state to go on from, which is written after every epoch; without one the
-            training starts anew and leaves nothing.
-        devices: among which every batch is shared, see `device.distribute`.
+        checkpoint: the state to resume from, which is written after every epoch; without one the
+            training run starts from its beginning and leaves nothing.
 
     Returns:
         The history, as `train` describes it.
+
+    Raises:
+        Interrupted: Ctrl-C or a notebook's stop button; the checkpoint is that of the last epoch.
     """
     steps = math.ceil(len(train[0]) / study.batch_size)
-    schedule = _compile(study, model, network, steps)
+    schedule = compile_network(study, model, network, steps)
     # Without an epoch: on JAX, Keras builds its metrics from a first batch and then begins with the
     # second, so that the first epoch of a process would have an order of its own.
-    network.fit(Batches(*train, study.batch_size, devices=devices), epochs=0, verbose=0)
+    network.fit(Batches(*train, study.batch_size), epochs=0, verbose=0)
     state = checkpoint or Checkpoint()
     done = len(state.rows)
     if done:
-        print(f"{model} seed {seed}: goes on after epoch {done} of {study.epochs}")
+        print(f"{model} seed {seed}: resumes after epoch {done} of {study.epochs}")
         _restore(network, state)
     else:
         state.best = network.get_weights()
@@ -157,36 +164,44 @@ def fit(
     tick = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
     tick.async_safe = True  # on a GPU the next step doesn't wait for this one's numbers
     start = time.perf_counter()
-    with bar:
-        for epoch in range(done + 1, study.epochs + 1):
-            before = time.perf_counter()
-            order = np.random.default_rng((seed, epoch)).permutation(len(train[0]))
-            _set_dropout_state(network, seed, epoch)
-            logs = network.fit(
-                Batches(*train, study.batch_size, order, devices),
-                validation_data=Batches(*valid, study.batch_size, devices=devices),
-                initial_epoch=epoch - 1,
-                epochs=epoch,
-                shuffle=False,  # Keras would shuffle the batches with a random state of its own
-                verbose=0,
-                callbacks=[tick],
-            ).history
-            row = {name: logs[name][0] for name in METRICS}
-            row["learning_rate"] = float(schedule(epoch * steps - 1))
-            row["seconds"] = round(time.perf_counter() - before, 3)
-            state.rows.append({"epoch": epoch, **row})
-            state.weights = network.get_weights()
-            state.optimizer = [variable.numpy() for variable in network.optimizer.variables]
-            value = row["val_loss"] if study.best_weights == "val_loss" else -row["val_accuracy"]
-            if value < state.best_value:
-                state.best_value, state.best = value, state.weights
-            state.write()
-            left = (time.perf_counter() - start) / (epoch - done) * (study.epochs - epoch)
-            print(
-                f"{model} seed {seed} epoch {epoch}/{study.epochs}: loss {row['loss']:.4f}, "
-                f"val_loss {row['val_loss']:.4f}, val_accuracy {row['val_accuracy']:.4f}, "
-                f"about {left:.0f} s left"
-            )
+    try:
+        with bar:
+            for epoch in range(done + 1, study.epochs + 1):
+                before = time.perf_counter()
+                order = np.random.default_rng((seed, epoch)).permutation(len(train[0]))
+                _set_dropout_state(network, seed, epoch)
+                logs = network.fit(
+                    Batches(*train, study.batch_size, order),
+                    validation_data=Batches(*valid, study.batch_size),
+                    initial_epoch=epoch - 1,
+                    epochs=epoch,
+                    shuffle=False,  # Keras would shuffle the batches with a random state of its own
+                    verbose=0,
+                    callbacks=[tick],
+                ).history
+                row = {name: logs[name][0] for name in METRICS}
+                row["learning_rate"] = float(schedule(epoch * steps - 1))
+                row["seconds"] = round(time.perf_counter() - before, 3)
+                state.rows.append({"epoch": epoch, **row})
+                state.weights = network.get_weights()
+                state.optimizer = [variable.numpy() for variable in network.optimizer.variables]
+                value = (
+                    row["val_loss"] if study.best_weights == "val_loss" else -row["val_accuracy"]
+                )
+                if value < state.best_value:
+                    state.best_value, state.best = value, state.weights
+                state.write()
+                left = (time.perf_counter() - start) / (epoch - done) * (study.epochs - epoch)
+                bar.write(
+                    f"{model} seed {seed} epoch {epoch}/{study.epochs}: loss {row['loss']:.4f}, "
+                    f"val_loss {row['val_loss']:.4f}, val_accuracy {row['val_accuracy']:.4f}, "
+                    f"about {left:.0f} s left"
+                )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{model} seed {seed}: interrupted after epoch {len(state.rows)} of {study.epochs}; the "
+            "same cell or command resumes there"
+        ) from None
     network.set_weights(state.best)
     return pd.DataFrame(state.rows)
 
@@ -199,7 +214,7 @@ def _restore(network: keras.Model, state: Checkpoint) -> None:
         variable.assign(value)
 
 
-def _compile(
+def compile_network(
     study: Study, model: str, network: keras.Model, steps_per_epoch: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """Binary cross-entropy and Adam, section 4; returns Adam's schedule."""
@@ -208,19 +223,14 @@ def _compile(
     else:
         decay, rate = study.vgg16_learning_rate_decay, study.vgg16_learning_rate
     schedule = learning_rate_schedule(decay, rate, study.epochs, steps_per_epoch)
-    network.compile(
-        optimizer=keras.optimizers.Adam(schedule),
-        # A padded row has weight 0; without weights it is the plain mean.
-        loss=keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"),
-        weighted_metrics=["accuracy"],
-    )
+    network.compile(keras.optimizers.Adam(schedule), "binary_crossentropy", metrics=["accuracy"])
     return schedule
 
 
 def _set_dropout_state(network: keras.Model, seed: int, epoch: int) -> None:
     """Make dropout a function of seed and epoch; Keras saves its state nowhere."""
     for layer in network.layers:
-        if isinstance(layer, keras.layers.Dropout):
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:  # at 0 it has no state
             state = layer.seed_generator.state
             value = np.random.SeedSequence((seed, epoch)).generate_state(2)
             state.assign(value.astype(state.dtype))
