@@ -30,10 +30,7 @@ def compare_readings(study: Study) -> pd.DataFrame:
     Raises:
         StudyError: a reading isn't trained.
     """
-    step = compare_step(study)
-    if not step.is_done():
-        with step.running():
-            write_csv(ablations_csv(study), compare(study))
+    compare_step(study).do(lambda: write_csv(ablations_csv(study), compare(study)))
     return _read(study)
 
 

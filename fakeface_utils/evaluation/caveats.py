@@ -1,8 +1,11 @@
-"""What must be known before any number is believed: generated data, leaks, collapsed seeds."""
+"""What must be known before any number is believed: generated data, leaks, failed training runs."""
 
-from ..study.artefacts import audit_json, read_audit, read_dataset, read_predictions
+import numpy as np
+
+from ..study.artefacts import read_audit, read_dataset, read_history, read_predictions
 from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_COUNTS
+from ..study.plan import audit_step
 from ..study.settings import Study
 
 
@@ -16,7 +19,7 @@ def notices(study: Study) -> list[str]:
         sentences.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
     if dataset["unreadable"]:
         sentences.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
-    if audit_json(study).exists() and (leaked := leak(study)):
+    if audit_step(study).is_done() and (leaked := leak(study)):
         sentences.append(leaked)
     return sentences
 
@@ -50,10 +53,18 @@ def not_comparable(study: Study) -> str:
     return "one seed" if len(study.seeds) < 2 else ""
 
 
-def collapsed(study: Study) -> list[str]:
-    """Name the seeds whose network outputs the same number (or NaN) for every test image."""
+def failed_seeds(study: Study) -> list[str]:
+    """Name the seeds whose training run diverged, or ended in one output for all test images."""
     sentences = []
     for model in MODELS:
+        losses = {s: read_history(study, model, s)[["loss", "val_loss"]] for s in study.seeds}
+        seeds = [str(s) for s, loss in losses.items() if not np.isfinite(loss).all(axis=None)]
+        if seeds:
+            sentences.append(
+                f"{TITLES[model]}: {len(seeds)} of {len(study.seeds)} seeds diverged "
+                f"({', '.join(seeds)}): the loss was no finite number, and the weights before that "
+                "are scored; they count in every mean."
+            )
         outputs = {seed: read_predictions(study, model, seed)["p_fake"] for seed in study.seeds}
         seeds = [str(s) for s, p_fake in outputs.items() if not p_fake.max() - p_fake.min() > 1e-6]
         if seeds:

@@ -33,10 +33,7 @@ def table1(study: Study) -> pd.DataFrame:
     Raises:
         StudyError: predictions are missing.
     """
-    step = table_step(study)
-    if not step.is_done():
-        with step.running():
-            write_csv(table1_csv(study), _table1(study))
+    table_step(study).do(lambda: write_csv(table1_csv(study), _table1(study)))
     return pd.read_csv(table1_csv(study))
 
 

@@ -27,28 +27,28 @@ def write_page(study: Study) -> Path:
     Raises:
         StudyError: Table 1 or the figures are missing.
     """
+    report_step(study).do(lambda: _write(study))
+    return report_html(study)
+
+
+def _write(study: Study) -> None:
     from nbconvert import HTMLExporter  # half a second to import, here only
 
-    step = report_step(study)
-    if step.is_done():
-        return report_html(study)
     names = {"study": study, "tables": tables, "figure": figure}
-    with step.running():
-        notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
-        tagged = [cell for cell in notebook.cells if PAGE in cell.metadata.get("tags", [])]
-        for cell in tagged:
-            if cell.cell_type == "code":
-                html = {"text/html": eval(cell.source.strip(), names).data}
-                cell.outputs = [nbformat.v4.new_output("display_data", html)]
-        notebook.cells = tagged
-        exporter = HTMLExporter(
-            template_name="template",
-            extra_template_basedirs=[str(Path(__file__).parent)],
-            require_js_url="",
-            mathjax_url="",
-            exclude_input=True,
-        )
-        page, _ = exporter.from_notebook_node(notebook)
-        with write_atomic(report_html(study)) as part:
-            part.write_text(page, encoding="utf-8")
-    return report_html(study)
+    notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
+    tagged = [cell for cell in notebook.cells if PAGE in cell.metadata.get("tags", [])]
+    for cell in tagged:
+        if cell.cell_type == "code":
+            html = {"text/html": eval(cell.source.strip(), names).data}
+            cell.outputs = [nbformat.v4.new_output("display_data", html)]
+    notebook.cells = tagged
+    exporter = HTMLExporter(
+        template_name="template",
+        extra_template_basedirs=[str(Path(__file__).parent)],
+        require_js_url="",
+        mathjax_url="",
+        exclude_input=True,
+    )
+    page, _ = exporter.from_notebook_node(notebook)
+    with write_atomic(report_html(study)) as part:
+        part.write_text(page, encoding="utf-8")

@@ -9,7 +9,7 @@ from IPython.display import HTML
 from ..common.files import human_size
 from ..dataset import audit
 from ..evaluation.ablations import read_ablations, summary
-from ..evaluation.caveats import collapsed, leak, notices
+from ..evaluation.caveats import failed_seeds, leak, notices
 from ..evaluation.claims import claims
 from ..evaluation.metrics import metrics
 from ..evaluation.paper_itself import paper_against_itself, paper_sizes
@@ -81,7 +81,7 @@ def opening(study: Study) -> HTML:
     in_words = claims(study)
     arithmetic = in_words["basis"] == "arithmetic"
     alerts = "".join(
-        f'<p class="notice" role="note">{text}</p>' for text in notices(study) + collapsed(study)
+        f'<p class="notice" role="note">{text}</p>' for text in notices(study) + failed_seeds(study)
     )
     seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     return HTML(
