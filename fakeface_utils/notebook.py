@@ -75,12 +75,13 @@ def _check_parameter_names() -> None:
     from IPython import get_ipython
 
     shell = get_ipython()
+    settings = [name for name in Study.model_fields if name not in NAMES]
     for cell in shell.history_manager.input_hist_raw if shell else ():
         injected = cell.startswith("# Parameters")  # as papermill begins the cell of its -p
         for name, value in _constants(cell).items():
             if name in NAMES:
                 continue
-            setting = _close(name, list(Study.model_fields), 0.9)
+            setting = _close(name, settings, 0.9)
             if setting:
                 raise StudyError(f"'{name}' is no parameter: give overrides = '{setting}={value}'")
             near = "overrides" if name.lower() == "set" else _close(name, NAMES, 0.75)

@@ -55,6 +55,7 @@ def source_step(study: Study) -> Step | None:
         kind="source",
         notebook="01_dataset",
         module=module,
+        without=("dataset/decode.py",),  # for its mark, a constant
         study=study,
         settings=settings,
         outputs=(path,),
