@@ -39,8 +39,7 @@ KILLS = 5
 # A process for each kill, forked from one that has made this file's slow imports: ten seconds.
 PROCESSES = multiprocessing.get_context("forkserver")
 SLOW = [
-    f"fakeface_utils.{name}"
-    for name in ("networks.predict", "report.tables", "networks.training")
+    f"fakeface_utils.{name}" for name in ("networks.predict", "report.tables", "networks.training")
 ]
 PROCESSES.set_forkserver_preload(["pytest", *SLOW])
 
