@@ -1,4 +1,4 @@
-"""Whatever happens to a study, in the end it equals a clean run, or is refused: see sequences.py."""
+"""Whatever happens to a study, it ends as a clean run does, or is refused: see sequences.py."""
 
 import subprocess
 import sys
