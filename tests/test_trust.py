@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 
@@ -23,6 +24,7 @@ from fakeface_utils.common.locks import lock
 from fakeface_utils.common.paths import results_dir
 from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.evaluation.caveats import failed_seeds
 from fakeface_utils.notebook import open_study
 from fakeface_utils.study import artefacts
 from fakeface_utils.study import step as step_module
@@ -477,3 +479,171 @@ def test_damage_to_what_is_prepared_is_mended_by_preparing(places, faces):
         prepare(study)
         assert {n: (prepared_dir(study) / n).read_bytes() for n in whole} == whole
     assert table_step(study).why_not_done()
+
+
+# The chain.
+
+
+@pytest.fixture
+def run_notebook(places, monkeypatch):
+    """Run one cell as a notebook of the chain."""
+    import nbformat
+
+    from fakeface_utils.run import chain
+    from fakeface_utils.run.status import Status
+
+    monkeypatch.setattr(chain, "NOTEBOOKS", places)
+
+    def run(source: str) -> Path:
+        cells = [nbformat.v4.new_code_cell(source)]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), places / "n.ipynb")
+        study = load_study(run="x")
+        chain._execute("n", {}, study, Status("[1/1] n"))
+        return artefacts.executed_notebook(study, "n")
+
+    return run
+
+
+def test_braces_in_a_path_are_braces(places, run_notebook, monkeypatch):
+    monkeypatch.setenv("FAKEFACE_RESULTS", str(places / "r{run}{x}"))
+    copy = run_notebook("print('done')")
+    assert copy.is_relative_to(places / "r{run}{x}")
+    assert "done" in copy.read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(28, "No space left on device"), r"cannot write .*n.ipynb: No space left"),
+        (
+            RuntimeError("Kernel died before replying to kernel_info"),
+            "kernel of notebook n die",
+        ),
+    ],
+)
+def test_a_full_disk_and_a_kernel_that_never_starts_are_one_sentence(
+    run_notebook, monkeypatch, error, sentence
+):
+    import papermill
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    with pytest.raises(StudyError, match=sentence):
+        run_notebook("1")
+
+
+@pytest.mark.parametrize("name", ["results/x", "results/x/notebooks", "data/prepared"])
+def test_a_file_where_a_folder_should_be_is_one_sentence(places, faces, name):
+    (places / name).parent.mkdir(parents=True)
+    (places / name).write_text("")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = ["report", "--data", str(faces), "--run", "x", "--set", SMALL]
+    answer = subprocess.run(
+        [sys.executable, "-m", "fakeface_utils.cli", *words],
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith("error: cannot write ")
+    assert "Traceback" not in answer.stderr
+
+
+SLEEP = """
+import sys
+from pathlib import Path
+from fakeface_utils.run import chain
+from fakeface_utils.run.status import Status
+from fakeface_utils.study.parameters import load_study
+chain.NOTEBOOKS = Path(sys.argv[1])
+chain._execute("n", {}, load_study(run="x"), Status("n"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="these signals are Unix'")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_closed_terminal_ends_the_chain_and_its_kernel(places, run_notebook, name):
+    note = places / "kernel.txt"
+    run_notebook("1")
+    source = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(90)"
+    content = json.loads((places / "n.ipynb").read_text())
+    content["cells"][0]["source"] = source
+    (places / "n.ipynb").write_text(json.dumps(content))
+    command = [sys.executable, "-c", SLEEP, str(places)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not (note.exists() and note.read_text()):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(getattr(signal, name))
+    assert process.wait(30) != 0
+    kernel = int(note.read_text())
+    for _ in range(100):
+        if not Path(f"/proc/{kernel}").exists():
+            break
+        time.sleep(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
+
+
+# Numbers that are none.
+
+
+def test_features_that_are_no_finite_numbers_are_refused(places, faces, monkeypatch):
+    from fakeface_utils.networks import features
+
+    class Base:
+        output = np.empty((0, 1, 1, 4))
+
+        @staticmethod
+        def predict_on_batch(batch):
+            return np.full((len(batch), 1, 1, 4), 70_000, "float32")  # float16 ends at 65,504
+
+    study = prepared(faces)
+    monkeypatch.setattr(features, "frozen_base", lambda study: Base)
+    with pytest.raises(StudyError, match="no finite numbers in float16: set feature_dtype=float32"):
+        features.extract_features(study, "train")
+    assert not artefacts.features_path(study, "train").exists()
+    study = load_study(data=str(faces), run="y", overrides=f"{SMALL} feature_dtype=float32")
+    features.extract_features(study, "train")
+    assert (artefacts.read_features(study, "train") == 70_000).all()
+
+
+def test_a_run_that_diverges_ends_is_marked_and_counts(places, faces, capsys):
+    from fakeface_utils.networks.checkpoint import Checkpoint
+    from fakeface_utils.networks.models import custom_cnn
+    from fakeface_utils.networks.training import fit
+
+    study = load_study(data=str(faces), run="x", overrides=f"{SMALL} epochs=3 learning_rate=0.001")
+    images = np.zeros((8, 32, 32, 3), "uint8")
+    labels = np.arange(8) % 2
+    network = custom_cnn(study)
+    state = Checkpoint()
+    # In the second epoch one label is no number.
+    wrong = labels.astype("float32")
+    fit(study.model_copy(update={"epochs": 1}), "custom_cnn", network, 0, (images, labels),
+        (images, labels), state)  # fmt: skip
+    best = [weights.copy() for weights in state.best]
+    wrong[0] = np.nan
+    history = fit(study, "custom_cnn", network, 0, (images, wrong), (images, labels), state)
+    assert history["epoch"].tolist() == [1, 2]
+    assert np.isnan(history["loss"].iloc[-1])
+    assert "diverged in epoch 2" in capsys.readouterr().out
+    for ours, kept in zip(network.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(ours, kept)
+    again = fit(study, "custom_cnn", network, 0, (images, labels), (images, labels), state)
+    assert again["epoch"].tolist() == [1, 2]  # resumed, it doesn't train on
+    folder = artefacts.seed_dir("x", "custom_cnn", 0)
+    folder.mkdir(parents=True)
+    history.to_csv(folder / "history.csv", index=False)
+    for model in ("custom_cnn", "vgg16"):
+        place = artefacts.seed_dir("x", model, 0)
+        place.mkdir(parents=True, exist_ok=True)
+        if model == "vgg16":
+            history.head(1).to_csv(place / "history.csv", index=False)
+        table = {"path": ["a", "b"], "label": [0, 1], "p_fake": [0.1, 0.9]}
+        pd.DataFrame(table).to_csv(place / "predictions.csv", index=False)
+    assert failed_seeds(study) == [
+        "custom CNN: 1 of 1 seeds diverged (0): the loss was no finite number, and the weights "
+        "before that are scored; they count in every mean."
+    ]
