@@ -17,9 +17,9 @@ from fakeface_utils.evaluation.ablations import (
     read_ablations,
     summary,
 )
+from fakeface_utils.report.background import ablation
 from fakeface_utils.report.drawing import alternative_text
 from fakeface_utils.report.open_questions import draw_open_questions
-from fakeface_utils.report.tables import ablation
 from fakeface_utils.run import chain, estimate
 from fakeface_utils.run.status import Status
 from fakeface_utils.run.work import train_readings
