@@ -1,4 +1,4 @@
-"""What must be known before any number is believed: generated data, leaks, failed training runs."""
+"""What a reader must know before believing a number: generated data, leaks, failed runs."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ..study.settings import Study
 
 
 def notices(study: Study) -> list[str]:
-    """What must be known before any number: generated data, random weights, leaks, lost images."""
+    """Sentences on generated data, random weights, unreadable images and leaks, if there are any."""
     dataset = read_dataset(study)
     sentences = []
     if dataset["generated"]:
@@ -25,7 +25,7 @@ def notices(study: Study) -> list[str]:
 
 
 def leak(study: Study) -> str:
-    """The sentence on test images that were seen in training; '' where there are none."""
+    """A sentence on test images with a duplicate in training or validation; '' without any."""
     leaked = len(read_audit(study)["leaked"])
     tests = sum(read_dataset(study)["counts"]["test"].values())
     return (
@@ -39,14 +39,14 @@ def leak(study: Study) -> str:
 def not_comparable(study: Study) -> str:
     """Why this run's numbers can't be compared with the paper's; '' where they can.
 
-    The first that holds of: generated data, other image counts, other settings, one seed.
+    The first that applies: generated data, other image counts, other settings, one seed.
     """
     dataset = read_dataset(study)
     if dataset["generated"]:
         return "generated data"
     if any(set(dataset["counts"][split].values()) != {n} for split, n in PAPER_COUNTS.items()):
         return "other image counts"
-    apart = ("data", "deterministic")  # judged above; decides digits, not what is to be expected
+    apart = ("data", "deterministic")  # judged above; changes only the last digits
     differing = [name for name in study.differences()["setting"] if name not in apart]
     if differing:
         return f"other settings: {', '.join(differing)}"
