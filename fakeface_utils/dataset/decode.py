@@ -6,6 +6,7 @@ import struct
 import warnings
 import zipfile
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import PIL.ExifTags
 import PIL.Image
 
+from ..common.files import human_size
 from ..common.paths import escaped
 
 FILTERS = {
@@ -34,6 +36,8 @@ UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken or no 
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 
+LARGEST = 64 * 2**20  # bytes of one file; the paper's images have about 27,000
+
 MOST_PIXELS = 2**25  # of one image: 100 MB when decoded
 
 # Pillow's own exif_transpose writes the EXIF data again, and fails on many a camera's.
@@ -48,6 +52,18 @@ UPRIGHT = {
 }
 
 warnings.filterwarnings("ignore", module="PIL")  # what it warns of is read or refused by name here
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it has more than `LARGEST` bytes.
+    """
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"{human_size(size)} are too many for an image")
+    return path.read_bytes()
 
 
 def decode(

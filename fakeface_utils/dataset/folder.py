@@ -16,9 +16,7 @@ from ..common.errors import StudyError
 from ..common.files import human_size
 from ..common.paths import escaped, shown
 from ..study.names import CLASSES, SPLITS, SUFFIXES
-from .decode import UNREADABLE
-
-LARGEST = 64 * 2**20  # bytes of one file; the paper's images have about 27,000
+from .decode import LARGEST, UNREADABLE, read_file
 
 KINDS = {stat.S_IFREG: "", stat.S_IFDIR: "unfollowed folder link", stat.S_IFIFO: "pipe"}
 
@@ -131,18 +129,6 @@ def _kind(path: str) -> str:
     except OSError:
         return "broken link"
     return KINDS.get(stat.S_IFMT(mode), "device or socket")
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of an image file.
-
-    Raises:
-        OSError: it can't be read.
-        ValueError: it has more than `LARGEST` bytes.
-    """
-    if (size := path.stat().st_size) > LARGEST:
-        raise ValueError(f"{human_size(size)} are too many for an image")
-    return path.read_bytes()
 
 
 def open_images(root: Path) -> Folder | Zip:

@@ -12,8 +12,7 @@ import pandas as pd
 from ..common.errors import StudyError
 from ..common.files import write_csv
 from ..common.paths import escaped, shown
-from ..dataset.decode import UNREADABLE, decode, reason
-from ..dataset.folder import read_file
+from ..dataset.decode import UNREADABLE, decode, read_file, reason
 from ..study.artefacts import (
     read_features,
     read_images,
