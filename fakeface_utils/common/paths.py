@@ -1,7 +1,7 @@
 """Every place the study reads or writes, anchored at the repository's root.
 
-Four environment variables move what may be large or shared: FAKEFACE_DATA, FAKEFACE_CACHE,
-FAKEFACE_RESULTS and FAKEFACE_FIGURES.
+Four environment variables move the places that may be large or shared: FAKEFACE_DATA,
+FAKEFACE_CACHE, FAKEFACE_RESULTS and FAKEFACE_FIGURES.
 """
 
 import os
@@ -15,7 +15,7 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 def _place(variable: str, default: str) -> Path:
-    """The folder an environment variable names, or the default under the repository's root."""
+    """The folder that an environment variable names, else the default under the root."""
     return Path(os.environ.get(variable) or ROOT / default).expanduser().resolve()
 
 
@@ -30,7 +30,7 @@ def cache_dir() -> Path:
 
 
 def results_dir(run: str) -> Path:
-    """Tables, histories, predictions, models and the report of one run; FAKEFACE_RESULTS."""
+    """Tables, histories, predictions, models, report of one run; FAKEFACE_RESULTS moves them."""
     return _place("FAKEFACE_RESULTS", "results") / run
 
 
@@ -40,5 +40,5 @@ def figures_dir(run: str) -> Path:
 
 
 def shown(path: Path) -> str:
-    """A path as a person would type it: relative to the repository where it lies inside."""
+    """A path as a person would type it: relative to the repository if it lies inside."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
