@@ -140,7 +140,7 @@ def test_the_gpu_benchmark_on_a_processor(places, monkeypatch, capsys):
 
 def test_no_gpu_is_one_sentence(monkeypatch):
     monkeypatch.setattr(gpu, "gpus", lambda: [])
-    with pytest.raises(StudyError, match="no GPU that the NVIDIA driver shows: run fakeface bench"):
+    with pytest.raises(StudyError, match="no GPU that the NVIDIA driver shows: run make bench"):
         gpu.bench_gpu()
 
 
