@@ -1,4 +1,4 @@
-"""`fakeface bench --gpu`: the paper's profile on one GPU, both models, on 140,000 generated rows.
+"""`make bench GPU=1`: the paper's profile on one GPU, both models, on 140,000 generated rows.
 
 Needs neither notebooks nor TensorFlow: JAX, NumPy, pandas, Pillow, joblib, tqdm and typer, and
 Keras (with namex and optree) and pydantic; benchmarks/gpu.sh brings the last ones to a machine that
@@ -235,7 +235,7 @@ def bench_gpu(
     """
     begin = time.perf_counter()
     if not gpus() and counts is None:
-        raise StudyError("there is no GPU that the NVIDIA driver shows: run fakeface bench")
+        raise StudyError("there is no GPU that the NVIDIA driver shows: run make bench")
     counts = counts or {split: 2 * count for split, count in PAPER_COUNTS.items()}
     found = about()
     with places(), PeakMemory() as memory:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `fakeface bench --gpu` on a machine with a GPU that has JAX, NumPy, pandas, Pillow, joblib, tqdm and
+# `python -m benchmarks --gpu` on a machine with a GPU that has JAX, NumPy, pandas, Pillow, joblib, tqdm and
 # typer, but no Keras and no network. Made for under nine minutes; the numbers go to
 # results/bench/.
 #
@@ -11,4 +11,4 @@
 set -e
 site=$(mktemp -d)
 python3 -m pip install --quiet --no-index --no-deps --target "$site" "$1"/*.whl
-KERAS_BACKEND=jax PYTHONPATH="$PWD:$site" python3 -m fakeface_utils.cli bench --gpu
+KERAS_BACKEND=jax PYTHONPATH="$PWD:$site" python3 -m benchmarks --gpu

@@ -1,6 +1,6 @@
 """Memory and time by the number of images.
 
-`python -m fakeface_utils.bench.growth ARCHIVE_OF COUNT PIXELS` does the work for one number.
+`python -m benchmarks.growth ARCHIVE_OF COUNT PIXELS` does the work for one number.
 """
 
 import json

@@ -3,7 +3,7 @@
     python benchmarks/plain.py FOLDER --size 224 --batch-size 100 --epochs 3
 
 trains the custom CNN on FOLDER, which holds fake and real, and prints the seconds of every epoch
-as JSON. Nothing here uses the package; `fakeface bench` times it beside the package's own way.
+as JSON. Nothing here uses the package; `make bench` times it beside the package's own way.
 """
 
 import argparse

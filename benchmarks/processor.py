@@ -1,4 +1,4 @@
-"""`fakeface bench`: what the study's way of working saves, measured against the usual way.
+"""`make bench`: what the study's way of working saves, measured against the usual way.
 
 Both sides run in turn, after a warm-up; a figure is a median, and what matters is the ratio.
 """
@@ -42,7 +42,7 @@ def plain_module() -> ModuleType:
     """benchmarks/plain.py, which isn't part of the package."""
     spec = importlib.util.spec_from_file_location("plain", PLAIN)
     if spec is None or spec.loader is None or not PLAIN.exists():
-        raise StudyError(f"{shown(PLAIN)} is missing: run fakeface bench in the repository")
+        raise StudyError(f"{shown(PLAIN)} is missing: run make bench in the repository")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

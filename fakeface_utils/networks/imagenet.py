@@ -15,7 +15,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +130,8 @@ def _read_npz(path: Path) -> Tensors:
 
 def _read_h5(path: Path) -> Tensors:
     """Keras' own file: a group per layer, with a kernel of four dimensions and a bias of one."""
+    import h5py  # only this way to the weights needs it
+
     tensors: Tensors = []
     with h5py.File(path) as file:
         for name in LAYERS:
