@@ -16,7 +16,14 @@ from fakeface_utils.dataset.decode import decode
 from fakeface_utils.dataset.folder import list_images, open_images
 from fakeface_utils.dataset.prepare import prepare, source_counts
 from fakeface_utils.networks.batches import Batches
-from fakeface_utils.study.artefacts import kaggle_location, prepared_dir, read_images, read_manifest
+from fakeface_utils.study import artefacts
+from fakeface_utils.study.artefacts import (
+    kaggle_location,
+    parameters_json,
+    prepared_dir,
+    read_images,
+    read_manifest,
+)
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import prepare_step
 from fakeface_utils.study.record import claim_run, record
@@ -231,7 +238,7 @@ def test_an_image_of_too_many_pixels_is_unreadable():
 
 def test_the_papers_archive_with_one_image_less_is_refused(places, faces, monkeypatch):
     monkeypatch.setattr(kaggle, "PAPER_COUNTS", {"train": 4, "valid": 4, "test": 4})
-    monkeypatch.setattr(kaggle, "MOUNTS", ())
+    monkeypatch.setattr(artefacts, "MOUNTS", ())
     next(faces.glob("a/b/train/fake/*")).unlink()
     path = zipped(faces)
     kaggle_location().parent.mkdir(parents=True)
@@ -282,8 +289,8 @@ def test_a_run_refuses_other_data_of_the_same_name(places, faces):
         claim_run(study)
     with pytest.raises(StudyError, match="epochs"):
         claim_run(load_study(data=str(faces), run="x", overrides=f"{SMALL} epochs=3"))
-    claim_run(study, force=True)
-    assert not (places / "results" / "x").exists()
+    claim_run(study, force=True)  # nothing of the old study is left
+    assert list((places / "results" / "x").iterdir()) == [parameters_json("x")]
 
 
 def test_other_than_the_papers_counts_are_refused(places, faces):

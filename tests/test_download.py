@@ -17,6 +17,7 @@ import pytest
 
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.dataset import kaggle
+from fakeface_utils.study import artefacts
 from fakeface_utils.study.artefacts import kaggle_location
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,7 +134,7 @@ def client(places, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(kaggle, "ZIP_BYTES", 5 * CHUNK)
-    monkeypatch.setattr(kaggle, "MOUNTS", (places / "mounted",))
+    monkeypatch.setattr(artefacts, "MOUNTS", (places / "mounted",))
     return places
 
 
@@ -168,9 +169,9 @@ def test_it_arrives_whole_without_a_login_and_only_once(server, capfd):
     assert server.served == len(server.payload)
     assert set(server.logins) == {None}
     assert not arriving().exists()
-    out, err = capfd.readouterr()
+    out, _ = capfd.readouterr()
     assert "prepared arrays need 21.0 MB" in out
-    assert "downloading: 100%" in err
+    assert "downloading: 100%" in out
     kaggle.download(0)
     assert server.served == len(server.payload)
 
@@ -288,7 +289,8 @@ def test_a_login_is_used_and_never_shown(server, places, monkeypatch, capfd):
 DRIVER = """
 import sys, threading
 from fakeface_utils.dataset import journal, kaggle, prepare
-kaggle.ZIP_BYTES, kaggle.PAPER_COUNTS = 10**6, dict.fromkeys(kaggle.PAPER_COUNTS, 48)
+kaggle.ZIP_BYTES = 10**6
+kaggle.PAPER_COUNTS = prepare.PAPER_COUNTS = dict.fromkeys(kaggle.PAPER_COUNTS, 48)
 prepare.AT_ONCE, write = 8, journal.JournaledArray.write
 journal.JournaledArray.write = lambda *words: (threading.Event().wait(0.1), write(*words))
 from fakeface_utils.cli import main
