@@ -40,7 +40,7 @@ def report(
 
     What is left out is taken from the run of that name, else from the profile.
     """
-    from .evaluation.caveats import notices
+    from .evaluation.caveats import failed_seeds, notices
     from .evaluation.table1 import printed_table1
     from .run import chain
     from .study.artefacts import report_html
@@ -48,7 +48,7 @@ def report(
 
     study = load_study(profile, data, run, seeds, overrides)
     chain.run(study, force, scheduler)
-    print("\nTable 1", *notices(study), printed_table1(study), sep="\n")
+    print("\nTable 1", *notices(study), *failed_seeds(study), printed_table1(study), sep="\n")
     print(f"\nreport: {shown(report_html(study))}")
 
 

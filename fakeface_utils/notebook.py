@@ -1,6 +1,8 @@
 """The first call of every notebook: check its parameters, open its run, show its settings."""
 
+import ast
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 from IPython.display import HTML
@@ -8,11 +10,11 @@ from IPython.display import HTML
 from .common.errors import StudyError
 from .common.machine import ask_for_determinism
 from .evaluation.caveats import notices
-from .study.artefacts import dataset_json
-from .study.parameters import load_study
-from .study.plan import ablation_steps, chain_steps
-from .study.record import claim_run, record
+from .study.parameters import check_parameters, load_study
+from .study.plan import ablation_steps, chain_steps, prepare_step
+from .study.record import check_run, claim_run, record
 from .study.settings import PARAMETERS, Study
+from .study.step import Digests
 
 NAMES = (*PARAMETERS, "overrides", "force")  # a notebook's parameters
 
@@ -27,21 +29,25 @@ def open_study(notebook: str, *parameters: Any, force: bool = False) -> Study:
             what it holds.
 
     Raises:
-        StudyError: a parameter is wrong, the run holds another study, or an input is missing; the
-            sentence names the notebook that makes it.
+        StudyError: a parameter is wrong, the run holds another study, or an input is missing or out
+            of date; the sentence names the notebook that makes it.
     """
     _check_parameter_names()
+    force = check_parameters(force=force).force
     study = load_study(*parameters)
     if study.deterministic:
         ask_for_determinism()
     steps = (chain_steps(study) | ablation_steps(study))[notebook]
+    if not force:
+        check_run(study)
+    known = Digests()
     for step in steps:
-        step.check_inputs()
+        step.check_inputs(own_notebook=False, known=known)
     claim_run(study, force)
     if force:
         for step in steps:
             step.forget()
-    if dataset_json(study).exists():
+    if prepare_step(study).is_done():
         record(study)
         print(*notices(study), sep="\n")
     return study
@@ -60,21 +66,47 @@ def settings(study: Study) -> HTML:
 
 
 def _check_parameter_names() -> None:
-    """Refuse `papermill -p` with a mistyped name, of which papermill only warns.
+    """Refuse a mistyped parameter in any cell so far; papermill only warns of one.
 
     Raises:
-        StudyError: a variable that was set before the notebook's first work is almost a parameter,
-            or is a setting.
+        StudyError: a cell sets a setting, or a name that is nearly a parameter's; or papermill was
+            given a name that is none.
     """
     from IPython import get_ipython
 
     shell = get_ipython()
-    if shell is None or shell.execution_count > 4:  # later, any name may be a reader's own
-        return
-    for name, value in shell.user_ns.items():
-        if name in NAMES or not isinstance(value, (str, int, float)):
-            continue
-        if name in Study.model_fields:
-            raise StudyError(f"'{name}' is a setting: give it as -p overrides '{name}={value}'")
-        if close := difflib.get_close_matches(name, NAMES, n=1, cutoff=0.75):
-            raise StudyError(f"unknown parameter '{name}': did you mean '{close[0]}'?")
+    settings = [name for name in Study.model_fields if name not in NAMES]
+    for cell in shell.history_manager.input_hist_raw if shell else ():
+        injected = cell.startswith("# Parameters")  # as papermill begins the cell of its -p
+        for name, value in _constants(cell).items():
+            if name in NAMES:
+                continue
+            setting = _close(name, settings, 0.9)
+            if setting:
+                raise StudyError(f"'{name}' is no parameter: give overrides = '{setting}={value}'")
+            near = "overrides" if name.lower() == "set" else _close(name, NAMES, 0.75)
+            if near or injected:
+                meant = f"did you mean '{near}'?" if near else f"there are {', '.join(NAMES)}"
+                raise StudyError(f"unknown parameter '{name}': {meant}")
+
+
+def _close(name: str, names: Sequence[str], cutoff: float) -> str:
+    """The name that was meant, whatever its case; '' for none."""
+    return next(iter(difflib.get_close_matches(name.lower(), names, n=1, cutoff=cutoff)), "")
+
+
+def _constants(cell: str) -> dict[str, Any]:
+    """The names that a cell sets to constants; none in a cell that isn't plain Python."""
+    try:
+        nodes = ast.parse(cell).body
+    except SyntaxError:
+        return {}
+    values: dict[str, Any] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            try:
+                value = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+            values |= {name.id: value for name in node.targets if isinstance(name, ast.Name)}
+    return values

@@ -12,14 +12,14 @@ from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.evaluation.ablations import (
     by_size,
     compare_readings,
-    difference,
     kept_accuracy,
+    mean_difference,
     read_ablations,
     summary,
 )
+from fakeface_utils.report.background import ablation
 from fakeface_utils.report.drawing import alternative_text
 from fakeface_utils.report.open_questions import draw_open_questions
-from fakeface_utils.report.tables import ablation
 from fakeface_utils.run import chain, estimate
 from fakeface_utils.run.status import Status
 from fakeface_utils.run.work import train_readings
@@ -98,16 +98,16 @@ def test_a_difference_and_its_interval_by_hand():
     # d = 0.02, 0.04: mean 0.03, s = 0.0141421, t(1) = 12.7062: 12.7062 * 0.01 = 0.127062.
     # N = 98: p = (98 * 0.95 + 1.920729) / 101.841459, and for 0.92; p (1 - p) / 101.841459 is
     # 0.000613586 and 0.000850897: 1.959964 * sqrt(0.00146448) = 0.0750050
-    mean, low, high = difference([0.94, 0.96], [0.92, 0.92], 98)
+    mean, low, high = mean_difference([0.94, 0.96], [0.92, 0.92], 98)
     half = math.sqrt(0.127062**2 + 0.0750050**2)
     assert mean == pytest.approx(0.03)
     assert (low, high) == pytest.approx((0.03 - half, 0.03 + half), abs=1e-5)
-    mean, low, high = difference([0.95], [0.92], 98)  # one seed: the images' chance alone
+    mean, low, high = mean_difference([0.95], [0.92], 98)  # one seed: the images' chance alone
     assert (low, high) == pytest.approx((0.03 - 0.0750050, 0.03 + 0.0750050), abs=1e-5)
 
 
 def test_two_perfect_networks_still_have_an_interval():
-    mean, low, high = difference([1.0, 1.0], [1.0, 1.0], 300)
+    mean, low, high = mean_difference([1.0, 1.0], [1.0, 1.0], 300)
     assert mean == 0
     assert -0.02 < low < 0 < high < 0.02
 
@@ -121,7 +121,7 @@ def test_the_interval_covers_the_truth_at_least_as_often_as_it_says(seeds, sprea
     rng, images, truth = np.random.default_rng(0), 300, np.array([0.93, 0.90])
     shared = rng.binomial(images, truth, (2000, 2)) / images
     drawn = np.clip(shared[:, :, None] + rng.normal(0, spread, (2000, 2, seeds)), 0, 1)
-    intervals = [difference(reading, baseline, images) for reading, baseline in drawn]
+    intervals = [mean_difference(reading, baseline, images) for reading, baseline in drawn]
     covered = np.mean([low <= 0.03 <= high for _, low, high in intervals])
     assert covered > 0.94
 

@@ -167,7 +167,7 @@ def test_the_arithmetic_behind_shorter_smaller_and_lighter():
     assert said == "reproduced"
     assert claims.smaller_and_lighter("published")[2] == (
         "25.9 against 138.4 million parameters (0.19 times); 1.50 against 15.47 "
-        "billion multiply-adds an image (0.10 times); 25.9 against 138.4 million trained "
+        "billion multiply-adds per image (0.10 times); 25.9 against 138.4 million trained "
         "parameters (0.19 times)"
     )
     found = claims.smaller_and_lighter("vgg16")[2]

@@ -123,6 +123,7 @@ def test_the_code_of_a_step_is_found_by_its_imports():
         ("evaluation/intervals.py", "table", {"prepare", "audit", "features", "train", "predict"}),
         ("report/figures.py", "figures", {"prepare", "train", "predict", "table", "compare"}),
         ("report/tables.py", "report", {"prepare", "train", "predict", "table", "figures"}),
+        ("report/background.py", "report", {"prepare", "train", "predict", "table", "figures"}),
         ("study/settings.py", None, {step.kind for step in steps()}),
         ("run/chain.py", None, {step.kind for step in steps()}),
     ],

@@ -1,6 +1,5 @@
-"""Files that are never half written, and the digests by which a change in them is noticed."""
+"""Files that are never half written, and room for them on the disk."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,8 +12,6 @@ from typing import Any
 
 from .errors import StudyError
 from .paths import shown
-
-LARGE = 256 * 2**20  # bytes; above this a file is known by its size and time, not by its content
 
 
 def cannot_write(path: Path, error: OSError) -> StudyError:
@@ -101,27 +98,3 @@ def require_free_space(folder: Path, needed: int, what: str) -> None:
             f"{human_size(free)} free: make room, name another disk with FAKEFACE_DATA, or take "
             "fewer images with the setting images_per_class"
         )
-
-
-def digest(path: Path) -> str:
-    """What a file or folder holds, in a few characters; 'missing' where there is none.
-
-    A file is known by the SHA-256 of its content (above 256 MB by size and time); a folder by the
-    names, sizes and times of the files in it.
-    """
-    if path.is_dir():
-        seen = hashlib.sha256()
-        for folder, folders, names in os.walk(path):
-            folders.sort()
-            for name in sorted(names):
-                status = os.stat(os.path.join(folder, name))
-                place = os.path.relpath(os.path.join(folder, name), path)
-                seen.update(f"{place}|{status.st_size}|{status.st_mtime_ns}\n".encode())
-        return seen.hexdigest()[:16]
-    if not path.is_file():
-        return "missing"
-    status = path.stat()
-    if status.st_size > LARGE:
-        return f"{status.st_size}-{status.st_mtime_ns}"
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

@@ -78,14 +78,16 @@ def ask_for_determinism() -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide results, and Keras' backend."""
+    """Versions of Python and of the packages that decide results; Keras' backend where it runs."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found | {"keras backend": os.environ.get("KERAS_BACKEND", "tensorflow")}
+    if keras := sys.modules.get("keras"):
+        found["keras backend"] = keras.backend.backend()
+    return found
 
 
 def git_revision() -> str:

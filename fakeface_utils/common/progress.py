@@ -23,7 +23,7 @@ class _Bar(tqdm):
         return super().update(n)
 
 
-def progress(total: int, what: str, unit: str, done: int = 0) -> Any:
+def progress(total: int, what: str, unit: str, done: int = 0, delay: float = 0) -> Any:
     """A bar with rate and time left, on one line of the standard output.
 
     Args:
@@ -31,6 +31,7 @@ def progress(total: int, what: str, unit: str, done: int = 0) -> Any:
         what: what is being done.
         unit: of what; bytes ('B') are shown as MB and GB.
         done: how many units an earlier, interrupted run has done.
+        delay: seconds before the bar appears: work that is over by then shows none.
     """
     return _Bar(
         total=total,
@@ -40,6 +41,8 @@ def progress(total: int, what: str, unit: str, done: int = 0) -> Any:
         unit_scale=unit == "B",
         file=sys.stdout,  # a notebook shows the standard error in red
         miniters=1,
+        delay=delay,
+        leave=delay == 0,
     )
 
 

@@ -39,10 +39,7 @@ def audit(study: Study) -> dict[str, Any]:
     Raises:
         StudyError: the images aren't prepared.
     """
-    step = audit_step(study)
-    if not step.is_done():
-        with step.running():
-            _audit(study)
+    audit_step(study).do(lambda: _audit(study))
     return read_audit(study)
 
 

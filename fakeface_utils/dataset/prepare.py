@@ -2,49 +2,41 @@
 
 `<split>.npy` is (N, size, size, 3) uint8 RGB, memory-mapped when read; `<split>.csv` has a row for
 each image in the same order (path, label, bytes, width, height, mode, generated, jpeg_tables,
-sha256); `dataset.json` has the name, the counts, the fingerprint and whether any image carries the
-generator's mark.
+sha256); `<split>.json` names what could not be read; `dataset.json` has the name, the counts, the
+fingerprint and whether any image carries the generator's mark.
 
-A preparation grows in a folder of its own, where a journal gets one line per image after the array
-has got its pixels: killed at any moment, the next run goes on from the journal's last whole line.
+A split is written whole or not at all: a kill loses at most the split it was in.
 """
 
+import functools
 import hashlib
 import json
 import os
 import shutil
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import PIL.Image
 
 from ..common.errors import StudyError
-from ..common.files import cannot_write, check_writable, require_free_space, write_csv, write_json
+from ..common.files import check_writable, require_free_space, write_atomic, write_csv, write_json
 from ..common.paths import data_dir, shown
 from ..common.progress import progress
-from ..study.artefacts import prepared_dir, read_dataset, source_path
+from ..study.artefacts import prepared_dir, read_dataset, read_manifest, source_path
 from ..study.names import CLASSES, SPLITS
 from ..study.paper import PAPER_COUNTS
-from ..study.plan import prepare_step
+from ..study.plan import decode_step, prepare_step, source_step
 from ..study.settings import Study
 from . import kaggle
 from .decode import UNREADABLE, decode
 from .demo import generate as demo
 from .folder import Folder, Image, Zip, list_images, open_images
-from .journal import JournaledArray, finish
 
-AT_ONCE = 256  # images written together: bounds memory, and what a kill loses
-
-KEY = "made_from.json"  # what a preparation was begun with: another can't go on with it
-
-JOURNALS = (KEY, *(f"{split}.jsonl" for split in SPLITS))
+AT_ONCE = 256  # images handed to the threads together
 
 
 def prepare(study: Study) -> dict[str, Any]:
@@ -57,12 +49,15 @@ def prepare(study: Study) -> dict[str, Any]:
         StudyError: the data is missing, in another layout or unreadable, or the disk is too small.
     """
     check_writable(data_dir())
-    step = prepare_step(study)
-    if not step.is_done():
-        with step.running():
-            _prepare(study)
-    for name in JOURNALS:  # once the step's marker is left, none is needed
-        (prepared_dir(study) / name).unlink(missing_ok=True)
+    fetch = source_step(study)
+    if fetch:
+        # What was once whole and isn't now was changed by somebody: it is drawn again.
+        fetch.do(functools.partial(_fetch, study, again=fetch.marker.exists()))
+    images = functools.cache(lambda: _list(study))  # read when the first split needs it
+    for split in SPLITS:
+        step = decode_step(study, split)
+        step.do(lambda split=split: _decode_split(study, split, *images()))  # type: ignore[misc]
+    prepare_step(study).do(functools.partial(_describe, study))
     return read_dataset(study)
 
 
@@ -78,8 +73,8 @@ def source_counts(study: Study) -> dict[str, int]:
         available = {split: [count] * 2 for split, count in _demo_counts(study).items()}
     else:
         images = list_images(open_images(source_path(study)))
-        found = Counter((image.split, image.label) for image in images)
-        available = {split: [found[split, 0], found[split, 1]] for split in SPLITS}
+        members = Counter((image.split, image.label) for image in images)
+        available = {split: [members[split, 0], members[split, 1]] for split in SPLITS}
     most = study.images_per_class or max(map(max, available.values()))
     return {split: sum(min(count, most) for count in available[split]) for split in SPLITS}
 
@@ -90,45 +85,44 @@ def _demo_counts(study: Study) -> dict[str, int]:
     return dict.fromkeys(SPLITS, given) if given else demo.IMAGES_PER_CLASS
 
 
-def _source(study: Study) -> tuple[Folder | Zip, list[Image]]:
-    """The reader of the study's images and the list of them."""
+def _fetch(study: Study, again: bool) -> None:
+    """Draw the demo's images, or download Kaggle's zip."""
     path = source_path(study)
-    if study.data == "demo":
-        stored = study.stored_size
-        if study.image_size % 7 or stored not in demo.SIZES:
-            raise StudyError(
-                f"image_size is {study.image_size}: generated images need a multiple of 7 from "
-                "35 to 224, as 56"
-            )
-        try:
-            demo.generate(path, _demo_counts(study), stored)
-        except FileExistsError as error:
-            raise StudyError(f"{error}: delete {shown(path)}") from error
     if study.data == "kaggle":
-        count = sum(source_counts(study).values())
-        kaggle.download(_bytes_needed(study, count))
+        kaggle.download(_bytes_needed(study, sum(source_counts(study).values())))
+        return
+    stored = study.stored_size
+    if study.image_size % 7 or stored not in demo.SIZES:
+        raise StudyError(
+            f"image_size is {study.image_size}: generated images need a multiple of 7 from 35 to "
+            "224, as 56"
+        )
+    if again:
+        shutil.rmtree(path, ignore_errors=True)
+    try:
+        demo.generate(path, _demo_counts(study), stored)
+    except FileExistsError as error:
+        raise StudyError(f"{error}: delete {shown(path)}") from error
+
+
+def _list(study: Study) -> tuple[Folder | Zip, list[Image]]:
+    """The reader of the study's images and the list of them; checks the room for the arrays."""
+    path = source_path(study)
     source = open_images(path)
     images = list_images(source)
     if study.data == "kaggle":
         kaggle.check_counts(images, path)
+    if study.images_per_class:
+        images = subset(images, study.images_per_class)
+    needed = _bytes_needed(study, len(images))
+    require_free_space(prepared_dir(study), needed, "the prepared images")
     return source, images
-
-
-def _shape(study: Study) -> tuple[int, int, int]:
-    """Of one image: rows, columns, colours."""
-    return (study.image_size, study.image_size, 3)
 
 
 def _bytes_needed(study: Study, count: int) -> int:
     """Room for the arrays and manifests of so many images, less what is written already."""
-    written = sum(path.stat().st_size for path in _part(study).glob("*.npy"))
+    written = sum(path.stat().st_size for path in prepared_dir(study).glob("*.npy"))
     return max(count * (study.image_size**2 * 3 + 250) - written, 0)
-
-
-def _part(study: Study) -> Path:
-    """Where a preparation grows, beside its final place."""
-    final = prepared_dir(study)
-    return final.with_name(f".part-{final.name}")
 
 
 def subset(images: list[Image], per_class: int) -> list[Image]:
@@ -142,75 +136,88 @@ def subset(images: list[Image], per_class: int) -> list[Image]:
     return sorted(kept, key=lambda image: (SPLITS.index(image.split), image.path))
 
 
-def _prepare(study: Study) -> None:
-    """Decode into a folder beside the final one, which takes its place when whole."""
-    final, part = prepared_dir(study), _part(study)
-    source, images = _source(study)
-    if study.images_per_class:
-        images = subset(images, study.images_per_class)
-    # Which images are left out is decided at the end: changing one's mind costs no decoding.
-    key = prepare_step(study).dependencies()
-    if _read_key(final) == key:
-        return  # it was whole, and killed before its marker was left
-    require_free_space(final, _bytes_needed(study, len(images)), "the prepared images")
-    try:
-        if _read_key(part) != key:
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
-            write_json(part / KEY, key)
-        _decode_all(study, source, images, part)
-        _finish(study, part, len(images))
-        shutil.rmtree(final, ignore_errors=True)
-        part.rename(final)
-    except OSError as error:
-        raise cannot_write(final, error) from error
-
-
-def _read_key(folder: Path) -> Any:
-    """What the preparation in a folder was made from; None where there is none."""
-    try:
-        return json.loads((folder / KEY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _finish(study: Study, part: Path, listed: int) -> None:
-    """Turn the journals into manifests and dataset.json.
+def _decode_split(study: Study, split: str, source: Folder | Zip, images: list[Image]) -> None:
+    """Write the array, the manifest and the unreadable images of one split.
 
     Raises:
-        StudyError: images are unreadable and the study doesn't say to go on without them.
+        StudyError: images are unreadable and the study doesn't say to leave them out.
     """
-    rows = {}
-    for split in SPLITS:
-        with (part / f"{split}.jsonl").open(encoding="utf-8") as journal:
-            rows[split] = [json.loads(line) for line in journal]
-    met = [row for split in SPLITS for row in rows[split]]
-    unreadable = {row["path"]: row["reason"] for row in met if row["reason"]}
-    if unreadable and (not study.skip_unreadable or len(unreadable) == listed):
-        named = "; ".join(f"{path} ({reason})" for path, reason in list(unreadable.items())[:5])
-        more = f"; and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
-        raise StudyError(
-            f"{len(unreadable)} of {listed} images in {study.data_name} can't be read: "
-            f"{named}{more}. Mend them, or go on without them with the setting skip_unreadable=true"
-        )
-    readable = {split: [row for row in rows[split] if not row["reason"]] for split in SPLITS}
-    counts = {
-        split: {
-            kind: sum(row["label"] == label for row in found) for label, kind in enumerate(CLASSES)
-        }
-        for split, found in readable.items()
-    }
-    if not all(count for split in counts.values() for count in split.values()):
-        raise StudyError(f"a class of {study.data_name} has no readable image: {counts}")
+    members = [image for image in images if image.split == split]
+    array_path, manifest_path, unreadable_path = decode_step(study, split).outputs
+    with write_atomic(array_path) as part:
+        rows, unreadable = _decode(study, source, members, part)
+        if unreadable:  # rare, so the others are simply decoded once more
+            _check_unreadable(study, split, unreadable, len(members))
+            members = [image for image in members if image.path not in unreadable]
+            rows, _ = _decode(study, source, members, part)
+    write_csv(manifest_path, pd.DataFrame(rows))
+    write_json(unreadable_path, unreadable)
+
+
+def _decode(
+    study: Study, source: Folder | Zip, members: list[Image], path: Path
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Write the array of some images; their rows of the manifest, and why any can't be read."""
+    unreadable: dict[str, str] = {}
+
+    def work(number: int) -> dict[str, Any]:
+        image = members[number]
+        try:
+            raw = source.read(image.path)
+            array[number], about = decode(raw, study.image_size, study.resize_filter)
+        except UNREADABLE as error:
+            unknown = isinstance(error, PIL.UnidentifiedImageError)  # its text names a buffer
+            unreadable[image.path] = "not an image" if unknown else str(error) or "broken"
+            return {}
+        row = {"path": image.path, "label": image.label, "bytes": len(raw)} | about
+        return row | {"sha256": hashlib.sha256(raw).hexdigest()}
+
+    rows: list[dict[str, Any]] = []
+    shape = (len(members), study.image_size, study.image_size, 3)
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    bar = progress(len(members), f"decoding {members[0].split}", "image")
+    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(members), AT_ONCE):
+            numbers = range(start, min(start + AT_ONCE, len(members)))
+            rows += pool.map(work, numbers)  # Pillow decodes outside Python's lock
+            bar.update(len(numbers))
+    array.flush()
+    return rows, dict(sorted(unreadable.items()))
+
+
+def _check_unreadable(study: Study, split: str, unreadable: dict[str, str], listed: int) -> None:
+    """Refuse unreadable images where the study doesn't leave them out.
+
+    Raises:
+        StudyError: it names the first five.
+    """
+    if study.skip_unreadable and len(unreadable) < listed:
+        return
+    named = "; ".join(f"{path} ({why})" for path, why in list(unreadable.items())[:5])
+    more = f"; and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
+    raise StudyError(
+        f"{len(unreadable)} of {listed} images in {split} of {study.data_name} can't be read: "
+        f"{named}{more}. Fix them, or leave them out with the setting skip_unreadable=true"
+    )
+
+
+def _describe(study: Study) -> None:
+    """Write dataset.json from the manifests of the splits."""
     content, generated = hashlib.sha256(), False
-    for split, found in readable.items():
-        manifest = pd.DataFrame(found).drop(columns="reason")
-        write_csv(part / f"{split}.csv", manifest)
-        finish(part / split, len(manifest), _shape(study))
+    counts: dict[str, dict[str, int]] = {}
+    unreadable: dict[str, str] = {}
+    for split in SPLITS:
+        manifest = read_manifest(study, split)
+        counts[split] = {
+            kind: int((manifest["label"] == label).sum()) for label, kind in enumerate(CLASSES)
+        }
         content.update(manifest[["path", "sha256"]].to_csv(index=False).encode())
         generated |= bool(manifest["generated"].any())
+        unreadable |= json.loads(decode_step(study, split).outputs[2].read_text(encoding="utf-8"))
+    if not all(count for split in counts.values() for count in split.values()):
+        raise StudyError(f"a class of {study.data_name} has no readable image: {counts}")
     write_json(
-        part / "dataset.json",
+        prepared_dir(study) / "dataset.json",
         {
             "name": study.data_name,
             "generated": generated,
@@ -219,46 +226,3 @@ def _finish(study: Study, part: Path, listed: int) -> None:
             "unreadable": unreadable,
         },
     )
-
-
-def _decode_all(study: Study, source: Folder | Zip, images: list[Image], folder: Path) -> None:
-    """Write the arrays and journals of all splits, from where they are."""
-
-    def work(task: tuple[Image, npt.NDArray[np.uint8]]) -> dict[str, Any]:
-        image, pixels = task
-        row = {"path": image.path, "label": image.label, "reason": ""}
-        try:
-            raw = source.read(image.path)
-            pixels[:], seen = decode(raw, study.image_size, study.resize_filter)
-        except UNREADABLE as error:
-            unknown = isinstance(error, PIL.UnidentifiedImageError)  # its text names a buffer
-            return row | {"reason": "not an image" if unknown else str(error) or "broken"}
-        return row | {"bytes": len(raw)} | seen | {"sha256": hashlib.sha256(raw).hexdigest()}
-
-    members = {split: [image for image in images if image.split == split] for split in SPLITS}
-    arrays = {split: JournaledArray(folder / split, _shape(study)) for split in SPLITS}
-    bar = progress(len(images), "decoding", "image", sum(a.done for a in arrays.values()))
-    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside Python's lock
-        for split, array in arrays.items():
-            with closing(array):
-                for pixels, rows in _batches(pool, work, members[split][array.done :], array.shape):
-                    readable = [not row["reason"] for row in rows]
-                    array.write(pixels if all(readable) else pixels[readable], rows)
-                    bar.update(len(rows))
-
-
-def _batches(
-    pool: ThreadPoolExecutor, work: Callable[..., Any], images: list[Image], shape: tuple[int, ...]
-) -> Iterator[tuple[npt.NDArray[np.uint8], list[dict[str, Any]]]]:
-    """Pixels and rows of the images, `AT_ONCE` together; the next are decoded meanwhile."""
-    waiting: deque[tuple[npt.NDArray[np.uint8], Iterator[dict[str, Any]]]] = deque()
-    for start in range(0, len(images), AT_ONCE):
-        members = images[start : start + AT_ONCE]
-        pixels = np.empty((len(members), *shape), np.uint8)
-        waiting.append((pixels, pool.map(work, zip(members, pixels, strict=True))))
-        if len(waiting) == 2:
-            pixels, rows = waiting.popleft()
-            yield pixels, list(rows)
-    while waiting:
-        pixels, rows = waiting.popleft()
-        yield pixels, list(rows)

@@ -1,4 +1,4 @@
-"""Numbers: metrics, intervals, verdicts, Table 1, the text's claims, the open questions' effect.
+"""Numbers: metrics, intervals, verdicts, Table 1, the paper's claims, the open questions' effect.
 
 Reads predictions, histories and the audit. Writes `table1.csv` and `ablations.csv`.
 """

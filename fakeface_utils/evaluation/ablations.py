@@ -30,10 +30,7 @@ def compare_readings(study: Study) -> pd.DataFrame:
     Raises:
         StudyError: a reading isn't trained.
     """
-    step = compare_step(study)
-    if not step.is_done():
-        with step.running():
-            write_csv(ablations_csv(study), compare(study))
+    compare_step(study).do(lambda: write_csv(ablations_csv(study), compare(study)))
     return _read(study)
 
 
@@ -42,9 +39,9 @@ def _read(study: Study) -> pd.DataFrame:
 
 
 def read_ablations(study: Study) -> pd.DataFrame | None:
-    """What `compare_readings` found; None where it didn't run or something changed since.
+    """The table of `compare_readings`; None where it wasn't made or is out of date.
 
-    Its seeds may be others than the study's: a table of one seed may stand beside it.
+    Its seeds may differ from the study's: readings may have been compared with fewer.
     """
     try:
         held = json.loads(compare_step(study).marker.read_text(encoding="utf-8"))
@@ -59,29 +56,28 @@ def kept_accuracy(history: pd.DataFrame, best_weights: str) -> float:
     """Validation accuracy, 0 to 1, of the epoch whose weights training keeps: the first best.
 
     Args:
-        history: one training's, with val_loss and val_accuracy.
+        history: of one training run, with val_loss and val_accuracy.
         best_weights: 'val_loss' (the lowest is best) or 'val_accuracy' (the highest).
     """
     value = history["val_loss"] if best_weights == "val_loss" else -history["val_accuracy"]
     return float(history["val_accuracy"].iloc[int(value.fillna(math.inf).to_numpy().argmin())])
 
 
-def difference(
+def mean_difference(
     reading: Sequence[float], baseline: Sequence[float], images: int
 ) -> tuple[float, float, float]:
     """How much higher a reading's accuracy is than the baseline's, with its 95 % `interval`.
 
-    v is the sum of both accuracies' variances: it takes the errors of two networks as independent.
-    They fall on the same images more often than that, so the interval is too wide rather than too
-    narrow.
+    v is the sum of both accuracies' variances, as if two networks erred independently. In fact they
+    often err on the same images, so the interval is too wide rather than too narrow.
 
     Args:
-        reading: accuracies, 0 to 1, one a seed.
-        baseline: the same of the study itself, seed by seed.
-        images: of the validation set.
+        reading: accuracies, 0 to 1, one per seed.
+        baseline: the same for the study itself, in the order of seeds.
+        images: how many the validation set has.
 
     Returns:
-        mean difference, lower and upper end.
+        The mean difference, and the interval's lower and upper end.
     """
     both = [np.mean(reading), np.mean(baseline)]
     pairs = np.subtract(reading, baseline)
@@ -90,7 +86,7 @@ def difference(
 
 
 def accuracies(study: Study, model: str) -> list[float]:
-    """The kept validation accuracy of every seed's training, in the order of the seeds."""
+    """`kept_accuracy` of every seed's training run, in the order of the seeds."""
     histories = read_histories(study, model).groupby("seed", sort=False)
     return [kept_accuracy(history, study.best_weights) for _, history in histories]
 
@@ -105,7 +101,7 @@ def compare(study: Study) -> pd.DataFrame:
 
     Returns:
         setting, value, model, seeds (how many), difference (mean of the seeds' validation
-        accuracies, reading minus baseline, 0 to 1), ci_low, ci_high (95 %, see `difference`),
+        accuracies, reading minus baseline, 0 to 1), ci_low, ci_high (95 %, see `mean_difference`),
         baseline_mean, reading_mean.
     """
     images = sum(read_dataset(study)["counts"]["valid"].values())
@@ -113,7 +109,7 @@ def compare(study: Study) -> pd.DataFrame:
     rows = []
     for reading, model in comparisons(study):
         theirs, ours = accuracies(reading.study, model), baseline[model]
-        mean, low, high = difference(theirs, ours, images)
+        mean, low, high = mean_difference(theirs, ours, images)
         rows.append(
             {
                 "setting": reading.setting,
@@ -131,7 +127,7 @@ def compare(study: Study) -> pd.DataFrame:
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of `compare`, what moves accuracy most first."""
+    """The table of `compare`, the largest difference first."""
     order = table["difference"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 
@@ -150,7 +146,7 @@ def count_of_seeds(count: int) -> str:
 
 
 def summary(table: pd.DataFrame) -> str:
-    """Which two readings matter most, and how many of all may not matter, in two sentences."""
+    """Two sentences: which two readings matter most, and how many may not matter at all."""
     largest = [
         f"{row.setting}={row.value} ({TITLES[row.model]}) by {in_points(row)}"
         for row in by_size(table)[:2].itertuples()

@@ -1,13 +1,16 @@
-"""What must be known before any number is believed: generated data, leaks, collapsed seeds."""
+"""What a reader must know before believing a number: generated data, leaks, failed runs."""
 
-from ..study.artefacts import audit_json, read_audit, read_dataset, read_predictions
+import numpy as np
+
+from ..study.artefacts import read_audit, read_dataset, read_history, read_predictions
 from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_COUNTS
+from ..study.plan import audit_step
 from ..study.settings import Study
 
 
 def notices(study: Study) -> list[str]:
-    """What must be known before any number: generated data, random weights, leaks, lost images."""
+    """Sentences on generated data, random weights, unreadable images and leaks, if there are any."""
     dataset = read_dataset(study)
     sentences = []
     if dataset["generated"]:
@@ -16,13 +19,13 @@ def notices(study: Study) -> list[str]:
         sentences.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
     if dataset["unreadable"]:
         sentences.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
-    if audit_json(study).exists() and (leaked := leak(study)):
+    if audit_step(study).is_done() and (leaked := leak(study)):
         sentences.append(leaked)
     return sentences
 
 
 def leak(study: Study) -> str:
-    """The sentence on test images that were seen in training; '' where there are none."""
+    """A sentence on test images with a duplicate in training or validation; '' without any."""
     leaked = len(read_audit(study)["leaked"])
     tests = sum(read_dataset(study)["counts"]["test"].values())
     return (
@@ -36,24 +39,32 @@ def leak(study: Study) -> str:
 def not_comparable(study: Study) -> str:
     """Why this run's numbers can't be compared with the paper's; '' where they can.
 
-    The first that holds of: generated data, other image counts, other settings, one seed.
+    The first that applies: generated data, other image counts, other settings, one seed.
     """
     dataset = read_dataset(study)
     if dataset["generated"]:
         return "generated data"
     if any(set(dataset["counts"][split].values()) != {n} for split, n in PAPER_COUNTS.items()):
         return "other image counts"
-    apart = ("data", "deterministic")  # judged above; decides digits, not what is to be expected
+    apart = ("data", "deterministic")  # judged above; changes only the last digits
     differing = [name for name in study.differences()["setting"] if name not in apart]
     if differing:
         return f"other settings: {', '.join(differing)}"
     return "one seed" if len(study.seeds) < 2 else ""
 
 
-def collapsed(study: Study) -> list[str]:
-    """Name the seeds whose network outputs the same number (or NaN) for every test image."""
+def failed_seeds(study: Study) -> list[str]:
+    """Name the seeds whose training run diverged, or ended in one output for all test images."""
     sentences = []
     for model in MODELS:
+        losses = {s: read_history(study, model, s)[["loss", "val_loss"]] for s in study.seeds}
+        seeds = [str(s) for s, loss in losses.items() if not np.isfinite(loss).all(axis=None)]
+        if seeds:
+            sentences.append(
+                f"{TITLES[model]}: {len(seeds)} of {len(study.seeds)} seeds diverged "
+                f"({', '.join(seeds)}): the loss was no finite number, and the weights before that "
+                "are scored; they count in every mean."
+            )
         outputs = {seed: read_predictions(study, model, seed)["p_fake"] for seed in study.seeds}
         seeds = [str(s) for s, p_fake in outputs.items() if not p_fake.max() - p_fake.min() > 1e-6]
         if seeds:

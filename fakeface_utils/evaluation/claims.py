@@ -1,7 +1,7 @@
-"""What the paper says in words: each claim with what is found here and its verdict.
+"""The paper's claims in words: what we find for each, and its verdict.
 
-The rule is that of `verdicts`. Sizes and costs are arithmetic on the paper's networks at the
-paper's settings, so they have a verdict whatever was run here.
+`verdicts` has the rule. Claims about size and cost need only arithmetic on the paper's networks at
+its settings, so they have a verdict whatever this run's data and settings are.
 """
 
 import math
@@ -27,7 +27,7 @@ class Claim(NamedTuple):
     Attributes:
         claim: in our words.
         section: the paper's.
-        found: what this run's files say, or arithmetic.
+        found: what this run's files or the arithmetic say.
         basis: 'measured' here, or 'arithmetic' on the paper's networks.
         verdict: by the rule of `verdicts`.
     """
@@ -44,13 +44,13 @@ def claims(study: Study) -> pd.DataFrame:
     reason = not_comparable(study)
     histories = {model: read_histories(study, model) for model in MODELS}
     better = claim_better(study)
-    found = (
+    finding = (
         f"mean test accuracy, custom CNN minus VGG16: {better['difference']:+.4f} "
         f"(95 % interval {better['low']:+.4f} to {better['high']:+.4f})"
     )
     title = "The custom CNN is better on the test set"
     rows = [
-        Claim(title, "5, 6", found, "measured", str(better["verdict"])),
+        Claim(title, "5, 6", finding, "measured", str(better["verdict"])),
         better_curves(histories, "training", reason),
         better_curves(histories, "validation", reason),
         lowest_loss(histories, "vgg16", reason),
@@ -67,7 +67,7 @@ def claims(study: Study) -> pd.DataFrame:
 def better_curves(histories: Mapping[str, pd.DataFrame], split: str, reason: str = "") -> Claim:
     """The claim that the custom CNN reaches a lower loss and a higher accuracy, section 5.
 
-    The interval is over seeds alone: the claim is on these images.
+    The interval covers seeds alone: the claim is about these images.
 
     Args:
         histories: of both models, with a column seed.
@@ -94,25 +94,25 @@ def better_curves(histories: Mapping[str, pd.DataFrame], split: str, reason: str
 
 
 def _lowest(history: pd.DataFrame) -> pd.Series:
-    """The epoch of each seed's lowest validation loss; a loss that isn't a number is none."""
+    """The epoch of each seed's lowest validation loss; NaN counts as infinite."""
     loss = history.assign(val_loss=history["val_loss"].fillna(math.inf))
     return loss.loc[loss.groupby("seed")["val_loss"].idxmin()].set_index("seed")["epoch"]
 
 
 def lowest_loss(histories: Mapping[str, pd.DataFrame], model: str, reason: str = "") -> Claim:
-    """The claim on the epoch at which validation loss is lowest, section 5; see `better_curves`."""
+    """The claim about the epoch of the lowest validation loss, section 5; see `better_curves`."""
     lowest, last = _lowest(histories[model]), histories[model]["epoch"].max()
     paper = PAPER_BEST_EPOCH[model]
     verdict = verdict_on_epochs(list(lowest - paper), list(lowest == last), reason=reason)
-    found = f"lowest at epoch {', '.join(map(str, lowest))} of {last} (seed by seed)"
+    finding = f"lowest at epoch {', '.join(map(str, lowest))} of {last} (seed by seed)"
     claim = f"Validation loss is lowest at epoch {paper} ({TITLES[model]})"
-    return Claim(claim, "5", found, "measured", verdict)
+    return Claim(claim, "5", finding, "measured", verdict)
 
 
 def similar_moment(histories: Mapping[str, pd.DataFrame], reason: str = "") -> Claim:
     """The claim that both models begin to overfit at a similar moment, section 6.
 
-    Two epochs further apart than `SIMILAR` are so even where the later one is the last trained.
+    A gap larger than `SIMILAR` counts even if the later epoch is the last one trained.
     """
     custom, vgg16 = (_lowest(histories[model]) for model in ("custom_cnn", "vgg16"))
     gap = custom - vgg16
@@ -120,20 +120,20 @@ def similar_moment(histories: Mapping[str, pd.DataFrame], reason: str = "") -> C
     late = (gap.abs() <= SIMILAR) & ((custom == last) | (vgg16 == last))
     verdict = verdict_on_epochs(list(gap), list(late), SIMILAR, reason)
     pairs = ", ".join(f"{c} and {v}" for c, v in zip(custom, vgg16, strict=True))
-    found = f"lowest validation loss of custom CNN and VGG16 at epoch {pairs} (seed by seed)"
+    finding = f"lowest validation loss of custom CNN and VGG16 at epoch {pairs} (seed by seed)"
     claim = "Both begin to overfit at a similar moment"
-    return Claim(claim, "6", found, "measured", verdict)
+    return Claim(claim, "6", finding, "measured", verdict)
 
 
 def shorter_training(other: str) -> Claim:
     """The claim that transfer learning shortens training, section 5, by multiply-adds.
 
-    A backward pass is counted as two forward ones. As the paper describes it, the frozen base is
-    part of the model and runs forward over the training and validation images in every epoch.
+    A backward pass counts as two forward passes. In the paper's description the frozen base is part
+    of the model and runs forward over the training and validation images in every epoch.
 
     Args:
-        other: what takes longer, which the text leaves open: training the 'custom_cnn', or
-            training all layers of 'vgg16'.
+        other: what training is compared with, which the paper leaves open: the 'custom_cnn', or
+            all layers of 'vgg16'.
     """
     sizes, epochs = paper_sizes(), Study().epochs
     train, valid = 2 * PAPER_COUNTS["train"], 2 * PAPER_COUNTS["valid"]
@@ -142,15 +142,15 @@ def shorter_training(other: str) -> Claim:
     paid = passes * head + epochs * (train + valid) * (whole - head)
     once = passes * head + (train + valid) * (whole - head)
     compared = passes * sizes.loc[other, "multiply_adds"]
-    found = (
-        f"not by the clock: over {epochs} epochs VGG16 with a frozen base, used as "
+    finding = (
+        f"counted, not timed: over {epochs} epochs VGG16 with a frozen base, used as "
         f"the paper describes it, takes {paid / 1e15:.1f} x 10^15 multiply-adds against "
         f"{compared / 1e15:.1f} x 10^15 ({paid / compared:.2f} times); {once / compared:.2f} times "
         "if the base runs once and its output is kept, as here"
     )
-    slower = {"custom_cnn": "the custom CNN's", "vgg16": "that of all layers of VGG16"}
-    claim = f"Transfer learning shortens training, against {slower[other]}"
-    return Claim(claim, "5", found, "arithmetic", verdict_on_ratios([paid / compared]))
+    slower = {"custom_cnn": "the custom CNN", "vgg16": "training all layers of VGG16"}
+    claim = f"Transfer learning shortens training, compared with {slower[other]}"
+    return Claim(claim, "5", finding, "arithmetic", verdict_on_ratios([paid / compared]))
 
 
 def smaller_and_lighter(other: str) -> Claim:
@@ -162,14 +162,14 @@ def smaller_and_lighter(other: str) -> Claim:
     sizes = paper_sizes()[["parameters", "trained", "multiply_adds"]]
     own, compared = sizes.loc["custom_cnn"], sizes.loc[other]
     ratios = own / compared
-    found = (
+    finding = (
         f"{own['parameters'] / 1e6:.1f} against {compared['parameters'] / 1e6:.1f} "
         f"million parameters ({ratios['parameters']:.2f} times); {own['multiply_adds'] / 1e9:.2f} "
-        f"against {compared['multiply_adds'] / 1e9:.2f} billion multiply-adds an image "
+        f"against {compared['multiply_adds'] / 1e9:.2f} billion multiply-adds per image "
         f"({ratios['multiply_adds']:.2f} times); {own['trained'] / 1e6:.1f} against "
         f"{compared['trained'] / 1e6:.1f} million trained parameters "
         f"({ratios['trained']:.2f} times)"
     )
     model = {"published": "VGG16 as published", "vgg16": "the VGG16 of Table 1, with its new head"}
     claim = f"The custom CNN is smaller and lighter than {model[other]}"
-    return Claim(claim, "abstract, 1, 6", found, "arithmetic", verdict_on_ratios(ratios))
+    return Claim(claim, "abstract, 1, 6", finding, "arithmetic", verdict_on_ratios(ratios))

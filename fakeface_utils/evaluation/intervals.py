@@ -16,13 +16,13 @@ Z = float(ndtri(0.975))
 def interval(values: npt.ArrayLike, variance: npt.ArrayLike = 0.0) -> tuple[Any, Any]:
     """The 95 % interval of a mean over seeds, or of a mean difference; the only one in the study.
 
-    m +- sqrt(t(n-1)^2 s^2 / n + z^2 v). The seeds share one test set, so its chance v doesn't
-    average out over them, and it is known with more than n - 1 degrees of freedom: the two parts
-    are added in quadrature, each with its own factor (Zou and Donner 2008). With one seed there is
-    no s: the interval covers the choice of images, not run-to-run variation.
+    m +- sqrt(t(n-1)^2 s^2 / n + z^2 v). All seeds share one test set, so the variance v of its
+    choice doesn't average out over them, and v is known with more than n - 1 degrees of freedom:
+    the two parts are added in quadrature, each with its own factor (Zou and Donner 2008). One seed
+    gives no s: the interval then covers the choice of images, not run-to-run variation.
 
-    Percentage of 40,000 simulated studies whose interval holds the true accuracy, 0.95, for n seeds
-    of standard deviation sd and N test images, with v from `proportion_variance`:
+    Percentage of 40,000 simulated studies whose interval contains the true accuracy, 0.95, for n
+    seeds of standard deviation sd and N test images, with v from `proportion_variance`:
 
              N     sd    n = 2      3      5     10
            400  0.002     97.4   95.3   94.9   95.0
@@ -35,12 +35,12 @@ def interval(values: npt.ArrayLike, variance: npt.ArrayLike = 0.0) -> tuple[Any,
         20,000  0.010     95.8   95.8   95.6   95.5
         20,000  0.030     95.1   94.9   95.2   94.8
 
-    Seeds alone, without v, cover 61 % at n = 20, sd 0.01 and N = 2,000.
+    Without v, an interval covers only 61 % at n = 20, sd 0.01 and N = 2,000.
 
     Args:
-        values: (..., n) the metric of each seed.
-        variance: (...) v: the metric's variance over test sets of this size; 0 for a statement on
-            these images alone.
+        values: (..., n), the metric of each seed.
+        variance: (...), v, the metric's variance over test sets of this size; 0 for a statement
+            about these images alone.
 
     Returns:
         The lower and the upper end, (...) each; they may lie outside 0 to 1.
@@ -73,7 +73,7 @@ def paired_variance(better: npt.ArrayLike, worse: npt.ArrayLike, images: int) ->
     image added to each of the four kinds.
 
     Args:
-        better, worse: how many images only the one, or only the other, got right.
+        better, worse: how many images only the one, or only the other network got right.
         images: N.
     """
     b, c, n = np.asarray(better) + 0.5, np.asarray(worse) + 0.5, images + 2
@@ -104,7 +104,7 @@ def metric_variances(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
 def prediction_half_width(values: Sequence[float]) -> float:
     """Half the 95 % prediction interval of one more run: t(n-1) s sqrt(1 + 1/n).
 
-    The chance in the test images is left out: the paper's run was tested on the same ones.
+    The choice of test images adds nothing: the paper's run was tested on the same ones.
 
     Args:
         values: the metric of each seed, at least two.

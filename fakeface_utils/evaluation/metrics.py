@@ -22,9 +22,9 @@ def confusion(
 
 
 def rates(tp: Any, fn: Any, fp: Any, tn: Any) -> dict[str, Any]:
-    """Accuracy, precision, recall and F1, equations 3 to 6 of the paper, of counts or arrays.
+    """Accuracy, precision, recall and F1 (equations 3 to 6 of the paper) from counts or arrays.
 
-    Where nothing was called positive, precision and F1 are 0.
+    If nothing was called positive, precision and F1 are 0.
     """
     return {
         "accuracy": (tp + tn) / (tp + fn + fp + tn),

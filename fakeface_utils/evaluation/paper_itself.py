@@ -1,4 +1,4 @@
-"""The paper's own numbers: what it prints, and whether that agrees with itself."""
+"""Whether the paper's printed numbers agree with each other, and the size of its networks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,15 +14,15 @@ from .metrics import rates
 def recovered_matrices(printed: Mapping[str, float], per_class: int = 10_000) -> pd.DataFrame:
     """The confusion matrices that agree with at least three of four metrics printed to 4 decimals.
 
-    A value half-way between two roundings agrees with both: programs differ there.
+    A value half-way between two roundings agrees with both, since programs round it differently.
 
     Args:
         printed: accuracy, precision, recall and f1.
         per_class: test images of each class.
 
     Returns:
-        tp, fn, fp, tn, the four metrics, and differs, the metric that disagrees with print or '';
-        most agreeing first, then nearest to what is printed.
+        tp, fn, fp, tn, the four metrics, and differs (the metric that disagrees with the printed
+        one, or ''); those with most agreement first, then those nearest to the printed values.
     """
     near = round(printed["recall"] * per_class)  # precision and F1 together fix it to +-3
     tp, fp = np.meshgrid(
@@ -34,10 +34,10 @@ def recovered_matrices(printed: Mapping[str, float], per_class: int = 10_000) ->
     table = table.assign(**rates(*(table[cell] for cell in table)))
     away = (table[list(printed)] - pd.Series(printed)).abs()
     off = away > 0.00005 + 1e-9
-    found = table.assign(wrong=off.sum(axis=1), far=away.sum(axis=1))[off.sum(axis=1) <= 1]
-    found = found.sort_values(["wrong", "far"]).drop(columns=["wrong", "far"])
-    differs = [" ".join(off.columns[off.loc[row]]) for row in found.index]
-    return found.assign(differs=differs).reset_index(drop=True)
+    matrices = table.assign(wrong=off.sum(axis=1), far=away.sum(axis=1))[off.sum(axis=1) <= 1]
+    matrices = matrices.sort_values(["wrong", "far"]).drop(columns=["wrong", "far"])
+    differs = [" ".join(off.columns[off.loc[row]]) for row in matrices.index]
+    return matrices.assign(differs=differs).reset_index(drop=True)
 
 
 def paper_against_itself() -> pd.DataFrame:
@@ -59,18 +59,18 @@ def network_size(
     frozen: bool = False,
     side: int = 224,
 ) -> dict[str, int]:
-    """Size and cost of a VGG-like network, by arithmetic.
+    """Size and cost of a VGG-like network, counted layer by layer.
 
     Args:
         blocks: filters of the padded 3x3 convolutions; 2x2 pooling ends each block.
         dense: nodes of the dense layers.
         batch_norm: whether batch normalization follows each convolution.
         frozen: whether the convolutions are not trained.
-        side: pixels a side of the input.
+        side: pixels per side of the input.
 
     Returns:
-        parameters; trained, those of them that training changes; multiply_adds, of convolutions
-        and dense layers for one image; dense_multiply_adds, those of the dense layers.
+        parameters; trained (those that training changes); multiply_adds (of convolutions and dense
+        layers, for one image); dense_multiply_adds (of the dense layers alone).
     """
     channels, parameters, trained, multiply_adds = 3, 0, 0, 0
     for block in blocks:

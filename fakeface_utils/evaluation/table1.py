@@ -1,4 +1,4 @@
-"""Table 1 of the paper from predictions, and both models on the same images."""
+"""The paper's Table 1 from our predictions, and both models compared image by image."""
 
 import math
 
@@ -33,10 +33,7 @@ def table1(study: Study) -> pd.DataFrame:
     Raises:
         StudyError: predictions are missing.
     """
-    step = table_step(study)
-    if not step.is_done():
-        with step.running():
-            write_csv(table1_csv(study), _table1(study))
+    table_step(study).do(lambda: write_csv(table1_csv(study), _table1(study)))
     return pd.read_csv(table1_csv(study))
 
 
@@ -90,8 +87,8 @@ def _table1(study: Study) -> pd.DataFrame:
 def seed_by_seed(study: Study) -> pd.DataFrame:
     """Both models on the same test images, seed by seed, with McNemar's exact test.
 
-    The test compares two fitted networks, not two methods: a seed's p-value says whether these two
-    networks err equally often, and nothing about the next training run. So none is singled out.
+    The test compares two trained networks, not two methods: a seed's p-value says whether these two
+    networks err equally often, and nothing about the next training run. So every seed is listed.
 
     Returns:
         seed; how many images both, only_custom_cnn, only_vgg16 and neither got right; p_value.

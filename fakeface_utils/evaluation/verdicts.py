@@ -1,7 +1,7 @@
-"""The rule by which the paper's claims get their verdicts, written down before any result.
+"""The rule by which the paper's claims get their verdicts, written before any result.
 
-Our seeds are a sample of runs; the paper is one more. A seed whose network collapsed counts as any
-other. `RULE` is the rule in words, as the report shows it; the functions below are the rule.
+Our seeds are a sample of runs; the paper's run is one more. A seed whose network collapsed counts
+like any other. `RULE` states the rule as the report shows it; the functions below apply it.
 """
 
 from collections import Counter
@@ -11,9 +11,9 @@ import numpy as np
 
 from .intervals import prediction_half_width
 
-WIDEST = 0.02  # half width of a prediction interval beyond which a verdict means nothing
-NEAR = 1  # epochs by which a moment may differ from the paper's
-SIMILAR = 2  # epochs between two similar moments
+WIDEST = 0.02  # half width of a prediction interval beyond which a verdict would mean nothing
+NEAR = 1  # epochs by which ours may differ from the paper's
+SIMILAR = 2  # epochs at most between two similar moments
 TOLERANCE = 0.1  # two sizes or costs within 10 % count as equal
 RULE = (
     (
@@ -27,28 +27,29 @@ RULE = (
     ),
     (
         "A difference",
-        "Reproduced if its interval lies on the side that the paper says, not reproduced if it "
-        "lies on the other, undecided if it holds zero. A claim of several differences needs all "
-        "of them, and falls with one. Two curves are compared by the best value each reaches.",
+        "Reproduced if its interval lies on the paper's side of zero, not reproduced if it lies on "
+        "the other side, undecided if it contains zero. A claim about several differences needs "
+        "all of them; one on the other side refutes it. Two curves are compared by the best value "
+        "each reaches.",
     ),
     (
         "An epoch",
-        f"Each seed votes: reproduced within {NEAR} epoch of the paper's, not reached if it is the "
-        "last that was trained, after which the loss may fall further. Two moments are similar if "
-        f"at most {SIMILAR} epochs apart. The claim gets what more than half of the seeds say, and "
-        "is undecided where no such half agrees.",
+        f"Each seed votes: reproduced if within {NEAR} epoch of the paper's, not reached if it is "
+        "the last epoch trained, since the loss might have fallen further. Two moments are similar "
+        f"if they are at most {SIMILAR} epochs apart. The majority of the seeds decides; without a "
+        "majority the claim is undecided.",
     ),
     (
         "Sizes and costs",
         "Arithmetic on the paper's networks, which needs no data: reproduced if all are more than "
-        f"{TOLERANCE:.0%} below the other's, not reproduced if one is more than {TOLERANCE:.0%} "
-        "above it, otherwise undecided.",
+        f"{TOLERANCE:.0%} below the other network's, not reproduced if one is more than "
+        f"{TOLERANCE:.0%} above, otherwise undecided.",
     ),
 )
 
 
 def verdict(values: Sequence[float], paper: float, reason: str = "") -> str:
-    """The verdict on one value that the paper prints.
+    """The verdict on one printed value of the paper.
 
     Args:
         values: our metric, one value per seed.
@@ -61,13 +62,13 @@ def verdict(values: Sequence[float], paper: float, reason: str = "") -> str:
     if reason:
         return f"not comparable ({reason})"
     half = prediction_half_width(values)
-    if not half <= WIDEST:  # also where it is not a number
+    if not half <= WIDEST:  # NaN too
         return "undecided"
     return "reproduced" if abs(paper - np.mean(values)) <= half else "not reproduced"
 
 
 def verdict_on_differences(intervals: Iterable[tuple[float, float]], reason: str = "") -> str:
-    """The verdict on differences that are all above zero by the paper.
+    """The verdict on differences that the paper claims to be above zero.
 
     Args:
         intervals: low and high end of each difference's 95 % interval.
@@ -84,12 +85,12 @@ def verdict_on_differences(intervals: Iterable[tuple[float, float]], reason: str
 def verdict_on_epochs(
     gaps: Sequence[int], last: Sequence[bool], near: int = NEAR, reason: str = ""
 ) -> str:
-    """The verdict on an epoch, or on the distance of two, by the majority of the seeds.
+    """The verdict on an epoch, or on the gap between two epochs, by the majority of the seeds.
 
     Args:
-        gaps: for each seed, how far its epoch is from the paper's, or how far its two are apart.
-        last: for each seed, whether such an epoch is the last trained, and may come later still.
-        near: the largest distance that counts as none.
+        gaps: for each seed, how far its epoch is from the paper's, or its two epochs are apart.
+        last: for each seed, whether an epoch is the last one trained, so that it might come later.
+        near: the largest gap that counts as none.
         reason: why there can be no verdict; '' where there can.
 
     Returns:
@@ -106,7 +107,7 @@ def verdict_on_epochs(
 
 
 def verdict_on_ratios(ratios: Iterable[float]) -> str:
-    """The verdict on quantities that are all smaller by the paper, as shares of the other's."""
+    """The verdict on quantities the paper calls smaller, each as a share of the other network's."""
     shares = list(ratios)
     if any(share > 1 + TOLERANCE for share in shares):
         return "not reproduced"

@@ -6,9 +6,24 @@ architectures, models and predictions.
 
 import os
 
+from ..common.errors import StudyError
 from ..common.progress import stderr_to
 
 # TensorFlow reports on every machine without a GPU that it found none, and on its instructions;
 # a GPU that Keras can't use is reported by `device.check_device`.
 with stderr_to(os.devnull):
-    import keras  # noqa: F401
+    try:
+        import keras
+    except Exception as error:  # a backend that isn't there, or that Keras doesn't know
+        raise StudyError(
+            f"Keras can't start ({error}): set KERAS_BACKEND to tensorflow, or jax where that is "
+            "installed"
+        ) from error
+if keras.backend.backend() not in ("tensorflow", "jax"):
+    raise StudyError(
+        f"Keras runs on {keras.backend.backend()}, which this study was not written for: set "
+        "KERAS_BACKEND to tensorflow or jax"
+    )
+# What a person's own keras.json says otherwise is for other work.
+keras.config.set_floatx("float32")
+keras.config.set_image_data_format("channels_last")

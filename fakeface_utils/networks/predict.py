@@ -12,7 +12,14 @@ from ..common.errors import StudyError
 from ..common.files import write_csv
 from ..common.paths import shown
 from ..dataset.decode import UNREADABLE, decode
-from ..study.artefacts import read_features, read_images, read_manifest, read_study_json, seed_dir
+from ..study.artefacts import (
+    read_features,
+    read_images,
+    read_manifest,
+    read_predictions,
+    read_study_json,
+    seed_dir,
+)
 from ..study.plan import predict_step
 from ..study.settings import Study
 from .batches import Batches
@@ -46,21 +53,23 @@ def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
     """
     step = predict_step(study, model, seed)
     path = seed_dir(study.run, model, seed) / "predictions.csv"
-    if step.is_done():
+
+    def predict() -> None:
+        table = read_manifest(study, "test")[["path", "label"]]
+        distribute(study)
+        network = load_model(study.run, model, seed)
+        inputs: npt.NDArray = read_images(study, "test")
+        if model == "vgg16":
+            network, inputs = network.get_layer("head"), read_features(study, "test")
+        batches = Batches(inputs, table["label"].to_numpy(), study.batch_size)
+        p_fake = network.predict(batches, verbose=0)[:, 0]
+        if not np.isfinite(p_fake).all():
+            raise StudyError(f"{step.name}: some outputs are no finite numbers: train it again")
+        write_csv(path, table.assign(p_fake=p_fake.astype("float64")))
+
+    if not step.do(predict):
         print(f"{step.name}: up to date")
-    else:
-        with step.running():
-            table = read_manifest(study, "test")[["path", "label"]]
-            distribute(study)
-            network = load_model(study.run, model, seed)
-            inputs: npt.NDArray = read_images(study, "test")
-            if model == "vgg16":
-                network, inputs = network.get_layer("head"), read_features(study, "test")
-            labels = table["label"].to_numpy()
-            batches = Batches(inputs, labels, study.batch_size)
-            p_fake = network.predict(batches, verbose=0)[:, 0]
-            write_csv(path, table.assign(p_fake=p_fake.astype("float64")))
-    return pd.read_csv(path, dtype={"path": str})
+    return read_predictions(study, model, seed)
 
 
 def predict_images(

@@ -16,7 +16,7 @@ import pandas as pd
 from ..common.errors import Interrupted
 from ..common.files import write_atomic, write_csv
 from ..common.progress import progress
-from ..study.artefacts import read_features, read_images, read_manifest, seed_dir
+from ..study.artefacts import read_features, read_history, read_images, read_manifest, seed_dir
 from ..study.plan import train_step
 from ..study.settings import Decay, Study
 from .batches import Batches
@@ -60,7 +60,9 @@ def learning_rate_schedule(
 def train(study: Study, model: str, seed: int) -> pd.DataFrame:
     """Train one network, keep its history and the model with its best weights.
 
-    Where a training run was interrupted, it resumes after its last finished epoch.
+    Where a training run was interrupted, it resumes after its last finished epoch. Where the loss
+    is no finite number after an epoch, the run has diverged: it ends there, and the history's last
+    row tells.
 
     Args:
         study: the settings.
@@ -75,19 +77,15 @@ def train(study: Study, model: str, seed: int) -> pd.DataFrame:
         StudyError: prepared images or features are missing, or a GPU is there but not seen.
     """
     step = train_step(study, model, seed)
-    path = seed_dir(study.run, model, seed) / "history.csv"
-    if step.is_done():
+    if not step.do(lambda: _train(study, model, seed, open_checkpoint(step))):
         print(f"{step.name}: up to date")
-    else:
-        check_device()
-        checkpoint = open_checkpoint(step)
-        with step.running(spent=checkpoint.seconds):
-            _train(study, model, seed, checkpoint)
-    return pd.read_csv(path)
+    return read_history(study, model, seed)
 
 
-def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
-    """Train and write history.csv, model.keras and architecture.csv."""
+def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> float:
+    """Write history.csv, model.keras and architecture.csv; seconds spent before, see `Step.do`."""
+    check_device()
+    spent = checkpoint.seconds
     read = read_images if model == "custom_cnn" else read_features
     keras.backend.clear_session()
     distribute(study)
@@ -114,6 +112,7 @@ def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> None:
     with write_atomic(folder / "model.keras") as part:
         finished.save(part)
     write_csv(folder / "history.csv", history)
+    return spent
 
 
 def fit(
@@ -155,7 +154,9 @@ def fit(
     network.fit(Batches(*train, study.batch_size), epochs=0, verbose=0)
     state = checkpoint or Checkpoint()
     done = len(state.rows)
-    if done:
+    if done and not math.isfinite(state.rows[-1]["loss"] + state.rows[-1]["val_loss"]):
+        done = study.epochs  # it diverged: there is nothing to resume
+    elif done:
         print(f"{model} seed {seed}: resumes after epoch {done} of {study.epochs}")
         _restore(network, state)
     else:
@@ -191,6 +192,12 @@ def fit(
                 if value < state.best_value:
                     state.best_value, state.best = value, state.weights
                 state.write()
+                if not math.isfinite(row["loss"] + row["val_loss"]):
+                    bar.write(
+                        f"{model} seed {seed}: diverged in epoch {epoch}, its loss is no finite "
+                        "number: training ends here and keeps the best weights before that"
+                    )
+                    break
                 left = (time.perf_counter() - start) / (epoch - done) * (study.epochs - epoch)
                 bar.write(
                     f"{model} seed {seed} epoch {epoch}/{study.epochs}: loss {row['loss']:.4f}, "
@@ -199,8 +206,8 @@ def fit(
                 )
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{model} seed {seed}: interrupted after epoch {len(state.rows)} of {study.epochs}; the "
-            "same cell or command resumes there"
+            f"{model} seed {seed}: interrupted after epoch {len(state.rows)} of {study.epochs}; "
+            "the same cell or command resumes there"
         ) from None
     network.set_weights(state.best)
     return pd.DataFrame(state.rows)

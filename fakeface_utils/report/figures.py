@@ -38,10 +38,6 @@ def make_figures(study: Study) -> None:
     Raises:
         StudyError: a history, the predictions or the prepared images are missing.
     """
-    step = figures_step(study)
-    if step.is_done():
-        print("figures: up to date")
-        return
     makers: dict[str, Callable[[Study], Drawn]] = {
         "figure1_samples": samples,
         "figure2_architecture": architecture,
@@ -52,9 +48,13 @@ def make_figures(study: Study) -> None:
         "audit_cues": audit_cues,
         "audit_duplicates": audit_duplicates,
     }
-    with step.running():
+
+    def draw() -> None:
         for name in FIGURES:
             save(study, name, makers[name](study))
+
+    if not figures_step(study).do(draw):
+        print("figures: up to date")
 
 
 def samples(study: Study, columns: int = 6) -> Drawn:

@@ -32,10 +32,8 @@ def draw_open_questions(study: Study) -> None:
     Raises:
         StudyError: the readings weren't compared.
     """
-    step = drawing_step(study)
-    if not step.is_done():
-        with step.running():
-            save(study, ABLATION_FIGURE, draw(study, compare_readings(study)))
+    table = compare_readings(study)
+    drawing_step(study).do(lambda: save(study, ABLATION_FIGURE, draw(study, table)))
 
 
 def draw(study: Study, table: pd.DataFrame) -> Drawn:

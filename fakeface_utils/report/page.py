@@ -9,7 +9,7 @@ from ..common.paths import NOTEBOOKS
 from ..study.artefacts import report_html
 from ..study.plan import report_step
 from ..study.settings import Study
-from . import tables
+from . import background, tables
 from .html_pieces import figure
 
 PAGE = "page"  # the tag of the notebook's cells that are part of the report
@@ -19,7 +19,7 @@ def write_page(study: Study) -> Path:
     """Write report.html, unless that is done: one file, no request to any network.
 
     The page is what is tagged `page` in notebook 06: headings and texts, and the outputs of cells
-    that are a single expression of `study`, `tables` and `figure`.
+    that are a single expression of `study`, `tables`, `background` and `figure`.
 
     Returns:
         Where it is.
@@ -27,28 +27,28 @@ def write_page(study: Study) -> Path:
     Raises:
         StudyError: Table 1 or the figures are missing.
     """
+    report_step(study).do(lambda: _write(study))
+    return report_html(study)
+
+
+def _write(study: Study) -> None:
     from nbconvert import HTMLExporter  # half a second to import, here only
 
-    step = report_step(study)
-    if step.is_done():
-        return report_html(study)
-    names = {"study": study, "tables": tables, "figure": figure}
-    with step.running():
-        notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
-        tagged = [cell for cell in notebook.cells if PAGE in cell.metadata.get("tags", [])]
-        for cell in tagged:
-            if cell.cell_type == "code":
-                html = {"text/html": eval(cell.source.strip(), names).data}
-                cell.outputs = [nbformat.v4.new_output("display_data", html)]
-        notebook.cells = tagged
-        exporter = HTMLExporter(
-            template_name="template",
-            extra_template_basedirs=[str(Path(__file__).parent)],
-            require_js_url="",
-            mathjax_url="",
-            exclude_input=True,
-        )
-        page, _ = exporter.from_notebook_node(notebook)
-        with write_atomic(report_html(study)) as part:
-            part.write_text(page, encoding="utf-8")
-    return report_html(study)
+    names = {"study": study, "tables": tables, "background": background, "figure": figure}
+    notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
+    tagged = [cell for cell in notebook.cells if PAGE in cell.metadata.get("tags", [])]
+    for cell in tagged:
+        if cell.cell_type == "code":
+            html = {"text/html": eval(cell.source.strip(), names).data}
+            cell.outputs = [nbformat.v4.new_output("display_data", html)]
+    notebook.cells = tagged
+    exporter = HTMLExporter(
+        template_name="template",
+        extra_template_basedirs=[str(Path(__file__).parent)],
+        require_js_url="",
+        mathjax_url="",
+        exclude_input=True,
+    )
+    page, _ = exporter.from_notebook_node(notebook)
+    with write_atomic(report_html(study)) as part:
+        part.write_text(page, encoding="utf-8")

@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 from ..common.errors import StudyError
-from ..common.paths import NOTEBOOKS, shown
+from ..common.files import cannot_write, check_writable
+from ..common.locks import lock
+from ..common.paths import NOTEBOOKS, figures_dir, results_dir, shown
 from ..common.progress import stderr_to
 from ..dataset.prepare import source_counts
 from ..study.artefacts import executed_notebook
@@ -14,7 +16,7 @@ from ..study.parameters import parameters_of
 from ..study.plan import ABLATION_NOTEBOOK, ablation_steps, chain_steps
 from ..study.record import claim_run
 from ..study.settings import Study
-from ..study.step import Step
+from ..study.step import Digests, Step
 from .cluster import connect, train_all
 from .estimate import print_estimate
 from .status import Status
@@ -52,15 +54,18 @@ def ablate(study: Study, force: bool = False, scheduler: str = "") -> None:
 
 def _run(study: Study, notebooks: Notebooks, what: str, force: bool, scheduler: str) -> None:
     client = connect(scheduler) if scheduler else None
-    claim_run(study, force)
-    counts = source_counts(study)
-    steps = list(itertools.chain(*notebooks.values()))
-    if client:
-        _train_on_cluster(client, study, notebooks, force)
-    else:
-        left = {step.marker: step for step in steps if force or not step.is_done()}
-        print_estimate(what, study, counts, list(left.values()))
-    _run_notebooks(study, notebooks, force and not client)
+    check_writable(results_dir(""), figures_dir(""))
+    with lock(results_dir(f".{study.run}.chain.lock"), f"run '{study.run}'", wait=False):
+        claim_run(study, force)
+        counts = source_counts(study)
+        if client:
+            _train_on_cluster(client, study, notebooks, force)
+        else:
+            known = Digests()
+            steps = {step.marker: step for step in itertools.chain(*notebooks.values())}
+            left = [step for step in steps.values() if force or not step.is_done(known)]
+            print_estimate(what, study, counts, left)
+        _run_notebooks(study, notebooks, force and not client)
 
 
 def _train_on_cluster(client: Any, study: Study, notebooks: Notebooks, force: bool) -> None:
@@ -78,7 +83,8 @@ def _run_notebooks(study: Study, notebooks: Notebooks, force: bool) -> None:
     parameters = parameters_of(study) | {"force": force}
     for number, (name, steps) in enumerate(notebooks.items(), start=1):
         status = Status(f"[{number}/{len(notebooks)}] {name}")
-        if not force and all(step.is_done() for step in steps):
+        known = Digests()
+        if not force and all(step.is_done(known) for step in steps):
             status.close("up to date, skipped")
             continue
         try:
@@ -104,13 +110,13 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: Status
     from papermill.exceptions import PapermillExecutionError
 
     copy = executed_notebook(study, name)
-    copy.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(copy.parent)
     log = copy.with_suffix(".log")
     try:
         with stderr_to(log), status.interruptible():
             papermill.execute_notebook(
                 NOTEBOOKS / f"{name}.ipynb",
-                copy,
+                str(copy).replace("{", "{{").replace("}", "}}"),  # papermill fills in braces
                 parameters,
                 kernel_name="python3",
                 progress_bar=False,
@@ -124,7 +130,10 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: Status
             f"{kind}{str(error.evalue).strip().splitlines()[-1]} [notebook {name}, cell "
             f"{error.cell_index + 1}; executed copy: {shown(copy)}]"
         ) from error
-    except DeadKernelError as error:
+    except OSError as error:
+        status.close("failed")
+        raise cannot_write(copy, error) from error
+    except (DeadKernelError, RuntimeError) as error:  # while it works, while it starts
         status.close("failed")
         raise StudyError(
             f"the kernel of notebook {name} died, most often for lack of memory: take fewer images "

@@ -13,8 +13,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from ..common.digests import digest
 from ..common.errors import StudyError
-from ..common.files import digest
 from ..common.machine import ENDS_WITH_PARENT, versions
 from ..common.paths import PACKAGE, ROOT, shown
 from ..common.progress import progress
@@ -99,7 +99,7 @@ def run_on_worker(study: Study, sent: dict[str, str], step: Step, after: list[st
     Raises:
         StudyError: the step's own, or the worker sees something else; both name the step.
     """
-    from distributed import Semaphore, get_worker
+    from distributed import get_worker
 
     address = str(get_worker().address)
     here = _shared(study)
@@ -109,12 +109,10 @@ def run_on_worker(study: Study, sent: dict[str, str], step: Step, after: list[st
             f"{step.name}: {differ[0]} is another on {address} than where the command runs: both "
             "need the same code, packages, data/ and results/, see docs/scaling.md"
         )
-    # A worker that was given up, or whose task was cancelled, may still be at it.
-    with Semaphore(name=shown(step.marker)):
-        try:
-            _in_process(step_command(study, step.name))
-        except StudyError as error:
-            raise StudyError(f"{step.name}: {error}") from error
+    try:
+        _in_process(step_command(study, step.name))
+    except StudyError as error:
+        raise StudyError(f"{step.name}: {error}") from error
     return address
 
 

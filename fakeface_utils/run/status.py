@@ -44,6 +44,8 @@ class Status:
     def interruptible(self) -> Iterator[None]:
         """Remember Ctrl-C: Python raises it wherever the code stands, and a callback may drop it.
 
+        A terminal that closes (HUP) and a request to end (TERM) are taken as the same.
+
         It is raised again at the notebook's next output, or else when the block ends.
         """
 
@@ -54,12 +56,15 @@ class Status:
         if threading.current_thread() is not threading.main_thread():
             yield  # signals are the main thread's
             return
-        before = signal.signal(signal.SIGINT, note)
+        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no HUP
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        before = {number: signal.signal(number, note) for number in numbers}
         try:
             yield
             self.check_interrupt()
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def check_interrupt(self) -> None:
         """Raise KeyboardInterrupt where there was one."""

@@ -37,15 +37,17 @@ def do(step: Step) -> None:
         extract_features(step.study, step.split)
     elif step.kind in ("train", "reading"):
         assert step.seed is not None
-        if step.kind == "train":
-            train(step.study, step.model, step.seed)
-        elif step.is_done():
-            print(f"{step.name}: up to date")
-        else:
-            with step.running():
-                train(step.study, step.model, step.seed)
-            model = seed_dir(step.study.run, step.model, step.seed) / "model.keras"
+        seed = step.seed
+
+        def train_reading() -> None:
+            train(step.study, step.model, seed)
+            model = seed_dir(step.study.run, step.model, seed) / "model.keras"
             model.unlink(missing_ok=True)  # 0.1 GB at the paper's size, and nothing reads it
+
+        if step.kind == "train":
+            train(step.study, step.model, seed)
+        elif not step.do(train_reading):
+            print(f"{step.name}: up to date")
     else:
         raise StudyError(f"'{step.name}' is done by notebook {step.notebook}")
 

@@ -3,6 +3,7 @@
 This is the contract between the steps: one writes a file, all others read it by what stands here.
 
 data/prepared/<images>/           shared by all runs on the same images
+    <split>.json                  path: why it can't be read, of those left out
     <split>.npy                   (N, size, size, 3) uint8 RGB
     <split>.csv                   path, label (1 is fake), bytes, width, height, mode, generated,
                                   jpeg_tables, sha256; a row per image, in the array's order
@@ -26,8 +27,9 @@ figures/<run>/                    .png and .pdf
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +57,45 @@ FIGURES = (
 ABLATION_FIGURE = "open_questions"
 
 
+T = TypeVar("T")
+
+
+def _read(path: Path, read: Callable[[Path], T], *needed: str) -> T:
+    """Read a file that this package wrote; the one place where damage becomes a sentence.
+
+    Args:
+        path: the file.
+        read: what reads it.
+        needed: keys or columns that it must have.
+
+    Raises:
+        FileNotFoundError: it isn't there.
+        StudyError: it isn't what was written.
+    """
+    try:
+        content: Any = read(path)
+        for name in needed:
+            content[name]
+        return content
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damage shows in many ways, and each means the same
+        raise StudyError(
+            f"{shown(path)} is damaged ({type(error).__name__}): delete it and run again"
+        ) from error
+
+
+def _read_json(path: Path, *needed: str) -> dict[str, Any]:
+    def read(path: Path) -> dict[str, Any]:
+        return dict(**json.loads(path.read_text(encoding="utf-8")))
+
+    return _read(path, read, *needed)
+
+
+def _read_csv(path: Path, *needed: str, **options: Any) -> pd.DataFrame:
+    return _read(path, lambda path: pd.read_csv(path, **options), *needed)
+
+
 # The images.
 
 
@@ -77,7 +118,7 @@ def source_path(study: Study) -> Path:
 def prepared_dir(study: Study) -> Path:
     """Where the prepared arrays of a study's images lie; studies of the same images share them."""
     count = f"-{study.images_per_class}" if study.images_per_class else ""
-    name = f"{study.data_name}-{study.image_size}px-{study.resize_filter}{count}"
+    name = f"{study.data_name[:80]}-{study.image_size}px-{study.resize_filter}{count}"
     if Path(study.data).is_absolute():  # two folders may bear the same name
         name += "-" + hashlib.sha256(study.data.encode()).hexdigest()[:6]
     return data_dir() / "prepared" / name
@@ -90,18 +131,20 @@ def dataset_json(study: Study) -> Path:
 
 def read_dataset(study: Study) -> dict[str, Any]:
     """Name, counts, fingerprint and mark of the prepared images."""
-    return json.loads(dataset_json(study).read_text(encoding="utf-8"))
+    names = ("name", "generated", "counts", "fingerprint", "unreadable")
+    return _read_json(dataset_json(study), *names)
 
 
 def read_manifest(study: Study, split: str) -> pd.DataFrame:
     """One row per image of a split, in the array's order; label 1 is fake."""
     words = {"path": str, "jpeg_tables": str, "sha256": str}  # digests may look like numbers
-    return pd.read_csv(prepared_dir(study) / f"{split}.csv", dtype=words)
+    return _read_csv(prepared_dir(study) / f"{split}.csv", "path", "label", dtype=words)
 
 
 def read_images(study: Study, split: str) -> npt.NDArray[np.uint8]:
     """The images of a split, (N, size, size, 3) uint8 RGB, memory-mapped."""
-    return np.load(prepared_dir(study) / f"{split}.npy", mmap_mode="r")
+    path = prepared_dir(study) / f"{split}.npy"
+    return _read(path, lambda path: np.load(path, mmap_mode="r"))
 
 
 def audit_json(study: Study) -> Path:
@@ -111,7 +154,7 @@ def audit_json(study: Study) -> Path:
 
 def read_audit(study: Study) -> dict[str, Any]:
     """The audit of a study's images, see `dataset.audit.audit`."""
-    return json.loads(audit_json(study).read_text(encoding="utf-8"))
+    return _read_json(audit_json(study), "leaked", "pairs", "cues")
 
 
 def duplicates_csv(study: Study) -> Path:
@@ -126,7 +169,7 @@ def read_duplicates(study: Study) -> pd.DataFrame:
         kind ('exact', 'near', or 'unlike' for the closest that were not confirmed), split_a,
         class_a, path_a, the same of b, distance (bits), difference (grey levels).
     """
-    return pd.read_csv(duplicates_csv(study))
+    return _read_csv(duplicates_csv(study), "kind")
 
 
 def features_path(study: Study, split: str) -> Path:
@@ -139,7 +182,7 @@ def features_path(study: Study, split: str) -> Path:
 
 def read_features(study: Study, split: str) -> npt.NDArray[np.floating]:
     """The features of a split, (N, h, w, 512), memory-mapped."""
-    return np.load(features_path(study, split), mmap_mode="r")
+    return _read(features_path(study, split), lambda path: np.load(path, mmap_mode="r"))
 
 
 # A run's networks.
@@ -152,12 +195,12 @@ def seed_dir(run: str, model: str, seed: int) -> Path:
 
 def read_architecture(study: Study, model: str) -> pd.DataFrame:
     """The layers of a model, in order."""
-    return pd.read_csv(results_dir(study.run) / model / "architecture.csv")
+    return _read_csv(results_dir(study.run) / model / "architecture.csv", "layer")
 
 
 def read_history(study: Study, model: str, seed: int) -> pd.DataFrame:
     """One training run's history, a row per epoch."""
-    return pd.read_csv(seed_dir(study.run, model, seed) / "history.csv")
+    return _read_csv(seed_dir(study.run, model, seed) / "history.csv", "epoch", "val_loss")
 
 
 def read_histories(study: Study, model: str) -> pd.DataFrame:
@@ -169,7 +212,7 @@ def read_histories(study: Study, model: str) -> pd.DataFrame:
 def read_predictions(study: Study, model: str, seed: int) -> pd.DataFrame:
     """path, label (1 is fake) and p_fake of every test image."""
     path = seed_dir(study.run, model, seed) / "predictions.csv"
-    return pd.read_csv(path, dtype={"path": str})
+    return _read_csv(path, "label", "p_fake", dtype={"path": str})
 
 
 # A run's results.
@@ -182,7 +225,8 @@ def study_json(run: str) -> Path:
 
 def read_study_json(run: str) -> dict[str, Any]:
     """A run's record, see `study.record`; empty where the run is new."""
-    return _read_json(study_json(run))
+    path = study_json(run)
+    return _read_json(path, "settings", "dataset") if path.exists() else {}
 
 
 def parameters_json(run: str) -> Path:
@@ -192,16 +236,8 @@ def parameters_json(run: str) -> Path:
 
 def read_parameters(run: str) -> dict[str, Any]:
     """profile, data, seeds and overrides of a run; empty where the run is new."""
-    return _read_json(parameters_json(run))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise StudyError(f"{shown(path)} is not JSON ({error}): delete it and run again") from error
+    path = parameters_json(run)
+    return _read_json(path) if path.exists() else {}
 
 
 def table1_csv(study: Study) -> Path:

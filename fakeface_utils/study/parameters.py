@@ -8,14 +8,15 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import StudyError
 from .artefacts import read_parameters
 from .settings import PARAMETERS, PROFILES, Study
 
+MOST_SEEDS = 1000
 RESERVED = ("bench", "examples", "registry")  # names under results/ that are no run's
 
 
@@ -25,31 +26,73 @@ def _nearest(name: str, names: Mapping[str, Any] | list[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else "there are: " + ", ".join(sorted(names))
 
 
+class Parameters(BaseModel):
+    """What a notebook or a command is given; text that means a boolean is one."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    profile: str = ""
+    data: str = ""
+    run: Annotated[str, Field(max_length=100)] = ""
+    seeds: int | str | list[int] | tuple[int, ...] = ""
+    overrides: str | dict[str, Any] = ""
+    force: bool = False
+
+    @field_validator("force", mode="before")
+    @classmethod
+    def _in_words(cls, value: Any) -> Any:
+        return {"true": True, "false": False}.get(str(value).lower(), value)
+
+
+def check_parameters(**given: Any) -> Parameters:
+    """The parameters, each of its kind.
+
+    Raises:
+        StudyError: one isn't; the sentence names it.
+    """
+    try:
+        return Parameters(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        kinds = {"seeds": "a count or a list of numbers", "overrides": "text or a dictionary"}
+        kinds |= {"force": "true or false", "run": "text of at most 100 letters"}
+        name = str(first["loc"][0])
+        raise StudyError(
+            f"{name} is {given[name]!r}: it must be {kinds.get(name, 'text')}"
+        ) from error
+
+
 def _parse_seeds(seeds: Any) -> list[int]:
     """A count, a list, or text of either ('3', '0,4,7') as the list of seeds."""
     try:
         if isinstance(seeds, str):
             parts = [int(part) for part in seeds.split(",") if part.strip()]
             seeds = parts if "," in seeds else parts[0]
-        chosen = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+        counted = isinstance(seeds, int)
+        chosen = list(range(min(seeds, MOST_SEEDS + 1))) if counted else [int(s) for s in seeds]
     except (ValueError, TypeError, IndexError):
         chosen = []
-    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
+    distinct = len(set(chosen)) == len(chosen) <= MOST_SEEDS
+    if not chosen or min(chosen) < 0 or max(chosen) >= 2**31 or not distinct:
         raise StudyError(
-            f"seeds is {seeds!r}: give a count from 1 up, or different numbers from 0 up, as 0,4,7"
+            f"seeds is {seeds!r}: give a count from 1 to {MOST_SEEDS}, or different numbers from 0 "
+            "up, as 0,4,7"
         )
     return chosen
 
 
 def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
-    """'epochs=2 images_per_class=500', or a dictionary, as a dictionary of known settings."""
+    """'epochs=2 images_per_class=500', or a dictionary, as a dictionary of known settings.
+
+    Blanks around '=' and commas between settings are taken as meant.
+    """
     known = [name for name in Study.model_fields if name not in PARAMETERS]
     values: dict[str, Any] = {}
     if isinstance(overrides, Mapping):
         values = dict(overrides)
     else:
         try:
-            words = shlex.split(overrides)
+            words = shlex.split(re.sub(r"\s*=\s*", "=", re.sub(r",(\s|$)", " ", overrides)))
         except ValueError as error:
             raise StudyError(f"overrides is {overrides!r}: {error}") from error
         for word in words:
@@ -86,6 +129,8 @@ def load_study(
     Raises:
         StudyError: a value, or the name of a setting, is wrong; the sentence says which.
     """
+    given = check_parameters(profile=profile, data=data, run=run, seeds=seeds, overrides=overrides)
+    overrides = given.overrides
     if profile and profile not in PROFILES:
         raise StudyError(f"unknown profile '{profile}': {_nearest(profile, PROFILES)}")
     run = run or PROFILES[profile or "demo"].get("run", "paper")

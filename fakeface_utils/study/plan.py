@@ -1,10 +1,12 @@
 """The study's steps in the order of the notebooks: what each reads, writes and depends on."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..common.paths import NOTEBOOKS, PACKAGE, figures_dir, results_dir
+from ..common.paths import NOTEBOOKS, PACKAGE, data_dir, figures_dir, results_dir
 from .artefacts import (
     ABLATION_FIGURE,
     FIGURES,
@@ -23,7 +25,7 @@ from .artefacts import (
 from .names import MODELS, SPLITS
 from .questions import Reading, trainings
 from .settings import Study
-from .step import Step
+from .step import Digests, Step
 
 ABLATION_NOTEBOOK = "07_open_questions"
 
@@ -37,24 +39,79 @@ def _only(study: Study, *names: str) -> dict[str, Any]:
     return {name: settings[name] for name in names}
 
 
+def source_step(study: Study) -> Step | None:
+    """Draw the demo's images or download Kaggle's; None where a folder or zip is given."""
+    path = source_path(study)
+    if study.data == "demo":
+        settings: dict[str, Any] = {**_only(study, "images_per_class"), "side": study.stored_size}
+        name, module, marker = "draw images", "dataset/demo/generate.py", path
+    elif study.data == "kaggle":
+        settings = {}
+        name, module, marker = "download", "dataset/kaggle.py", data_dir() / "kaggle"
+    else:
+        return None
+    return Step(
+        name=name,
+        kind="source",
+        notebook="01_dataset",
+        module=module,
+        without=("dataset/decode.py",),  # for its mark, a constant
+        study=study,
+        settings=settings,
+        outputs=(path,),
+        marker=marker.with_name(f".{marker.name}.step.json"),
+    )
+
+
+def source_digest(study: Study, known: Digests | None = None) -> str:
+    """By what a run knows its images again before anything is touched.
+
+    Of a folder or zip its contents; of generated images the generator's code and their number,
+    since their bytes differ between versions of the JPEG library. 'missing' where there are none.
+    """
+    known = Digests() if known is None else known
+    step = source_step(study)
+    if step and study.data == "demo":
+        parts = [step.settings, *(known[PACKAGE / name] for name in step.code)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    return known[source_path(study)]
+
+
+def decode_step(study: Study, split: str) -> Step:
+    """The images of one split to a uint8 array and a manifest."""
+    fetch = source_step(study)
+    place = prepared_dir(study) / split
+    names = ("data", "image_size", "images_per_class", "resize_filter", "skip_unreadable")
+    return Step(
+        name=f"decode {split}",
+        kind="decode",
+        notebook="01_dataset",
+        module="dataset/prepare.py",
+        without=("dataset/demo/", "dataset/kaggle.py"),
+        study=study,
+        settings=_only(study, *names),
+        inputs=() if fetch else (source_path(study),),
+        outputs=tuple(place.with_suffix(f".{kind}") for kind in ("npy", "csv", "json")),
+        marker=place.with_name(f".{split}.step.json"),
+        after=(fetch,) if fetch else (),
+        split=split,
+    )
+
+
 def prepare_step(study: Study) -> Step:
     """Images to one uint8 array, labels and a manifest for each split."""
-    folder = prepared_dir(study)
-    files = [folder / f"{split}.{kind}" for split in SPLITS for kind in ("npy", "csv")]
-    sources = {"demo": "dataset/demo/", "kaggle": "dataset/kaggle.py"}
+    decoded = tuple(decode_step(study, split) for split in SPLITS)
     return Step(
         name="prepare images",
         kind="prepare",
         notebook="01_dataset",
         module="dataset/prepare.py",
-        without=tuple(module for data, module in sources.items() if data != study.data),
+        without=("dataset/demo/", "dataset/kaggle.py"),
         study=study,
-        settings=_only(
-            study, "data", "image_size", "images_per_class", "resize_filter", "skip_unreadable"
-        ),
-        inputs=() if study.data == "demo" else (source_path(study),),
-        outputs=(*files, dataset_json(study)),
-        marker=folder / ".step.json",
+        settings={},
+        outputs=(*(path for step in decoded for path in step.outputs), dataset_json(study)),
+        marker=prepared_dir(study) / ".step.json",
+        after=decoded,
     )
 
 
@@ -190,7 +247,7 @@ def chain_steps(study: Study) -> dict[str, list[Step]]:
     predicted = [predict_step(study, model, seed) for model in MODELS for seed in study.seeds]
     learned = [features_step(study, split) for split in ("train", "valid")]
     return {
-        "01_dataset": [prepare_step(study), audit_step(study)],
+        "01_dataset": [*prepare_step(study).before(), prepare_step(study), audit_step(study)],
         "02_custom_cnn": trained["custom_cnn"],
         "03_vgg16_transfer": learned + trained["vgg16"],
         "04_evaluate": [features_step(study, "test"), *predicted, table_step(study)],
@@ -221,7 +278,7 @@ def reading_steps(reading: Reading, model: str, seed: int) -> list[Step]:
         outputs=(folder / "history.csv",),
         marker=folder / ".reading.step.json",
     )
-    return [*training.after, training]
+    return [*training.before(), training]
 
 
 def compare_step(study: Study) -> Step:

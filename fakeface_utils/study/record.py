@@ -1,6 +1,7 @@
 """What a run is: its settings, data, versions and machine, kept in study.json.
 
-A run name belongs to one study: other settings or other data under the same name are refused.
+A run name belongs to one study: other settings or other images under the same name are refused,
+before anything of the run is touched.
 """
 
 import shutil
@@ -8,38 +9,62 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import StudyError
-from ..common.files import check_writable, write_json
-from ..common.machine import git_revision, hardware, versions
+from ..common.files import cannot_write, check_writable, write_json
+from ..common.locks import lock
 from ..common.paths import figures_dir, results_dir
-from .artefacts import dataset_json, parameters_json, read_dataset, read_study_json, study_json
+from .artefacts import parameters_json, read_dataset, read_study_json, study_json
 from .parameters import parameters_of
-from .plan import chain_steps
+from .plan import chain_steps, source_digest
 from .settings import IMAGENET_SHA256, Study, as_typed
+
+
+def check_run(study: Study) -> None:
+    """Refuse a run's name that belongs to another study.
+
+    Raises:
+        StudyError: results/<run> holds other settings or other images.
+    """
+    if refusal := _refusal(study, read_study_json(study.run)):
+        raise StudyError(f"run '{study.run}' holds another study: {refusal}")
 
 
 def claim_run(study: Study, force: bool = False) -> None:
     """Open a run: refuse a name that belongs to another study, or, forced, empty it.
 
-    The parameters are kept, so that the run's name alone opens it again. Generated images are
-    known by their name, since their bytes may differ between versions of the JPEG library; all
-    others by their fingerprint.
+    The parameters are kept, so that the run's name alone opens it again.
 
     Raises:
-        StudyError: results/<run> holds another study and `force` is not given.
+        StudyError: results/<run> holds another study and `force` is not given; or another process
+            works on what would be emptied.
     """
     check_writable(results_dir(""), figures_dir(""))
-    held = read_study_json(study.run)
-    refusal = _refusal(study, held) if held else ""
-    if refusal and not force:
-        raise StudyError(f"run '{study.run}' holds another study: {refusal}")
-    if refusal:  # nothing of the old study may be left to mix with the new one
-        shutil.rmtree(results_dir(study.run))
-        shutil.rmtree(figures_dir(study.run), ignore_errors=True)
-    write_json(parameters_json(study.run), parameters_of(study), shared=True)
+    with lock(results_dir(f".{study.run}.lock"), f"opening run '{study.run}'"):
+        if not force:
+            check_run(study)
+        elif _refusal(study, read_study_json(study.run)):
+            _empty(study.run)  # nothing of the old study may be left to mix with the new one
+        write_json(parameters_json(study.run), parameters_of(study), shared=True)
+
+
+def _empty(run: str) -> None:
+    """Delete a run's results and figures, unless a process is at one of its steps."""
+    folders = (results_dir(run), figures_dir(run))
+    for path in (path for folder in folders for path in folder.rglob("*.lock")):
+        with lock(path, f"a step of run '{run}'", wait=False):
+            pass
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise cannot_write(folder, error) from error
 
 
 def _refusal(study: Study, held: dict[str, Any]) -> str:
-    """How a study differs from the run's record, and what to do; '' where they agree."""
+    """How a study differs from a run's record, and what to do; '' where they agree."""
+    if not held:
+        return ""
     there = Study().settings() | held["settings"]  # a setting newer than the run had its default
     for name, value in study.settings().items():
         if there[name] != value:
@@ -47,13 +72,12 @@ def _refusal(study: Study, held: dict[str, Any]) -> str:
                 f"{name} is {as_typed(there[name])} there and {as_typed(value)} here. Give a new "
                 f"name as run to try this, or leave {name} out to continue the run as it is"
             )
-    known = held["dataset"]
-    if dataset_json(study).exists() and not known["generated"]:
-        if read_dataset(study)["fingerprint"] != known["fingerprint"]:
-            return (
-                f"the images of '{study.data_name}' have changed since. Give a new name as run to "
-                "keep its results, or force to replace them"
-            )
+    known, here = held.get("source"), source_digest(study)
+    if known and here not in ("missing", known):
+        return (
+            f"the images of '{study.data_name}' have changed since. Give a new name as run to "
+            "keep its results, or force to replace them"
+        )
     return ""
 
 
@@ -61,25 +85,52 @@ def record(study: Study) -> dict[str, Any]:
     """Complete study.json with all that is known now, and return it.
 
     Returns:
-        profile, settings, seeds, dataset (see `read_dataset`), weights_sha256, seconds and
-        peak_memory (bytes) of each finished step, versions, git, hardware.
+        profile, settings, seeds, dataset (see `read_dataset`), source (see `source_digest`),
+        weights_sha256; seconds, peak_memory (bytes) and computed (when, and by what) of each
+        finished step; versions, git and hardware of all steps together, in which a value says where
+        the steps differ.
     """
     steps = [step for group in chain_steps(study).values() for step in group]
     costs = {step.name: cost for step in steps if (cost := step.cost())}
+    computed = {name: cost["computed"] for name, cost in costs.items()}
+    machines = {name: about["hardware"] for name, about in computed.items()}
+    gpus = {name: {"gpus": ", ".join(found["gpus"])} for name, found in machines.items()}
     content = {
         "profile": study.profile,
         "settings": study.settings(),
         "seeds": list(study.seeds),
         "dataset": read_dataset(study),
+        "source": source_digest(study),
         "weights_sha256": IMAGENET_SHA256 if study.vgg16_weights != "random" else "random",
         "seconds": {name: cost["seconds"] for name, cost in costs.items()},
         "peak_memory": {name: cost["peak_memory"] for name, cost in costs.items()},
-        "versions": versions(),
-        "git": git_revision(),
-        "hardware": hardware(),
+        "versions": _together({name: about["versions"] for name, about in computed.items()}),
+        "git": _together({name: {"git": about["git"]} for name, about in computed.items()})["git"],
+        "hardware": _together(machines) | _together(gpus),
+        "computed": computed,
     }
     write_json(study_json(study.run), content, shared=True)  # notebooks may start at once
     return content
+
+
+def _together(of_steps: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Each value that all steps share; where they differ, every value with its steps, in words."""
+    values: dict[str, dict[str, list[str]]] = {}
+    for step, parts in of_steps.items():
+        for name, value in parts.items():
+            values.setdefault(name, {}).setdefault(str(value), []).append(step)
+    return {
+        name: next(iter(steps_of))
+        if len(steps_of) == 1
+        else "; ".join(f"{value} ({_named(steps)})" for value, steps in steps_of.items())
+        for name, steps_of in values.items()
+    }
+
+
+def _named(steps: list[str]) -> str:
+    """The first two steps by name, the others by their number."""
+    more = f" and {len(steps) - 2} more steps" if len(steps) > 2 else ""
+    return ", ".join(steps[:2]) + more
 
 
 def command(study: Study) -> str:

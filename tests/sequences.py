@@ -1,0 +1,289 @@
+"""Random sequences of what happens to a study; in the end it equals a clean run, or is refused.
+
+    python tests/sequences.py FIRST LAST
+
+Each sequence has up to eight of: run, edit an image, exchange two labels, edit code, change a
+setting, delete or damage a file, kill a run, change an image or code while it runs, start a second
+run at once, do one notebook's steps alone. Then everything is run once more. Either the command is
+refused in one sentence, and runs when forced, or it isn't; the results must equal those of a clean
+run on the same images and settings, to the last byte. Every run is a process of its own, forked
+from this one, which has Keras loaded and has computed nothing. VGG16's base is a tiny stand-in.
+"""
+
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import keras
+import numpy as np
+import pandas as pd
+import PIL.Image
+
+from fakeface_utils.common.digests import digest
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.paths import PACKAGE
+from fakeface_utils.dataset.audit import audit
+from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.evaluation.table1 import table1
+from fakeface_utils.networks import features, training
+from fakeface_utils.networks.predict import predict_test
+from fakeface_utils.notebook import open_study
+from fakeface_utils.study import step as step_module
+from fakeface_utils.study.names import MODELS, SPLITS
+
+SETTINGS = "image_size=32 epochs=2 batch_size=8 custom_filters=2,2,2 custom_dense=4 vgg16_dense=4"
+EDITED = ("networks/models.py", "dataset/decode.py", "evaluation/table1.py", "dataset/audit.py")
+NOTEBOOKS = ("01_dataset", "02_custom_cnn", "03_vgg16_transfer", "04_evaluate")
+
+
+def stand_in(study):
+    """A frozen base of one convolution, the same in every process."""
+    inputs = keras.Input((study.image_size, study.image_size, 3), dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255)(inputs)
+    kernel = keras.initializers.RandomNormal(seed=7)
+    pixels = keras.layers.Conv2D(4, 3, strides=8, kernel_initializer=kernel)(scaled)
+    base = keras.Model(inputs, pixels, name="vgg16")
+    base.trainable = False
+    return base
+
+
+class World:
+    """A folder of images, a copy of the package's files, and the places of one study."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self.root, self.random = root, random.Random(seed)
+        self.data, self.package = root / "faces", root / "code" / PACKAGE.name
+        self.settings = SETTINGS
+        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        rng = np.random.default_rng(seed)
+        for split in SPLITS:
+            for kind, base in (("fake", 170), ("real", 80)):
+                (self.data / split / kind).mkdir(parents=True)
+                for number in range(5):
+                    self.draw(self.data / split / kind / f"{number}.bmp", rng, base)
+
+    @staticmethod
+    def draw(path: Path, rng, base: int) -> None:
+        pixels = np.clip(rng.normal(base, 60, (36, 36, 3)), 0, 255).astype("uint8")
+        PIL.Image.fromarray(pixels).save(path)
+
+    def enter(self) -> None:
+        """What a process that starts now sees."""
+        for name in ("data", "results", "figures", "cache"):
+            os.environ[f"FAKEFACE_{name.upper()}"] = str(self.root / name)
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        step_module.PACKAGE = self.package
+        step_module.LOADED = {
+            path.relative_to(self.package).as_posix(): digest(path)
+            for path in self.package.rglob("*.py")
+        }
+        features.frozen_base = training.frozen_base = stand_in
+
+    # What is done to it; those that run give back the refusal, '' where there is none.
+
+    def start(self, work: Callable[[], None]) -> tuple[int, int]:
+        """Fork a process that works; its number, and where its refusal will be read."""
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(write)
+            return pid, read
+        code = 0
+        try:
+            self.enter()
+            work()
+        except StudyError as error:
+            os.write(write, str(error).encode())
+            code = 3
+        except BaseException:
+            os.write(write, traceback.format_exc().encode())
+            code = 4
+        os._exit(code)
+
+    @staticmethod
+    def end(pid: int, read: int) -> str:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with os.fdopen(read, "rb") as pipe:
+            words = pipe.read().decode()
+        if code == 4 or (code == 3 and len(words.splitlines()) != 1):
+            raise AssertionError(f"no sentence but: {words}")
+        return words
+
+    def chain(self, force: bool = False, notebooks: tuple[str, ...] = NOTEBOOKS) -> None:
+        for name in notebooks:
+            study = open_study(name, "", str(self.data), "x", "", self.settings, force=force)
+            if name == "01_dataset":
+                prepare(study)
+                audit(study)
+            elif name == "02_custom_cnn":
+                training.train(study, "custom_cnn", 0)
+            elif name == "03_vgg16_transfer":
+                features.extract_features(study, "train")
+                features.extract_features(study, "valid")
+                training.train(study, "vgg16", 0)
+            else:
+                features.extract_features(study, "test")
+                for model in MODELS:
+                    predict_test(study, model, 0)
+                table1(study)
+
+    def run(self) -> str:
+        return self.end(*self.start(self.chain))
+
+    def run_forced(self) -> str:
+        return self.end(*self.start(lambda: self.chain(force=True)))
+
+    def alone(self) -> str:
+        name = self.random.choice(NOTEBOOKS)
+        return self.end(*self.start(lambda: self.chain(notebooks=(name,))))
+
+    def kill(self) -> str:
+        pid, read = self.start(self.chain)
+        time.sleep(self.random.uniform(0, 6))
+        os.kill(pid, signal.SIGKILL)
+        self.end(pid, read)
+        return ""
+
+    def two_at_once(self) -> str:
+        both = [self.start(self.chain), self.start(self.chain)]
+        return "; ".join(filter(None, (self.end(*one) for one in both)))
+
+    def change_while_it_runs(self) -> str:
+        pid, read = self.start(self.chain)
+        time.sleep(self.random.uniform(0, 5))
+        self.random.choice((self.edit_image, self.exchange_labels, self.edit_code))()
+        return self.end(pid, read)
+
+    def _images(self) -> list[Path]:
+        return sorted(self.data.rglob("*.bmp"))
+
+    def edit_image(self) -> str:
+        """Other pixels; every other time with the size and the time of before."""
+        path = self.random.choice(self._images())
+        status = path.stat()
+        rng = np.random.default_rng(self.random.randrange(10**6))
+        self.draw(path, rng, self.random.randrange(60, 200))
+        if self.random.random() < 0.5:
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return ""
+
+    def exchange_labels(self) -> str:
+        """A fake and a real image change places; sizes and times are equal."""
+        split = self.random.choice(SPLITS)
+        fake, real = (self.data / split / kind / "0.bmp" for kind in ("fake", "real"))
+        a, b = fake.read_bytes(), real.read_bytes()
+        fake.write_bytes(b)
+        real.write_bytes(a)
+        for path in (fake, real):
+            os.utime(path, (1.7e9, 1.7e9))
+        return ""
+
+    def edit_code(self) -> str:
+        with (self.package / self.random.choice(EDITED)).open("a") as file:
+            file.write(f"# {self.random.random()}\n")
+        return ""
+
+    def change_setting(self) -> str:
+        self.settings = f"{SETTINGS} dropout={self.random.choice((0.1, 0.2, 0.4))}"
+        return ""
+
+    def damage(self) -> str:
+        """Delete, shorten, or overwrite a file that the study left."""
+        left = [
+            path
+            for name in ("data", "results", "cache")
+            for path in sorted((self.root / name).rglob("*"))
+            if path.is_file() and path.suffix not in (".lock", ".holder")
+        ]
+        if left:
+            path = self.random.choice(left)
+            content = path.read_bytes()
+            how = self.random.choice(("delete", "shorten", "other", "flip"))
+            if how == "delete":
+                path.unlink()
+            elif how == "shorten":
+                path.write_bytes(content[: len(content) // 2])
+            elif how == "other":
+                path.write_bytes(b"[]")
+            elif content:
+                place = self.random.randrange(len(content))
+                path.write_bytes(
+                    content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+                )
+        return ""
+
+    def results(self) -> dict[str, str]:
+        """Table 1, predictions and histories (without their seconds), and the images' hash."""
+        found = {}
+        for path in sorted((self.root / "results" / "x").rglob("*.csv")):
+            table = pd.read_csv(path, dtype=str).drop(columns="seconds", errors="ignore")
+            found[path.relative_to(self.root).as_posix()] = table.to_csv()
+        return found
+
+
+ACTIONS = (
+    "run", "run", "edit_image", "exchange_labels", "edit_code", "change_setting", "damage",
+    "damage", "kill", "two_at_once", "change_while_it_runs", "alone",
+)  # fmt: skip
+
+
+def sequence(seed: int) -> str:
+    """Do one sequence; its actions and how it ended, in a line.
+
+    Raises:
+        AssertionError: the results aren't a clean run's, or what was said was no sentence.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder) / "world", seed)
+        done = []
+        try:
+            for _ in range(world.random.randint(2, 8)):
+                action = world.random.choice(ACTIONS)
+                refused = getattr(world, action)()
+                done.append(f"{action} (refused: {refused})" if refused else action)
+            refused = world.run()
+            if refused:
+                done.append(f"last run refused: {refused}")
+                damaged = [Path(word) for word in refused.split() if "is damaged" in refused]
+                for path in (path for path in damaged if path.is_file()):
+                    path.unlink()  # as the sentence says
+                refused = world.run() and world.run_forced()
+                assert not refused, f"forced and refused: {refused}"
+            clean = World(Path(folder) / "clean", seed)
+            shutil.rmtree(clean.data)
+            shutil.copytree(world.data, clean.data)
+            clean.settings = world.settings
+            assert not clean.run()
+            ours, theirs = world.results(), clean.results()
+            differ = [name for name in theirs if ours.get(name) != theirs[name]]
+            assert not differ, f"not a clean run's: {differ}"
+        except AssertionError as error:
+            raise AssertionError(f"sequence {seed}: {', '.join(done)}: {error}") from error
+        return f"sequence {seed}: {', '.join(done)}: equal"
+
+
+def main() -> None:
+    """Do the sequences; exit code 1 where one failed."""
+    failed = 0
+    for seed in range(int(sys.argv[1]), int(sys.argv[2])):
+        try:
+            print(sequence(seed), flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAILED {error}", flush=True)
+    print(f"{failed} failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
