@@ -25,11 +25,11 @@ from fakeface_utils.run import cluster
 from fakeface_utils.run import work as work_module
 from fakeface_utils.run.cluster import connect, run_on_worker, step_command, train_all
 from fakeface_utils.run.work import steps_to_train
+from fakeface_utils.study import questions
 from fakeface_utils.study.artefacts import prepared_dir, seed_dir
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import train_step
-from fakeface_utils.study.questions import trainings
 from fakeface_utils.study.record import record
 
 STUDY = load_study(run="tiny", seeds=4, overrides=TINY + " epochs=12")
@@ -113,12 +113,17 @@ def work(monkeypatch):
     work = Work([], {})
 
     def do(step):
-        if step.name in work.fails:
-            raise work.fails[step.name]
-        with step.running():
+        def write():
             for path in step.outputs:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("")
+
+        if step.name in work.fails:
+            raise work.fails[step.name]
+        if step.kind == "prepare":
+            prepare(step.study)
+        else:
+            step.do(write)
         work.done.append(step.name)
 
     monkeypatch.setattr(work_module, "do", do)
@@ -127,7 +132,10 @@ def work(monkeypatch):
     return work
 
 
-def test_everything_is_done_once_and_what_it_needs_first(client, work, capsys):
+def test_everything_is_done_once_and_what_it_needs_first(client, work, capsys, monkeypatch):
+    register = questions._register()
+    few = {name: register[name] for name in ("resize_filter", "vgg16_scaling", "padding")}
+    monkeypatch.setattr(questions, "_register", lambda: few)
     study = STUDY.model_copy(update={"seeds": (0, 1)})
     train_all(client, study, readings=True)
     # The study's own images are there; those of the other filter are made.
@@ -138,7 +146,7 @@ def test_everything_is_done_once_and_what_it_needs_first(client, work, capsys):
     assert sorted(name for name in work.done if name.startswith(of_train)) == [
         of_train, f"{of_train} with resize_filter=nearest", f"{of_train} with vgg16_scaling=unit",
     ]  # fmt: skip
-    assert len(work.done) == 1 + 3 * 2 + len(MODELS) * 2 + len(trainings(study))
+    assert len(work.done) == 1 + 3 * 2 + len(MODELS) * 2 + 2 * (2 + 1 + 1)
     assert capsys.readouterr().out.count(": done by ") == len(work.done)
     assert all(step.is_done() for step in steps_to_train(study, readings=True))
     work.done.clear()
@@ -151,10 +159,10 @@ def test_a_failure_is_a_sentence_and_the_others_go_on(client, work):
     work.fails["VGG16 features of train"] = ValueError("a defect\nwith details")
     with pytest.raises(StudyError) as error:
         train_all(client, STUDY)
-    said = str(error.value)
-    assert "train custom_cnn seed 2: the disk is full" in said
-    assert "VGG16 features of train: ValueError: a defect" in said
-    assert "\n" not in said
+    sentence = str(error.value)
+    assert "train custom_cnn seed 2: the disk is full" in sentence
+    assert "VGG16 features of train: ValueError: a defect" in sentence
+    assert "\n" not in sentence
     trained = [f"train custom_cnn seed {seed}" for seed in (0, 1, 3)]
     assert sorted(work.done) == ["VGG16 features of valid", *trained]
 
@@ -170,7 +178,7 @@ def test_a_worker_that_sees_something_else_does_nothing(client, work):
 
 def test_the_sentence_of_a_failed_process_comes_back(places, monkeypatch):
     words = step_command(STUDY, "train custom_cnn seed 0")
-    with pytest.raises(StudyError, match=r"^\S+train\.npy is missing: run notebooks/01_dataset"):
+    with pytest.raises(StudyError, match=r"^\S+ is missing: run notebooks/01_dataset"):
         cluster._in_process(words)
     monkeypatch.setattr(cluster, "COMMAND", "import os; os.abort()")
     with pytest.raises(StudyError, match=r"killed \(signal 6\)"):
