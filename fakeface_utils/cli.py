@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .common.errors import StudyError
-from .common.paths import shown
+from .common.paths import escaped, shown
 from .common.progress import stderr_to
 
 app = typer.Typer(
@@ -127,20 +127,57 @@ def predict(
     seed: Annotated[int, typer.Option(help="the seed whose model is used")] = 0,
 ) -> None:
     """The probability that each face is fake, by a trained model."""
+    from .study.artefacts import seed_dir
     from .study.names import MODELS
 
     if model not in MODELS:
         raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
-    missing = [str(path) for path in images if not path.is_file()]
-    if missing:
-        raise StudyError(f"there is no file {missing[0]}")
+    # Keras takes seconds to load: what can be checked without it comes first.
+    for path in images:
+        if not os.path.isfile(path):
+            raise StudyError(f"there is no file {escaped(str(path))}")
+    saved = seed_dir(run, model, seed) / "model.keras"
+    if not os.path.isfile(saved):
+        train = escaped(f"fakeface report --run {run}")
+        raise StudyError(f"{shown(saved)} is missing: train it with {train}")
+    resize_filter, generated = _prepared_as(run)
+    unreadable = 0
     with stderr_to(os.devnull):
         from .networks.predict import predict_images
 
-        table, warnings = predict_images(images, run, model, seed)
-    print(*warnings, sep="\n", end="\n" if warnings else "")
-    for row in table.itertuples():
-        print(f"{row.path}: {row.label}, p(fake) = {row.p_fake:.4f}")
+        for path, p_fake, notes in predict_images(
+            images, run, model, seed, resize_filter, generated
+        ):
+            if p_fake is None:
+                unreadable += 1
+            else:
+                notes.append(f"{'fake' if p_fake >= 0.5 else 'real'}, p(fake) = {p_fake:.4f}")
+            print(*(escaped(f"{path}: {note}") for note in notes), sep="\n")
+    if unreadable:
+        raise StudyError(
+            f"{unreadable} of {len(images)} files can't be read: give JPEG, PNG, BMP or WebP files"
+        )
+
+
+def _prepared_as(run: str) -> tuple[str, bool]:
+    """How a run's images were resized, and whether they were generated.
+
+    Raises:
+        StudyError: its record is missing or of another shape.
+    """
+    from .dataset.decode import FILTERS
+    from .study.artefacts import read_study_json, study_json
+
+    record = read_study_json(run)
+    try:
+        resize_filter = record["settings"]["resize_filter"]
+        FILTERS[resize_filter]
+        return resize_filter, record["dataset"]["generated"]
+    except (LookupError, TypeError) as error:
+        raise StudyError(
+            f"{shown(study_json(run))} is missing or damaged: delete it where it is there, and run "
+            f"fakeface report --run {run} again"
+        ) from error
 
 
 def main() -> None:

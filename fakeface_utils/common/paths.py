@@ -5,6 +5,7 @@ FAKEFACE_RESULTS and FAKEFACE_FIGURES.
 """
 
 import os
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,6 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "fakeface_utils"
 
 NOTEBOOKS = ROOT / "notebooks"
+
+UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
+)  # surrogates: bytes that are not UTF-8
 
 
 def _place(variable: str, default: str) -> Path:
@@ -39,6 +44,11 @@ def figures_dir(run: str) -> Path:
     return _place("FAKEFACE_FIGURES", "figures") / run
 
 
+def escaped(text: str) -> str:
+    """Text that is safe to print: control characters and broken UTF-8 become backslash escapes."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def shown(path: Path) -> str:
     """A path as a person would type it: relative to the repository where it lies inside."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    return escaped(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path))

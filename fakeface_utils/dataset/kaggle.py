@@ -12,7 +12,7 @@ from pathlib import Path
 from ..common.errors import StudyError
 from ..common.files import human_size, require_free_space
 from ..common.machine import ENDS_WITH_PARENT
-from ..common.paths import shown
+from ..common.paths import escaped, shown
 from ..common.progress import progress
 from ..study.artefacts import NAME, OWNER, kaggle_location
 from ..study.names import CLASSES, SPLITS
@@ -126,15 +126,15 @@ def _by_hand() -> str:
 
 def _reason(output: str, arriving: Path) -> str:
     """One sentence for what the client printed."""
-    last = (output.strip().splitlines() or ["no message"])[-1]
+    last = escaped((output.strip().splitlines() or ["no message"])[-1])
     unknown = f"the download from Kaggle failed ({last}): run again"
-    said = next((said for words, said in REASONS if re.search(words, output)), unknown)
+    sentence = next((text for words, text in REASONS if re.search(words, output)), unknown)
     kept = (
         f" [{human_size(here)} have arrived and are kept]"
         if (here := _bytes_here(arriving))
         else ""
     )
-    return f"{said}, {_by_hand()}{kept}"
+    return f"{sentence}, {_by_hand()}{kept}"
 
 
 def check_counts(images: list[Image], where: Path) -> None:

@@ -10,7 +10,7 @@ from ..study.settings import Study
 
 
 def notices(study: Study) -> list[str]:
-    """Sentences on generated data, random weights, unreadable images and leaks, if there are any."""
+    """Sentences on generated data, random weights, unreadable images and leaks, where there are."""
     dataset = read_dataset(study)
     sentences = []
     if dataset["generated"]:

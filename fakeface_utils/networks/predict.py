@@ -1,6 +1,7 @@
 """Predictions of the saved models: for the test set, and for a person's own images."""
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -10,20 +11,21 @@ import pandas as pd
 
 from ..common.errors import StudyError
 from ..common.files import write_csv
-from ..common.paths import shown
-from ..dataset.decode import UNREADABLE, decode
+from ..common.paths import escaped, shown
+from ..dataset.decode import UNREADABLE, decode, read_file, reason
 from ..study.artefacts import (
     read_features,
     read_images,
     read_manifest,
     read_predictions,
-    read_study_json,
     seed_dir,
 )
 from ..study.plan import predict_step
 from ..study.settings import Study
 from .batches import Batches
 from .device import distribute
+
+AT_ONCE = 32  # files decoded and predicted together: bounds memory
 
 
 def load_model(run: str, model: str, seed: int) -> keras.Model:
@@ -32,12 +34,27 @@ def load_model(run: str, model: str, seed: int) -> keras.Model:
     Loaded in Keras' safe mode: a model file that carries code is refused.
 
     Raises:
-        StudyError: the run has no such model.
+        StudyError: the run has no such model, or its file is damaged or another's.
     """
     path = seed_dir(run, model, seed) / "model.keras"
     if not path.is_file():
         raise StudyError(f"{shown(path)} is missing: train it with fakeface report --run {run}")
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"the checksum of {damaged} is wrong")
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        shape = network.input_shape
+        square = shape[1] and shape == (None, shape[1], shape[1], 3)
+        if not square or network.output_shape != (None, 1):
+            raise ValueError(f"it makes {network.output_shape} of {shape}")
+    except (*UNREADABLE, TypeError, LookupError, AttributeError, ImportError) as error:
+        why = str(error).partition("\n")[0].partition(". ")[0]  # Keras adds advice for programmers
+        raise StudyError(
+            f"{shown(path)} is damaged or not ours ({escaped(why)}): delete it and run fakeface "
+            f"report --run {run} again"
+        ) from error
+    return network
 
 
 def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
@@ -73,38 +90,55 @@ def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
 
 
 def predict_images(
-    paths: Sequence[Path], run: str, model: str, seed: int
-) -> tuple[pd.DataFrame, list[str]]:
+    paths: Sequence[Path], run: str, model: str, seed: int, resize_filter: str, generated: bool
+) -> Iterator[tuple[Path, float | None, list[str]]]:
     """p_fake of image files, prepared as the run's own images were.
 
-    Returns:
-        A table with path, p_fake (0 to 1) and label in words, one row per image; and sentences on
-        what makes an answer mean less.
+    Args:
+        paths: the files.
+        run: whose model is asked.
+        model: a name of `MODELS`.
+        seed: of its training run.
+        resize_filter: the run's.
+        generated: whether the run learned from generated images.
+
+    Yields:
+        Each file, p_fake (0 to 1; None where it can't be read), and sentences on why it can't be,
+        or on what makes the answer mean less.
 
     Raises:
-        StudyError: the run has no such model, or a file is missing or no image.
+        StudyError: the run has no such model, or its file is damaged or another's.
     """
-    record = read_study_json(run)
-    resize_filter = record.get("settings", {}).get("resize_filter", "bilinear")
     network = load_model(run, model, seed)
-    size = network.input.shape[1]
-    pixels, warnings = [], []
-    for path in paths:
-        try:
-            array, about = decode(path.read_bytes(), size, resize_filter)
-        except UNREADABLE as error:
-            raise StudyError(f"{path} can't be read as an image: give a JPEG or PNG") from error
-        pixels.append(array)
-        width, height = about["width"], about["height"]
-        if width != height:
-            warnings.append(f"{path} is {width} x {height} pixels: it is squeezed into a square")
-        if min(width, height) < size:
-            warnings.append(f"{path} is smaller than the network's {size} pixels: it is enlarged")
-        if record.get("dataset", {}).get("generated") and not about["generated"]:
-            warnings.append(
-                f"run {run} learned from generated portraits: its answer on {path} says nothing"
+    size = network.input_shape[1]
+    for start in range(0, len(paths), AT_ONCE):
+        members = paths[start : start + AT_ONCE]
+        decoded = [_decode(path, size, resize_filter, generated) for path in members]
+        pixels = [array for array, _ in decoded if array is not None]
+        p_fake = network.predict_on_batch(np.stack(pixels))[:, 0] if pixels else np.empty(0)
+        if not np.isfinite(p_fake).all():
+            raise StudyError(
+                f"{model} seed {seed} of run {run} gives no finite numbers: train again"
             )
-    p_fake = network.predict_on_batch(np.stack(pixels))[:, 0]
-    words = ["fake" if p >= 0.5 else "real" for p in p_fake]
-    table = pd.DataFrame({"path": list(map(str, paths)), "p_fake": p_fake, "label": words})
-    return table, warnings
+        answers = iter(p_fake.tolist())
+        for path, (array, notes) in zip(members, decoded, strict=True):
+            yield path, None if array is None else next(answers), notes
+
+
+def _decode(
+    path: Path, size: int, resize_filter: str, generated: bool
+) -> tuple[npt.NDArray[np.uint8] | None, list[str]]:
+    """A file's (size, size, 3) uint8 RGB, or None, and sentences as of `predict_images`."""
+    try:
+        pixels, about = decode(read_file(path), size, resize_filter)
+    except UNREADABLE as error:
+        return None, [f"it can't be read as an image ({reason(error)})"]
+    notes = []
+    width, height = about["width"], about["height"]
+    if width != height:
+        notes.append(f"it is {width} x {height} pixels: it is squeezed into a square")
+    if min(width, height) < size:
+        notes.append(f"it is smaller than the network's {size} pixels: it is enlarged")
+    if generated and not about["generated"]:
+        notes.append("the run learned from generated portraits: its answer here says nothing")
+    return pixels, notes

@@ -30,7 +30,7 @@ def speeds() -> tuple[Speeds, bool]:
     try:
         found = json.loads(bench_json().read_text(encoding="utf-8"))["speeds"]
         return {work: {int(s): v for s, v in by.items()} for work, by in found.items()}, True
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or damaged
         pairs = (os.cpu_count() or 1) / 2
     guess = {work: {s: v * pairs for s, v in by.items()} for work, by in TWO_CORES.items()}
     return {} if gpus() else guess, False
