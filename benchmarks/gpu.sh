@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# `make bench GPU=1` for a machine with a GPU that has JAX, NumPy, SciPy, pandas, Pillow, joblib and
-# tqdm, but no Keras and no network. Made to take under nine minutes; the numbers go to results/bench/.
+# `python -m benchmarks --gpu` on a machine with a GPU that has JAX, NumPy, SciPy, pandas, Pillow,
+# joblib and tqdm, but no Keras and no network. Made for under nine minutes; the numbers go to
+# results/bench/.
 #
 # First, where there is a network, for the Python version of that machine (here 3.12):
 #   pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels \
-#     keras namex optree imagehash pydantic annotated-types typing-inspection pydantic-core==VERSION
+#     keras namex optree imagehash filelock pydantic annotated-types typing-inspection pydantic-core==VERSION
 # where VERSION is the one that this pydantic needs. Then, on that machine, in the repository:
 #   bash benchmarks/gpu.sh wheels
 set -e

@@ -11,14 +11,17 @@ import pytest
 from conftest import TINY
 
 from benchmarks import common, gpu, growth, processor
+from benchmarks.__main__ import main
 from fakeface_utils.common import machine as hardware
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.files import write_json
+from fakeface_utils.common.paths import ROOT
 from fakeface_utils.networks.models import architecture, custom_cnn
-from fakeface_utils.run import chain
-from fakeface_utils.run.estimate import speeds
+from fakeface_utils.run import estimate
+from fakeface_utils.run.estimate import bench_json, estimate_seconds, print_estimate, speeds
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import features_step, train_step
 from fakeface_utils.study.settings import Study
 
 SMALL = load_study(data="/rows", run="speed", overrides=TINY)
@@ -144,17 +147,29 @@ def test_no_gpu_is_one_sentence(monkeypatch):
         gpu.bench_gpu()
 
 
+LEAN = """
+import sys
+backend = dict.fromkeys(["tensorflow", "keras", "scipy"])  # Keras may need the others
+absent = "papermill nbconvert nbformat nbclient IPython ipykernel kaggle onnx h5py"
+absent += " sklearn imagehash seaborn matplotlib"
+sys.modules |= backend | dict.fromkeys(absent.split())
+import benchmarks.gpu
+for name in backend:
+    del sys.modules[name]
+from fakeface_utils.networks import features, predict, training
+"""
+
+
 def test_the_gpu_benchmark_needs_no_notebook_and_no_tensorflow():
-    work = (
-        "import sys; from fakeface_utils.bench import gpu; "
-        "from fakeface_utils import training, features, predict; "
-        "print(*{name.partition('.')[0] for name in sys.modules})"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", work], capture_output=True, text=True, check=True
-    ).stdout.split()
-    for absent in ("papermill", "nbconvert", "statsmodels", "seaborn", "onnx"):
-        assert absent not in answer
+    answer = subprocess.run([sys.executable, "-c", LEAN], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_a_persons_mistake_is_a_sentence_of_the_benchmark_too(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--gpu"])
+    monkeypatch.setattr(gpu, "gpus", lambda: [])
+    with pytest.raises(SystemExit, match=r"^error: there is no GPU"):
+        main()
 
 
 def test_an_estimate_by_hand():
@@ -163,24 +178,36 @@ def test_an_estimate_by_hand():
     # 112 lies nearer to 64; at 224 and 56 it is as far, and the first is taken.
     training = 10 * (1000 + 300 / 3) * 2 / (40 * (64 / 112) ** 2)
     forward = 1400 / (50 * (56 / 112) ** 2)
-    seconds = chain.estimate_seconds(study, {"train": 1000, "valid": 300}, known, 2, 1400)
+    seconds = estimate_seconds(study, {"train": 1000, "valid": 300}, known, 2, 1400)
     assert seconds == pytest.approx(60 + training + forward)
 
 
 @pytest.mark.parametrize(
-    ("gpus", "measured", "said"),
+    ("gpus", "measured", "sentence"),
     [
-        ([], False, "no GPU, 4 cores: all takes about 1 min (a guess: fakeface bench measures"),
-        (["X"], False, "no estimate of the time: fakeface bench --gpu measures this GPU"),
-        (["X"], True, "X: all takes about 5 min (by its benchmark)"),
+        ([], False, "no GPU, 4 cores: {} takes about 1 min (a guess: make bench measures this "
+                    "machine)"),
+        (["X"], False, "{}: no estimate; make bench GPU=1 measures this GPU"),
+        (["X"], True, "X: {} takes about 5 min (by its benchmark)"),
     ],
-)
-def test_the_estimate_is_said_with_its_source(places, monkeypatch, capsys, gpus, measured, said):
+)  # fmt: skip
+def test_the_estimate_is_given_with_its_source(
+    places, monkeypatch, capsys, gpus, measured, sentence
+):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    for module in (chain, hardware):
+    for module in (estimate, hardware):
         monkeypatch.setattr(module, "gpus", lambda: gpus)
     if measured:
-        write_json(hardware.bench_json(), {"speeds": {"training": {64: 10}, "forward": {64: 10}}})
+        write_json(bench_json(), {"speeds": {"training": {64: 10}, "forward": {64: 10}}})
     study = Study(epochs=1, image_size=64)
-    chain._say_estimate("all", study, {"train": 1000, "valid": 300}, 2, 200)
-    assert capsys.readouterr().out.startswith(said)
+    counts = {"train": 1000, "valid": 300, "test": 200}
+    left = [train_step(study, "custom_cnn", seed) for seed in (0, 1)]
+    left += [train_step(study, "vgg16", 0), features_step(study, "test")]
+    print_estimate("all", study, counts, left)
+    work = "all (training runs of the custom CNN: 2)"
+    assert capsys.readouterr().out == sentence.format(work) + "\n"
+
+
+def test_where_nothing_is_left_no_time_is_given(capsys):
+    print_estimate("all", Study(), {}, [])
+    assert capsys.readouterr().out == ""

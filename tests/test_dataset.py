@@ -2,6 +2,9 @@
 
 import io
 import shutil
+import subprocess
+import sys
+import time
 import zipfile
 
 import numpy as np
@@ -9,15 +12,24 @@ import PIL.Image
 import pytest
 
 from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.paths import ROOT
 from fakeface_utils.dataset import kaggle
-from fakeface_utils.dataset import prepare as prepare_module
 from fakeface_utils.dataset.decode import decode
 from fakeface_utils.dataset.folder import list_images, open_images
 from fakeface_utils.dataset.prepare import prepare, source_counts
 from fakeface_utils.networks.batches import Batches
-from fakeface_utils.study.artefacts import kaggle_location, prepared_dir, read_images, read_manifest
+from fakeface_utils.study import artefacts
+from fakeface_utils.study.artefacts import (
+    dataset_json,
+    kaggle_location,
+    parameters_json,
+    prepared_dir,
+    read_images,
+    read_manifest,
+)
+from fakeface_utils.study.names import SPLITS
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import prepare_step
+from fakeface_utils.study.plan import decode_step, prepare_step
 from fakeface_utils.study.record import claim_run, record
 
 SMALL = "image_size=35"
@@ -88,26 +100,28 @@ def test_nearest_and_bilinear_differ():
 
 
 def break_images(root):
-    """Cut one JPEG short and put a text in the place of another."""
-    first, *_, last = sorted(root.rglob("*.jpg"))
+    """Cut one JPEG of the training split short and put a text in the place of another."""
+    first, *_, last = sorted((root / "a" / "b" / "train").rglob("*.jpg"))
     first.write_bytes(first.read_bytes()[:400])
     last.write_text("not an image")
     return first.relative_to(root).as_posix(), last.relative_to(root).as_posix()
 
 
-def test_unreadable_images_are_named_and_going_on_without_them_costs_no_decoding(
-    places, faces, monkeypatch
-):
+def arrays(study):
+    return sorted(path.name for path in prepared_dir(study).glob("*.npy"))
+
+
+def test_unreadable_images_are_named_and_nothing_counts_as_prepared(places, faces):
     broken = break_images(faces)
     study = load_study(data=str(faces), overrides=SMALL)
-    with pytest.raises(StudyError) as caught:
-        prepare(study)
-    assert all(name in str(caught.value) for name in broken)
-    assert "skip_unreadable" in str(caught.value)
-    assert not prepared_dir(study).exists()
-    monkeypatch.delattr(prepare_module, "decode")
-    dataset = prepare(load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true"))
-    assert set(dataset["unreadable"]) == set(broken)
+    for _ in range(2):
+        with pytest.raises(StudyError) as caught:
+            prepare(study)
+        assert str(caught.value).startswith("2 of 8 images in train of faces can't be read: ")
+        assert all(name in str(caught.value) for name in broken)
+        assert "skip_unreadable" in str(caught.value)
+    assert not decode_step(study, "train").is_done()
+    assert not dataset_json(study).exists()
 
 
 def test_unreadable_images_can_be_left_out_by_name(places, faces):
@@ -115,27 +129,32 @@ def test_unreadable_images_can_be_left_out_by_name(places, faces):
     study = load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true")
     dataset = prepare(study)
     assert set(dataset["unreadable"]) == set(broken)
-    total = sum(len(read_images(study, split)) for split in ("train", "valid", "test"))
-    assert total == 22
-    assert len(read_manifest(study, "train")) == len(read_images(study, "train"))
-    assert read_manifest(study, "test")["bytes"].dtype == "int64"  # also beside unreadable ones
+    manifest, images = read_manifest(study, "train"), read_images(study, "train")
+    assert len(manifest) == len(images) == 6
+    assert not set(manifest["path"]) & set(broken)
+    for row, path in zip(images, manifest["path"], strict=True):
+        np.testing.assert_array_equal(row, decode((faces / path).read_bytes(), 35, "bilinear")[0])
+    assert manifest["bytes"].dtype == "int64"  # also beside unreadable ones
+    assert len(read_images(study, "test")) == 8
 
 
-def test_a_dataset_without_one_readable_image_is_refused_even_so(places, faces):
-    for path in faces.rglob("*.jpg"):
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        ("", "8 of 8 images in train of faces can't be read"),
+        ("a/b/test", "8 of 8 images in test of faces can't be read"),
+        ("a/b/test/fake", "a class of faces has no readable image"),
+    ],
+)
+def test_without_one_readable_image_of_a_kind_a_dataset_is_refused_even_so(
+    places, faces, where, sentence
+):
+    for path in (faces / where).rglob("*.jpg"):
         path.write_text("not an image")
     study = load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true")
-    with pytest.raises(StudyError, match="24 of 24 images in faces can't be read"):
+    with pytest.raises(StudyError, match=sentence):
         prepare(study)
-    assert not prepared_dir(study).exists()
-
-
-def test_a_split_without_one_readable_image_is_refused_even_so(places, faces):
-    for path in (faces / "a" / "b" / "test").rglob("*.jpg"):
-        path.write_text("not an image")
-    study = load_study(data=str(faces), overrides=f"{SMALL} skip_unreadable=true")
-    with pytest.raises(StudyError, match="a class of faces has no readable image"):
-        prepare(study)
+    assert not dataset_json(study).exists()
 
 
 def rename(root, old, new):
@@ -218,14 +237,50 @@ def test_an_image_of_too_many_pixels_is_unreadable():
 
 def test_the_papers_archive_with_one_image_less_is_refused(places, faces, monkeypatch):
     monkeypatch.setattr(kaggle, "PAPER_COUNTS", {"train": 4, "valid": 4, "test": 4})
-    monkeypatch.setattr(kaggle, "MOUNTS", ())
+    monkeypatch.setattr(artefacts, "MOUNTS", ())
     next(faces.glob("a/b/train/fake/*")).unlink()
     path = zipped(faces)
     kaggle_location().parent.mkdir(parents=True)
     path.rename(kaggle_location())
+    study = load_study(data="kaggle", overrides=SMALL)
     with pytest.raises(StudyError, match="has 3 images in train/fake, not the paper's 4"):
-        prepare(load_study(data="kaggle", overrides=SMALL))
-    assert not prepared_dir(load_study(data="kaggle", overrides=SMALL)).exists()
+        prepare(study)
+    assert arrays(study) == []
+
+
+# `fakeface data` on a folder, 0.1 s for an image, so that there are moments to kill it at.
+SLOW = """
+import sys, time
+from fakeface_utils.dataset import prepare
+decode = prepare.decode
+prepare.decode = lambda *words: (time.sleep(0.1), decode(*words))[1]
+from fakeface_utils.cli import main
+sys.argv = ["fakeface", "data", "--data", sys.argv[1], "--set", "image_size=35"]
+main()
+"""
+
+
+def test_a_kill_costs_at_most_the_split_it_was_in(places, faces):
+    study = load_study(data=str(faces), overrides=SMALL)
+    folder, written = prepared_dir(study), {}
+    for split in SPLITS:
+        process = subprocess.Popen([sys.executable, "-c", SLOW, str(faces)], cwd=ROOT)
+        while not (folder / f".part-{split}.npy").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        assert not decode_step(study, split).is_done()
+        written |= {path: path.stat().st_mtime_ns for path in folder.glob("[a-z]*.npy")}
+    assert {path.stem for path in written} == {"train", "valid"}
+    dataset = prepare(study)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    shutil.copytree(faces, places / "undisturbed" / faces.name)
+    whole = load_study(data=str(places / "undisturbed" / faces.name), overrides=SMALL)
+    assert prepare(whole) == dataset
+    for split in SPLITS:
+        np.testing.assert_array_equal(read_images(study, split), read_images(whole, split))
+        assert read_manifest(study, split).equals(read_manifest(whole, split))
 
 
 def test_a_disk_that_is_too_small_is_noticed_before_work(places, faces, monkeypatch):
@@ -234,7 +289,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_work(places, faces, monkeypa
     study = load_study(data=str(faces), overrides=SMALL)
     with pytest.raises(StudyError, match="FAKEFACE_DATA"):
         prepare(study)
-    assert not prepared_dir(study).exists()
+    assert arrays(study) == []
 
 
 def test_a_data_folder_that_cannot_be_written(places, faces, monkeypatch):
@@ -269,8 +324,8 @@ def test_a_run_refuses_other_data_of_the_same_name(places, faces):
         claim_run(study)
     with pytest.raises(StudyError, match="epochs"):
         claim_run(load_study(data=str(faces), run="x", overrides=f"{SMALL} epochs=3"))
-    claim_run(study, force=True)
-    assert not (places / "results" / "x").exists()
+    claim_run(study, force=True)  # nothing of the old study is left
+    assert list((places / "results" / "x").iterdir()) == [parameters_json("x")]
 
 
 def test_other_than_the_papers_counts_are_refused(places, faces):

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import keras
 import numpy as np
@@ -17,12 +18,12 @@ import pandas as pd
 import pytest
 from conftest import TINY
 
-from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.errors import Interrupted, StudyError
 from fakeface_utils.common.files import write_json
 from fakeface_utils.common.paths import PACKAGE
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.networks.checkpoint import ARRAYS, Checkpoint, open_checkpoint
-from fakeface_utils.networks.models import vgg16_head
+from fakeface_utils.networks.models import custom_cnn, vgg16_head
 from fakeface_utils.networks.predict import predict_test
 from fakeface_utils.networks.training import fit, train
 from fakeface_utils.notebook import open_study
@@ -31,6 +32,7 @@ from fakeface_utils.study.artefacts import prepared_dir, seed_dir, study_json
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import train_step
 from fakeface_utils.study.record import claim_run
+from fakeface_utils.study.settings import Decay, Study
 
 STUDY = load_study(run="tiny", overrides=TINY + " epochs=10")
 SHORT = STUDY.model_copy(update={"epochs": 2})

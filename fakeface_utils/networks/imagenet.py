@@ -16,7 +16,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +130,9 @@ def _read_npz(path: Path) -> Tensors:
 
 
 def _read_h5(path: Path) -> Tensors:
-    """Keras' own file: per layer a group with a kernel (four dimensions) and a bias (one)."""
+    """Keras' own file: a group per layer, with a kernel of four dimensions and a bias of one."""
+    import h5py  # only this way to the weights needs it
+
     tensors: Tensors = []
     with h5py.File(path) as file:
         for name in LAYERS:
