@@ -28,7 +28,8 @@ from fakeface_utils.study.artefacts import ablations_csv, features_path, prepare
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import report_step, train_step
-from fakeface_utils.study.questions import open_questions, other_readings, trainings
+from fakeface_utils.study.questions import open_questions
+from fakeface_utils.study.readings import other_readings, trainings
 from fakeface_utils.study.settings import Study
 
 
