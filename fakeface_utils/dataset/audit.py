@@ -60,7 +60,7 @@ def summary(study: Study) -> pd.DataFrame:
         least = "" if results["complete"] or kind == "exact" else "at least "
         rows += [
             (
-                f"{kind} duplicates",
+                "exact duplicates" if kind == "exact" else "near-duplicates",
                 f"pairs: {least}{counts['all']:,}; {counts['across splits']:,} across splits, "
                 f"{counts['across classes']:,} across classes",
             )
