@@ -1,4 +1,4 @@
-"""What a dataset holds beyond its labels: duplicates, leaks between splits, cheap cues.
+"""What a dataset contains besides its labels: duplicates, leaks between splits, cheap cues.
 
 `alike` defines near-duplicates.
 """

@@ -144,7 +144,7 @@ def limits(study: Study) -> HTML:
     if dataset["generated"]:
         sentences.append(
             "The images are portraits drawn by a program. The 'fakes' among them carry the traces "
-            "that a generator's upsampling leaves; the networks saw no photograph and no StyleGAN face. "
-            "The settings that differ were chosen so that so few images suffice to learn from."
+            "that a generator's upsampling leaves; the networks saw no photograph and no StyleGAN "
+            "face. The settings that differ were chosen so that so few images are enough to learn."
         )
     return HTML("".join(f"<p>{text}</p>" for text in sentences))
