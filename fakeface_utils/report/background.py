@@ -145,6 +145,6 @@ def limits(study: Study) -> HTML:
         sentences.append(
             "The images are portraits drawn by a program. The 'fakes' among them carry the traces "
             "that a generator's upsampling leaves; the networks saw no photograph and no StyleGAN "
-            "face. The settings that differ were chosen so that so few images are enough to learn."
+            "face. The settings that differ were chosen so that the networks can learn from so few."
         )
     return HTML("".join(f"<p>{text}</p>" for text in sentences))
