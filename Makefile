@@ -3,7 +3,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/installed
-# Through the environment, so that spaces, quotes and semicolons reach the program as they are.
+# Passed through the environment, so that spaces, quotes and semicolons arrive unchanged.
 export PROFILE DATA RUN SEEDS SET SCHEDULER ARGS
 STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
 TRAINING = --seeds "$$SEEDS" --scheduler "$$SCHEDULER" $(if $(FORCE),--force)
@@ -18,21 +18,21 @@ help:  ## list the targets
 report: $(STAMP)  ## run the study: PROFILE=demo|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1 SCHEDULER=address
 	@$(BIN)/fakeface report $(STUDY) $(TRAINING)
 
-ablations: $(STAMP)  ## how far each open question moves validation accuracy; takes what report takes
+ablations: $(STAMP)  ## measure how far each open question moves validation accuracy; same parameters as report
 	@$(BIN)/fakeface ablations $(STUDY) $(TRAINING)
 
-lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; ARGS='--no-browser' goes to JupyterLab
+lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; passes ARGS='--no-browser' on
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \
-	  echo "JupyterLab does not start as root: make lab ARGS=--allow-root"; exit 1;; esac
+	  echo "JupyterLab does not start as root: run make lab ARGS=--allow-root"; exit 1;; esac
 	@mkdir -p work; for original in notebooks/*.ipynb; do copy=work/$${original##*/}; \
 	  if [ ! -e $$copy ]; then cp $$original $$copy; \
 	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
 	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False $$ARGS work
 
-test: $(STAMP)  ## run every test but the slow ones, ruff and mypy
+test: $(STAMP)  ## run ruff, mypy and every test but the slow ones
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile -rs
 
-test-slow: $(STAMP)  ## tests that take minutes or the network
+test-slow: $(STAMP)  ## run the tests that take minutes or need the network
 	@$(PIP) --quiet --no-build-isolation -e '.[cluster,jax]'
 	@$(BIN)/pytest -m slow -rs
 
@@ -42,7 +42,7 @@ bench: $(STAMP)  ## measure this machine; GPU=1 measures the paper's profile on 
 # Where the NVIDIA driver answers, TensorFlow's CUDA libraries are added.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed and this is %d.%d: name another, as make report PYTHON=python3.12" % v)'
-	@echo "setting up .venv, once: two to four minutes, 3 GB on the disk"
+	@echo "setting up .venv, once: two to four minutes, 3 GB of disk"
 	@$(PYTHON) -m venv --clear .venv
 	@set -o pipefail; total=$$(grep -c '^[a-z].*==' requirements.lock); \
 	  $(PIP) --progress-bar off --require-hashes -r requirements.lock | awk -v total=$$total \
@@ -50,6 +50,6 @@ $(STAMP): requirements.lock pyproject.toml
 	  /^Installing/ {printf "\r\033[Kinstalling %d packages: about a minute\n", total; fflush()}'
 	@$(PIP) --quiet --no-deps --no-build-isolation -e .
 	@if nvidia-smi > /dev/null 2>&1; then echo "an NVIDIA driver answers: fetching TensorFlow's CUDA libraries"; $(PIP) --quiet -e '.[gpu]'; fi
-	@mkdir -p .venv/share/jupyter/lab/settings  # JupyterLab asks nobody whether to fetch its news
+	@mkdir -p .venv/share/jupyter/lab/settings  # so that JupyterLab doesn't ask whether to fetch its news
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' > .venv/share/jupyter/lab/settings/overrides.json
 	@touch $@

@@ -1,4 +1,4 @@
-"""What the benchmarks share: drawn images, places of their own, fair repeats."""
+"""What the benchmarks share: generated images, folders of their own, fair repeats."""
 
 import os
 import shutil
@@ -17,19 +17,19 @@ from fakeface_utils.study.names import CLASSES, SPLITS
 from fakeface_utils.study.settings import PROFILES, Study
 from fakeface_utils.study.step import Step
 
-STORED = 256  # pixels a side of the JPEGs that are read, as on Kaggle
-DISTINCT = 100  # images of each class that are drawn; copies make the rest
+STORED = 256  # pixels per side of the JPEG files, as on Kaggle
+DISTINCT = 100  # images drawn of each class; the rest are copies
 Result = dict[str, Any]
 
 
-def about() -> Result:
+def header() -> Result:
     """What every file of measurements begins with."""
-    found: Result = {"note": "generated images: speed only", "hardware": hardware()}
-    return found | {"versions": versions(), "git": git_revision()}
+    first: Result = {"note": "generated images: speed only", "hardware": hardware()}
+    return first | {"versions": versions(), "git": git_revision()}
 
 
 def in_turn(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Run every way once unmeasured, then all in turn; the median seconds of each."""
+    """Run every way once as a warm-up, then all in turn; return the median seconds of each."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(repeats + 1):
         for name, way in ways.items():
@@ -37,7 +37,7 @@ def in_turn(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float
             way()
             if repeat:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(found) for name, found in seconds.items()}
+    return {name: statistics.median(measured) for name, measured in seconds.items()}
 
 
 def result(what: str, unit: str, ours: float, plain: float, **more: Any) -> Result:
@@ -47,7 +47,12 @@ def result(what: str, unit: str, ours: float, plain: float, **more: Any) -> Resu
 
 
 def draw_images(train: int, other: int) -> Path:
-    """A folder in the dataset's layout with so many images of each class, most of them copies."""
+    """A folder in the dataset's layout, most of its images copies.
+
+    Args:
+        train: how many images of each class in train.
+        other: how many of each class in valid, and in test.
+    """
     folder = data_dir() / "bench-images" / f"{train}-{other}"
     drawn = data_dir() / "bench-images" / "drawn"
     demo.generate(drawn, {"train": DISTINCT}, STORED)
@@ -63,7 +68,7 @@ def draw_images(train: int, other: int) -> Path:
 
 @contextmanager
 def places() -> Iterator[None]:
-    """Data and results in a folder that is removed: a benchmark leaves its numbers only."""
+    """Put data and results into a temporary folder: a benchmark leaves only its numbers."""
     before = {name: os.environ.get(name) for name in ("FAKEFACE_DATA", "FAKEFACE_RESULTS")}
     data_dir().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir(), prefix="bench-") as folder:
@@ -79,11 +84,11 @@ def places() -> Iterator[None]:
 
 
 def study_of(folder: Path, **settings: Any) -> Study:
-    """The demo's settings on a folder's images, with VGG16's weights random: speed only."""
+    """The demo's settings on a folder's images, with random weights in VGG16: speed only."""
     values = {**PROFILES["demo"], "data": str(folder), "run": "trial", "vgg16_weights": "random"}
     return Study(profile="demo", **(values | settings))
 
 
 def seconds(step: Step) -> float:
-    """What a finished step took."""
+    """How long a finished step took."""
     return (step.cost() or {"seconds": float("nan")})["seconds"]

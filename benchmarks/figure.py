@@ -7,20 +7,20 @@ import pandas as pd
 from benchmarks.common import Result
 
 
-def table(found: Result) -> pd.DataFrame:
+def table(measured: Result) -> pd.DataFrame:
     """The comparisons: what, unit, ours, the usual way's, and how many times better ours is."""
-    return pd.DataFrame(found["results"])[["what", "unit", "ours", "usual", "ratio"]]
+    return pd.DataFrame(measured["results"])[["what", "unit", "ours", "usual", "ratio"]]
 
 
-def draw(found: Result) -> Any:
-    """The ratios as bars, and memory by the number of images."""
+def chart(measured: Result) -> Any:
+    """The ratios as bars; memory and preparing time by the number of images."""
     import matplotlib.pyplot as plt
     import seaborn as sns
 
     from fakeface_utils.report.drawing import STYLE, TRAIN, VALID
 
-    rows, growing = table(found)[::-1], pd.DataFrame(found["growth"])
-    machine = found["hardware"]
+    rows, growing = table(measured)[::-1], pd.DataFrame(measured["growth"])
+    machine = measured["hardware"]
     with sns.axes_style("whitegrid"), plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(
             1, 2, figsize=(11, 4), width_ratios=(2, 1), layout="constrained"
@@ -38,6 +38,6 @@ def draw(found: Result) -> Any:
         right.set_xticks(growing["images"], growing["images"].map("{:,}".format))
         right.minorticks_off()
         right.legend(loc="center left", fontsize=8)
-        title = f"{machine['processor']}, {machine['cores']} cores ({found['note']})"
+        title = f"{machine['processor']}, {machine['cores']} cores ({measured['note']})"
         figure.suptitle(title, fontsize=11)
     return figure

@@ -1,8 +1,7 @@
-"""`make bench GPU=1`: the paper's profile on one GPU, both models, on 140,000 generated rows.
+"""`make bench GPU=1`: the paper's profile on one GPU, both models, on 140,000 generated images.
 
-Needs neither notebooks nor TensorFlow: JAX, NumPy, pandas, Pillow, joblib, tqdm and typer, and
-Keras (with namex and optree) and pydantic; benchmarks/gpu.sh brings the last ones to a machine that
-lacks them. VGG16's weights are random: speed only.
+Needs no notebooks and no TensorFlow; benchmarks/gpu.sh lists what it needs, and brings to a machine
+without Keras what is missing there. VGG16's weights are random: speed only.
 """
 
 import functools
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.common import Result, about, places
+from benchmarks.common import Result, header, places
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.files import write_csv, write_json
 from fakeface_utils.common.machine import gpus
@@ -30,15 +29,15 @@ from fakeface_utils.study.paper import PAPER_COUNTS
 from fakeface_utils.study.plan import features_step, predict_step, train_step
 from fakeface_utils.study.settings import PROFILES, Study
 
-DISTINCT = 334  # images of each class and split: 2,004 in all
-STEPS = 100  # of training, for one timing
+DRAWN = 334  # images of each class and split: 2,004 in all
+STEPS = 100  # training steps per timing
 SEEDS = (0, 1, 2)  # for each precision, on the demo
 PRECISIONS = ("float32", "mixed")
 PAPER = Study(data="/rows", run="speed", vgg16_weights="random")
 
 
 def fill(study: Study, source: Study, counts: dict[str, int]) -> None:
-    """Prepared arrays of so many rows a split: the source's images again and again, with noise."""
+    """Prepared arrays of `counts` rows: the source's images again and again, with noise."""
     folder = prepared_dir(study)
     folder.mkdir(parents=True)
     for split, count in counts.items():
@@ -57,18 +56,12 @@ def fill(study: Study, source: Study, counts: dict[str, int]) -> None:
         paths = [f"{split}/{number}" for number in range(count)]
         write_csv(folder / f"{split}.csv", pd.DataFrame({"path": paths, "label": labels}))
     half = {split: dict.fromkeys(CLASSES, count // 2) for split, count in counts.items()}
-    about = {
-        "name": "generated",
-        "generated": True,
-        "counts": half,
-        "fingerprint": "",
-        "unreadable": {},
-    }
-    write_json(folder / "dataset.json", about)
+    dataset = {"name": "generated", "generated": True, "counts": half}
+    write_json(folder / "dataset.json", dataset | {"fingerprint": "", "unreadable": {}})
 
 
 def _seconds(work: Callable[[], Any], repeats: int) -> float:
-    """The seconds of one call, among several that follow each other; the device has finished."""
+    """The mean seconds of a call, over several calls in a row, until the device has finished."""
     from keras import ops
 
     def wait(array: Any) -> None:
@@ -83,36 +76,36 @@ def _seconds(work: Callable[[], Any], repeats: int) -> float:
 
 
 def ceilings(side: int = 8192, repeats: int = 20) -> dict[str, float]:
-    """What the device reaches: operations/s of large matrix products, and bytes/s of a copy."""
+    """The device's measured limits: operations/s of large matrix products, bytes/s of a copy."""
     from keras import ops
 
     rng = np.random.default_rng(0)
     a = ops.convert_to_tensor(rng.normal(size=(side, side)).astype("float32"))
-    found = {"bytes": 2 * 4 * side**2 / _seconds(lambda: a + 1.0, repeats)}
+    reached = {"bytes": 2 * 4 * side**2 / _seconds(lambda: a + 1.0, repeats)}
     for name, dtype in (("float32", "float32"), ("mixed", "bfloat16")):
         x = ops.cast(a, dtype)
         multiply = functools.partial(ops.matmul, x, x)
-        found[name] = 2 * side**3 / _seconds(multiply, repeats)
-    return found
+        reached[name] = 2 * side**3 / _seconds(multiply, repeats)
+    return reached
 
 
 def floor(
     architecture: pd.DataFrame, batch_size: int, training: bool, width: int
 ) -> dict[str, float]:
-    """The least operations and bytes of one step, if every array is moved once where it must be.
+    """The fewest operations and bytes of one step, if every array is moved only where it must be.
 
-    Operations: two for a multiply-add; training takes them three times (forward, and the gradients
-    of inputs and weights). Bytes: a convolution's output is written and read once going forward. In
-    training, batch normalization reads it twice (statistics, then the values, which go through
-    pooling in the same pass) and twice more going back; its gradient is written once and read
-    twice; what is pooled, a quarter, is written and read three times, its gradient too. Adam reads
-    four float32 arrays of every trained weight and writes three.
+    Operations: two per multiply-add; training takes three times as many (forward, and the gradients
+    of inputs and weights). Bytes: going forward, a convolution's output is written and read once.
+    In training, batch normalization reads it twice (for the statistics, then for the values, which
+    go through pooling in the same pass) and twice more going back; its gradient is written once and
+    read twice; the pooled quarter is written and read three times, and so is its gradient. Adam
+    reads four float32 arrays of every trained weight and writes three.
 
     Args:
         architecture: the table of `models.architecture`.
-        batch_size: images a step.
-        training: or forward only.
-        width: bytes of a number inside the network.
+        batch_size: images per step.
+        training: a training step, not a forward pass alone.
+        width: bytes per number inside the network.
     """
     convolutions = architecture[architecture["kind"] == "Conv2D"]
     sides = convolutions["output_shape"].str.split("x").map(lambda s: np.prod([int(n) for n in s]))
@@ -124,8 +117,8 @@ def floor(
     return {"operations": 3 * operations, "bytes": (8 + 6 / 4) * values * width + adam}
 
 
-def _least(needed: dict[str, float], reached: dict[str, float], precision: str) -> float:
-    """The seconds under which no step can be."""
+def _lower_bound(needed: dict[str, float], reached: dict[str, float], precision: str) -> float:
+    """Lower bound on a step's seconds: the larger of compute time and memory time."""
     return max(needed["operations"] / reached[precision], needed["bytes"] / reached["bytes"])
 
 
@@ -165,7 +158,8 @@ def steps(study: Study, reached: dict[str, float], precision: str) -> list[Resul
         ("custom CNN, training, from the arrays", network, True, read),
         ("VGG16, forward", base, False, passed),
     ):
-        least = _least(floor(architecture(model), size, training, width), reached, precision)
+        needed = floor(architecture(model), size, training, width)
+        least = _lower_bound(needed, reached, precision)
         rows.append(
             {
                 "what": f"{name}, {precision}",
@@ -180,7 +174,7 @@ def steps(study: Study, reached: dict[str, float], precision: str) -> list[Resul
 
 
 def chain(study: Study, epochs: int) -> dict[str, float]:
-    """The paper's profile, step by step; seconds of each."""
+    """Run the paper's profile step by step; return the seconds of each step."""
     from fakeface_utils.networks.features import extract_features
     from fakeface_utils.networks.predict import predict_test
     from fakeface_utils.networks.training import train
@@ -208,8 +202,8 @@ def equal_precisions(epochs: int) -> list[Result]:
         study = Study(profile="demo", **values)
         prepare(study)
         histories = [train(study, "custom_cnn", seed) for seed in SEEDS]
-        found = [float(h["val_accuracy"][h["val_loss"].idxmin()]) for h in histories]
-        rows.append({"precision": precision, "seeds": list(SEEDS), "val_accuracy": found})
+        kept = [float(h["val_accuracy"][h["val_loss"].idxmin()]) for h in histories]
+        rows.append({"precision": precision, "seeds": list(SEEDS), "val_accuracy": kept})
     return rows
 
 
@@ -219,55 +213,56 @@ def bench_gpu(
     side: int = 8192,
     seconds: float = 480,
 ) -> Path:
-    """Measure the paper's profile on this machine's GPU and keep the numbers.
+    """Measure the paper's profile on this machine's GPU and save the numbers.
 
     Args:
         study: what is trained.
-        counts: images of each split; the paper's where not given.
-        side: of the matrices that the ceilings are measured with.
-        seconds: for all; the chain gets fewer epochs where 15 would take longer, and says so.
+        counts: images of each split; without them, the paper's.
+        side: of the matrices for `ceilings`.
+        seconds: for everything; the chain gets fewer epochs if 15 would take longer, and the file
+            says how many.
 
     Returns:
         The path of the JSON file.
 
     Raises:
-        StudyError: the paper's counts are asked for, and there is no GPU.
+        StudyError: the paper's counts are wanted and there is no GPU.
     """
     begin = time.perf_counter()
     if not gpus() and counts is None:
         raise StudyError("there is no GPU that the NVIDIA driver shows: run make bench")
     counts = counts or {split: 2 * count for split, count in PAPER_COUNTS.items()}
-    found = about()
+    measured = header()
     with places(), PeakMemory() as memory:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["FAKEFACE_DATA"] + "/jax"
-        distinct = min(DISTINCT, min(counts.values()) // 2)
+        distinct = min(DRAWN, min(counts.values()) // 2)
         small = {"data": "demo", "image_size": study.image_size, "images_per_class": distinct}
         source = Study(profile="demo", run="source", **small)
         start = time.perf_counter()
         prepare(source)
-        found["drawing_and_preparing_2004_s"] = time.perf_counter() - start
+        measured["drawing_and_preparing_2004_s"] = time.perf_counter() - start
         start = time.perf_counter()
         fill(study, source, counts)
-        found["filling_s"] = time.perf_counter() - start
-        print("rows are there")
-        found["ceilings"] = reached = ceilings(side)
-        found["steps"] = [row for p in PRECISIONS for row in steps(study, reached, p)]
-        print(pd.DataFrame(found["steps"]).to_string(index=False))
-        step = next(row["ours"] for row in found["steps"] if "arrays" in row["what"])
+        measured["filling_s"] = time.perf_counter() - start
+        print("the arrays are filled")
+        measured["ceilings"] = reached = ceilings(side)
+        measured["steps"] = [row for p in PRECISIONS for row in steps(study, reached, p)]
+        print(pd.DataFrame(measured["steps"]).to_string(index=False))
+        step = next(row["ours"] for row in measured["steps"] if "arrays" in row["what"])
         left = 0.6 * (seconds - (time.perf_counter() - begin))
         epoch = step * (counts["train"] + counts["valid"] / 3) / study.batch_size
-        found["epochs"] = epochs = max(1, min(study.epochs, int(left / epoch)))
-        found["counts"] = counts
-        found["chain_s"] = took = chain(study, epochs)
+        measured["epochs"] = epochs = max(1, min(study.epochs, int(left / epoch)))
+        measured["counts"] = counts
+        measured["chain_s"] = took = chain(study, epochs)
         trained = epochs * (counts["train"] + counts["valid"] / 3)
         passed = sum(seconds for name, seconds in took.items() if "features" in name)
-        found["speeds"] = {
+        measured["speeds"] = {
             "training": {study.image_size: trained / took["train custom_cnn seed 0"]},
             "forward": {study.image_size: sum(counts.values()) / passed},
         }
-        print(pd.Series(found["chain_s"]).to_string())
+        print(pd.Series(measured["chain_s"]).to_string())
         if time.perf_counter() - begin < 0.8 * seconds:
-            found["equal_precisions"] = equal_precisions(PROFILES["demo"]["epochs"])
-    found |= {"peak_memory": memory.peak, "seconds": time.perf_counter() - begin}
-    write_json(bench_json(), found)
+            measured["equal_precisions"] = equal_precisions(PROFILES["demo"]["epochs"])
+    measured |= {"peak_memory": memory.peak, "seconds": time.perf_counter() - begin}
+    write_json(bench_json(), measured)
     return bench_json()

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# `python -m benchmarks --gpu` on a machine with a GPU that has JAX, NumPy, pandas, Pillow, joblib, tqdm and
-# typer, but no Keras and no network. Made for under nine minutes; the numbers go to
+# `python -m benchmarks --gpu` on a machine with a GPU that has JAX, NumPy, SciPy, pandas, Pillow,
+# joblib and tqdm, but no Keras and no network. Made for under nine minutes; the numbers go to
 # results/bench/.
 #
-# Before, where there is a network, with the Python version of that machine (here 3.12):
+# First, where there is a network, for the Python version of that machine (here 3.12):
 #   pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels \
-#     keras namex optree pydantic annotated-types typing-inspection pydantic-core==VERSION
-# where VERSION is the one that this pydantic asks for. Then, there, in the repository:
+#     keras namex optree imagehash filelock pydantic annotated-types typing-inspection pydantic-core==VERSION
+# where VERSION is the one that this pydantic needs. Then, on that machine, in the repository:
 #   bash benchmarks/gpu.sh wheels
 set -e
 site=$(mktemp -d)

@@ -1,6 +1,6 @@
 """Memory and time by the number of images.
 
-`python -m benchmarks.growth ARCHIVE_OF COUNT PIXELS` does the work for one number.
+`python -m benchmarks.growth FOLDER COUNT PIXELS` does the work for one number of images.
 """
 
 import json
@@ -21,7 +21,7 @@ from fakeface_utils.study.plan import prepare_step, train_step
 def growth(folder: Path, sizes: tuple[int, ...], pixels: int) -> list[Result]:
     """Memory and time of preparing, and of one training epoch, by the number of images.
 
-    Each number has a process of its own, since memory that was once taken is seldom given back.
+    Each number of images has a process of its own, since a process seldom gives memory back.
     """
     rows = []
     for count in sizes:
@@ -44,9 +44,9 @@ def _grow() -> None:
     files = {kind: sorted((folder / "train" / kind).iterdir()) for kind in CLASSES}
     with zipfile.ZipFile(archive, "w") as target:
         for split, number in zip(SPLITS, (count // 2, 10, 10), strict=True):
-            for kind, found in files.items():
+            for kind, originals in files.items():
                 for index in range(number):
-                    content = found[index % len(found)].read_bytes()
+                    content = originals[index % len(originals)].read_bytes()
                     target.writestr(f"{split}/{kind}/{index:05d}.jpg", content)
     small = {"custom_filters": (8, 8, 8), "custom_dense": 16, "epochs": 1, "batch_size": 100}
     study = study_of(archive, image_size=pixels, **small)

@@ -1,9 +1,9 @@
-"""The usual way to train on this dataset, to compare with: plain Keras and its stock loaders.
+"""The usual way to train on this dataset, for comparison: plain Keras and its stock loaders.
 
     python benchmarks/plain.py FOLDER --size 224 --batch-size 100 --epochs 3
 
-trains the custom CNN on FOLDER, which holds fake and real, and prints the seconds of every epoch
-as JSON. Nothing here uses the package; `make bench` times it beside the package's own way.
+trains the custom CNN on FOLDER, which contains fake and real, and prints the seconds of every epoch
+as JSON. Nothing here uses the package; `make bench` times it against the package's own way.
 """
 
 import argparse
@@ -19,10 +19,7 @@ from keras import layers
 
 
 def directory_loader(folder: Path, size: int, batch_size: int) -> tf.data.Dataset:
-    """Keras' loader: JPEGs decoded in parallel in every epoch, and prefetched, as float32.
-
-    It maps with parallel calls by itself.
-    """
+    """Keras' loader: in every epoch JPEGs are decoded in parallel to float32, and prefetched."""
     images = keras.utils.image_dataset_from_directory(
         folder, label_mode="binary", image_size=(size, size), batch_size=batch_size, verbose=False
     )
@@ -30,7 +27,7 @@ def directory_loader(folder: Path, size: int, batch_size: int) -> tf.data.Datase
 
 
 def image_data_generator(folder: Path, size: int, batch_size: int) -> keras.utils.PyDataset:
-    """What notebooks of 2022 used; it is left in TensorFlow's copy of Keras' old interface."""
+    """What notebooks of 2022 used; only TensorFlow's copy of Keras' old interface still has it."""
     generator = tf.keras.preprocessing.image.ImageDataGenerator()
     return generator.flow_from_directory(
         folder, target_size=(size, size), batch_size=batch_size, class_mode="binary"
@@ -38,7 +35,7 @@ def image_data_generator(folder: Path, size: int, batch_size: int) -> keras.util
 
 
 class PillowLoader(keras.utils.PyDataset):
-    """Every file opened, resized and made an array anew in every epoch, in one process."""
+    """In every epoch each file is opened, resized and made an array, in one process."""
 
     def __init__(self, folder: Path, size: int, batch_size: int) -> None:
         super().__init__()

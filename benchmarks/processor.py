@@ -1,10 +1,10 @@
 """`make bench`: what the study's way of working saves, measured against the usual way.
 
-Both sides run in turn, after a warm-up; a figure is a median, and what matters is the ratio.
+Both ways run in turn, after a warm-up; numbers are medians, and what matters is their ratio.
 """
 
 import functools
-import importlib.util
+import io
 import json
 import os
 import statistics
@@ -12,15 +12,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.common import Result, about, draw_images, in_turn, places, result, seconds, study_of
-from benchmarks.figure import draw, table
+from benchmarks.common import (
+    Result,
+    draw_images,
+    header,
+    in_turn,
+    places,
+    result,
+    seconds,
+    study_of,
+)
+from benchmarks.figure import chart, table
 from benchmarks.growth import growth
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.files import write_atomic, write_csv, write_json
@@ -34,18 +43,8 @@ from fakeface_utils.study.plan import features_step, train_step
 from fakeface_utils.study.settings import Study
 
 PLAIN = ROOT / "benchmarks" / "plain.py"
-BATCH = 100  # of the loaders
-MORE = 20  # times as many features for a head as images for the base
-
-
-def plain_module() -> ModuleType:
-    """benchmarks/plain.py, which isn't part of the package."""
-    spec = importlib.util.spec_from_file_location("plain", PLAIN)
-    if spec is None or spec.loader is None or not PLAIN.exists():
-        raise StudyError(f"{shown(PLAIN)} is missing: run make bench in the repository")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+BATCH = 100  # images per batch of the loaders
+MORE = 20  # times as many features for the head as images for the base
 
 
 def plain_epoch(folder: Path, size: int, batch_size: int, epochs: int) -> float:
@@ -65,12 +64,13 @@ def _arrays(study: Study, split: str) -> tuple[Any, Any]:
 
 
 def loaders(folder: Path, size: int, repeats: int) -> list[Result]:
-    """Images a second into `fit`, with a model that looks at one pixel, so that loading is all."""
+    """Images per second into `fit`, with a model that reads one pixel: only loading is timed."""
     import keras
 
+    from benchmarks import plain
     from fakeface_utils.networks.batches import Batches
 
-    study, plain = study_of(folder, image_size=size), plain_module()
+    study = study_of(folder, image_size=size)
     start = time.perf_counter()
     prepare(study)
     preparing = time.perf_counter() - start
@@ -98,7 +98,7 @@ def loaders(folder: Path, size: int, repeats: int) -> list[Result]:
     count, prepared = len(images), sum(len(read_manifest(study, split)) for split in SPLITS)
     rows = []
     for name in usual:
-        saved = (seconds[name] - seconds["ours"]) / count  # an image and an epoch
+        saved = (seconds[name] - seconds["ours"]) / count  # per image and epoch
         pays = preparing / prepared / saved if saved > 0 else None
         rows.append(
             result(
@@ -115,7 +115,7 @@ def loaders(folder: Path, size: int, repeats: int) -> list[Result]:
 
 
 def custom_cnn(folder: Path, size: int, batch_size: int, epochs: int, repeats: int) -> Result:
-    """Training of the custom CNN, images a second: ours against benchmarks/plain.py."""
+    """Training of the custom CNN, images per second: ours against benchmarks/plain.py."""
     from fakeface_utils.networks.models import custom_cnn as build
     from fakeface_utils.networks.training import fit
 
@@ -140,7 +140,7 @@ def custom_cnn(folder: Path, size: int, batch_size: int, epochs: int, repeats: i
 
 
 def vgg16_column(folder: Path, size: int, batch_size: int, repeats: int) -> list[Result]:
-    """Features once and a head, against the frozen base in every epoch; and five seeds of each."""
+    """Features once and then a head, against the base in every epoch; and five seeds of each."""
     import keras
 
     from fakeface_utils.networks.features import extract_features
@@ -191,7 +191,7 @@ def vgg16_column(folder: Path, size: int, batch_size: int, repeats: int) -> list
     for _ in range(repeats):
         whole.append(float(end_to_end(2)[1]["seconds"].iloc[1]))
         once.append(make_features())
-        # An update costs the same for few images: a head has more of them, in larger batches.
+        # An update costs as much for few images, so the head gets more images, in larger batches.
         head.append(float(head_alone(4, MORE)[1]["seconds"][1:].mean()) / MORE)
     a, b = (way(1)[0].get_weights() for way in (end_to_end, head_alone))
     start = new_head().get_weights()
@@ -205,20 +205,20 @@ def vgg16_column(folder: Path, size: int, batch_size: int, repeats: int) -> list
             f"VGG16 at {size} px, {epochs} epochs",
             "s",
             one,
-            epochs * e2e,  # one epoch measured, and scaled
+            epochs * e2e,  # from one measured epoch
             repeats=repeats,
             size=size,
             images=count,
             forward_images_per_s=count / made,
             head_images_per_s=len(labels["train"]) / alone,
-            weights_apart=float(np.sqrt(apart / moved)),  # of the way that they moved
+            weights_apart=float(np.sqrt(apart / moved)),  # of the way that training moved them
         ),
         result(f"VGG16 at {size} px, five seeds against one", "times", five / one, 5.0),
     ]
 
 
 def five_seeds(folder: Path, size: int) -> Result:
-    """The whole VGG16 column with five seeds against one, as the notebooks run it."""
+    """All of VGG16's work, five seeds against one, as the notebooks run it."""
     from fakeface_utils.networks.features import extract_features
     from fakeface_utils.networks.training import train
 
@@ -246,7 +246,7 @@ def measure() -> Result:
     """All measurements; about a quarter of an hour on two cores."""
     sizes = ((1000, 100), (250, 20), (20, 4), (50, 10))
     many, some, few, more = (draw_images(*counts) for counts in sizes)
-    found = about()
+    measured = header()
     work: dict[str, Callable[[], Any]] = {
         "loading": lambda: loaders(many, 224, repeats=5),
         "training at 64 px": lambda: custom_cnn(some, 64, batch_size=25, epochs=3, repeats=3),
@@ -260,32 +260,32 @@ def measure() -> Result:
         for number, (name, way) in enumerate(work.items(), start=1):
             start = time.perf_counter()
             print(f"[{number}/{len(work)}] {name}", flush=True)
-            with stderr_to(os.devnull):  # bars of the work that is repeated
+            with redirect_stdout(io.StringIO()), stderr_to(os.devnull):  # bars and messages
                 rows[name] = way()
             print(f"[{number}/{len(work)}] {name}: {time.perf_counter() - start:.0f} s", flush=True)
     small, large = rows["training at 64 px"], rows["training at 224 px"]
     column, demo_seeds = rows["VGG16 at 224 px"], rows["five seeds"]
-    found["results"] = [*rows["loading"], small, large, *column, demo_seeds]
-    found["growth"] = rows["growth"]
-    found["speeds"] = {
+    measured["results"] = [*rows["loading"], small, large, *column, demo_seeds]
+    measured["growth"] = rows["growth"]
+    measured["speeds"] = {
         "training": {64: small["ours"], 224: large["ours"]},
         "forward": {row["size"]: row["forward_images_per_s"] for row in (demo_seeds, column[0])},
     }
-    return found
+    return measured
 
 
 def bench() -> Path:
-    """Measure this machine; keep the numbers as JSON and table, and draw them.
+    """Measure this machine, save the numbers as JSON and CSV, and draw them.
 
     Returns:
         The path of the JSON file.
     """
-    found, path = measure(), bench_json()
-    write_json(path, found)
-    write_csv(path.with_suffix(".csv"), table(found))
-    figure = draw(found)
+    measured, path = measure(), bench_json()
+    write_json(path, measured)
+    write_csv(path.with_suffix(".csv"), table(measured))
+    figure = chart(measured)
     for suffix in (".png", ".pdf"):
         with write_atomic((figures_dir("bench") / path.stem).with_suffix(suffix)) as part:
             figure.savefig(part)
-    print(table(found).to_string(index=False, float_format="{:.2f}".format))
+    print(table(measured).to_string(index=False, float_format="{:.2f}".format))
     return path

@@ -135,10 +135,10 @@ def predict(
     # Keras takes seconds to load: what can be checked without it comes first.
     for path in images:
         if not os.path.isfile(path):
-            raise StudyError(f"there is no file {escaped(str(path))}")
+            raise StudyError(f"there is no file {path}")
     saved = seed_dir(run, model, seed) / "model.keras"
     if not os.path.isfile(saved):
-        train = escaped(f"fakeface report --run {run}")
+        train = f"fakeface report --run {run}"
         raise StudyError(f"{shown(saved)} is missing: train it with {train}")
     resize_filter, generated = _prepared_as(run)
     unreadable = 0

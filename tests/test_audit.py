@@ -150,7 +150,7 @@ def test_table1_without_the_leaked_images_follows_from_the_others(places, faces,
     rows = table1(study).set_index(["model", "metric"])
     for model in MODELS:
         assert rows.loc[(model, "accuracy"), "ours_mean"] == pytest.approx(6 / 8)
-        # Without one fake that was found: 2 of 3 fakes found, 1 of 4 reals accused.
+        # Without one fake that was found: 2 of 3 fakes found, 1 of 4 reals flagged.
         expected = {"accuracy": 5 / 7, "precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3}
         found = rows.loc[model]["without_leaked"]
         assert found.to_dict() == pytest.approx(expected)
@@ -171,4 +171,4 @@ def test_the_audit_says_what_it_looked_at(places, faces):
     said = dict(summary(study).itertuples(index=False))
     assert said["exact duplicates"].startswith("pairs: 0;")
     assert said["sizes"] == "40 x 40: 24"
-    assert "chance: 0.5" in said["class told from file size alone"]
+    assert "chance: 0.5" in said["class predicted from file size alone"]

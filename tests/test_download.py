@@ -220,7 +220,7 @@ def test_a_file_that_changed_in_between_is_fetched_anew(server):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (401, ["wants a login", "API token"]),
+        (401, ["asks for a login", "API token"]),
         (403, ["403", "API token"]),
         (404, ["404", "no dataset"]),
         (429, ["429", "minutes"]),
@@ -247,7 +247,7 @@ def test_no_server_is_one_sentence(client):
 def test_a_wrong_length_is_never_taken_for_the_zip(server, more):
     server.lie = more
     said = refused()
-    assert "length" in said or "broke" in said or "no whole zip" in said, said
+    assert "length" in said or "broke" in said or "not a whole zip" in said, said
     server.lie = 0
     kaggle.download(0)
     assert kaggle_location().read_bytes() == server.payload
@@ -260,7 +260,7 @@ def test_a_web_page_is_never_taken_for_the_zip(server):
     assert "web page" in refused()
     assert arriving().stat().st_size == 3 * CHUNK
     server.html = "for the zip"
-    assert "no whole zip" in refused()
+    assert "not a whole zip" in refused()
     server.html = ""
     kaggle.download(0)
     assert kaggle_location().read_bytes() == server.payload

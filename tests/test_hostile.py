@@ -359,7 +359,7 @@ def test_a_file_too_large_for_an_image_is_not_read(faces):
 
 
 def test_what_the_kaggle_client_prints_is_escaped(tmp_path):
-    sentence = kaggle._reason("trouble\n\x1b[31mred", tmp_path / "x.zip")
+    sentence = str(StudyError(kaggle._reason("trouble\n\x1b[31mred", tmp_path / "x.zip")))
     assert r"failed (\x1b[31mred)" in sentence
     assert sentence.isprintable()
 

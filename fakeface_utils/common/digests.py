@@ -61,11 +61,11 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> Iterable[str]:
 
 
 def _hash(path: Path) -> str:
-    """The SHA-256 of a file's content; 'missing' where it has gone."""
+    """The SHA-256 of a file's content; 'missing' where it can't be read."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
+    except OSError:  # what reads it will say why
         return "missing"
 
 

@@ -34,22 +34,22 @@ def hardware() -> dict[str, Any]:
 
 
 def hardware_name() -> str:
-    """What a machine's measurements are filed under: 'nvidia-h100-80gb-hbm3', 'amd-epyc-2-cores'.
+    """The file name of a machine's measurements: 'nvidia-h100-80gb-hbm3', 'amd-epyc-2-cores'.
 
-    A GPU's name where there is one (with their number, where there are several), else the
-    processor's with its cores.
+    The GPU's name if there is one (after their number if there are several), else the CPU's with
+    its number of cores.
     """
     machine = hardware()
-    found = machine["gpus"]
-    if found:
-        name = found[0] if len(found) == 1 else f"{len(found)} {found[0]}"
+    names = machine["gpus"]
+    if names:
+        name = names[0] if len(names) == 1 else f"{len(names)} {names[0]}"
     else:
         name = f"{machine['processor']} {machine['cores']} cores"
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-# Put before the code of a child process whose standard input is a pipe: it ends when we do, however
-# that is. Two writers must never be at the same files.
+# Put before the code of a child process whose standard input is a pipe: the child ends when we do,
+# however we end. Two processes must never write the same files.
 ENDS_WITH_PARENT = """
 import os, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
@@ -58,12 +58,12 @@ PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pillow", "pandas", "scikit-l
 
 
 def ask_for_determinism() -> None:
-    """Set what the backends read before their first operation.
+    """Set the variables that make the backends deterministic, which they read when they start.
 
-    TensorFlow reads TF_DETERMINISTIC_OPS, and Keras then does without XLA; JAX hands XLA its flags.
+    TensorFlow reads TF_DETERMINISTIC_OPS, and Keras then does without XLA; JAX passes XLA_FLAGS on.
 
     Raises:
-        StudyError: Keras was imported without it, and may have computed something.
+        StudyError: Keras was imported without them, and may have computed something.
     """
     flag, flags = "--xla_gpu_deterministic_ops=true", os.environ.get("XLA_FLAGS", "")
     if os.environ.get("TF_DETERMINISTIC_OPS") == "1" and flag in flags:
@@ -79,19 +79,19 @@ def ask_for_determinism() -> None:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide results; Keras' backend where it runs."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
     if keras := sys.modules.get("keras"):
-        found["keras backend"] = keras.backend.backend()
-    return found
+        installed["keras backend"] = keras.backend.backend()
+    return installed
 
 
 def git_revision() -> str:
-    """The commit the code stands at, '-modified' where code was changed since; '' without git."""
+    """The commit of the code, with '-modified' if the code has changed since; '' without git."""
     git = ["git", "-C", str(ROOT)]
     code = [PACKAGE, NOTEBOOKS, ROOT / "requirements.lock"]
     try:

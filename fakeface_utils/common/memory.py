@@ -1,4 +1,4 @@
-"""The largest memory of a piece of work."""
+"""The peak memory of a piece of work."""
 
 import threading
 from pathlib import Path
@@ -9,10 +9,10 @@ EVERY = 0.2  # seconds
 
 
 def anonymous_memory() -> int | None:
-    """This process's anonymous memory now, in bytes.
+    """This process's anonymous memory now, in bytes; None where the system doesn't tell.
 
-    Resident memory would count the pages of memory-mapped arrays, which the system takes back
-    whenever it likes. None where the system doesn't tell.
+    Resident memory would include the pages of memory-mapped arrays, which the system takes back
+    whenever it likes.
     """
     try:
         lines = STATUS.read_text().splitlines()
@@ -22,10 +22,10 @@ def anonymous_memory() -> int | None:
 
 
 class PeakMemory:
-    """Looks at `anonymous_memory` five times a second while its block runs.
+    """Measures `anonymous_memory` five times a second while its block runs.
 
     Attributes:
-        peak: the largest seen, in bytes; None where nothing is measured.
+        peak: the largest value, in bytes; None where nothing is measured.
     """
 
     def __enter__(self) -> "PeakMemory":

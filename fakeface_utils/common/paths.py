@@ -1,7 +1,7 @@
 """Every place the study reads or writes, anchored at the repository's root.
 
-Four environment variables move what may be large or shared: FAKEFACE_DATA, FAKEFACE_CACHE,
-FAKEFACE_RESULTS and FAKEFACE_FIGURES.
+Four environment variables move the places that may be large or shared: FAKEFACE_DATA,
+FAKEFACE_CACHE, FAKEFACE_RESULTS and FAKEFACE_FIGURES.
 """
 
 import os
@@ -20,7 +20,7 @@ UNPRINTABLE = re.compile(
 
 
 def _place(variable: str, default: str) -> Path:
-    """The folder an environment variable names, or the default under the repository's root."""
+    """The folder that an environment variable names, else the default under the root."""
     return Path(os.environ.get(variable) or ROOT / default).expanduser().resolve()
 
 
@@ -35,7 +35,7 @@ def cache_dir() -> Path:
 
 
 def results_dir(run: str) -> Path:
-    """Tables, histories, predictions, models and the report of one run; FAKEFACE_RESULTS."""
+    """Tables, histories, predictions, models, report of one run; FAKEFACE_RESULTS moves them."""
     return _place("FAKEFACE_RESULTS", "results") / run
 
 

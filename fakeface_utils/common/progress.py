@@ -1,4 +1,4 @@
-"""One progress bar for all long work, and where the output of other libraries goes."""
+"""The progress bar of all long work, and a place for the messages of other libraries."""
 
 import os
 import sys
@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 
 class _Bar(tqdm):
-    """A bar that moves twice a second at first and then ever less often.
+    """A bar that updates twice a second at first and then less and less often.
 
-    So it moves at once where somebody looks, and a notebook's output or a log isn't filled by hours
-    of work: every 1 % of the time that has passed.
+    So it moves at once when somebody looks, and hours of work don't fill a notebook or a log: the
+    interval is 1 % of the time that has passed.
     """
 
     def update(self, n: float | None = 1) -> bool | None:
@@ -39,7 +39,7 @@ def progress(total: int, what: str, unit: str, done: int = 0, delay: float = 0) 
         desc=what,
         unit=unit,
         unit_scale=unit == "B",
-        file=sys.stdout,  # a notebook shows the standard error in red
+        file=sys.stdout,  # a notebook shows standard error in red
         miniters=1,
         delay=delay,
         leave=delay == 0,

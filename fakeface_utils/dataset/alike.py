@@ -1,14 +1,14 @@
 """When two images are near-duplicates: by a perceptual hash, confirmed by their pixels.
 
-The hash (ImageHash's pHash, 64 bits) proposes: alone it takes many different faces for the same.
-The mean absolute difference of the pixels at 64 px decides.
+The hash (ImageHash's pHash, 64 bits) proposes pairs; alone it would match many different faces. The
+mean absolute difference of the pixels at 64 px decides.
 """
 
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-HASH_DISTANCE = 10  # bits of 64 that may differ
+HASH_DISTANCE = 10  # of 64 bits, at most so many differ
 DIFFERENCE = 15.0  # grey levels; the mean over pixels and colours at COMPARED px stays below it
 COMPARED = 64  # pixels a side
 
@@ -16,14 +16,14 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def reduced(image: Bytes) -> PIL.Image.Image:
-    """An image (side, side, 3) at the side at which two are compared."""
+    """An image (side, side, 3) resized to `COMPARED`, where two images are compared."""
     size = (COMPARED, COMPARED)
     return PIL.Image.fromarray(image).resize(size, PIL.Image.Resampling.BILINEAR)
 
 
 def perceptual_hash(image: PIL.Image.Image) -> np.uint64:
     """The 64 bits of pHash."""
-    import imagehash  # brings wavelets with it: here only
+    import imagehash  # slow to import, so here only
 
     return np.packbits(imagehash.phash(image).hash).view(np.uint64)[0]
 

@@ -1,6 +1,6 @@
 """What a dataset holds beyond its labels: duplicates, leaks between splits, cheap cues.
 
-What near-duplicates are is said in `alike`.
+`alike` defines near-duplicates.
 """
 
 import functools
@@ -23,9 +23,9 @@ from ..study.plan import audit_step
 from ..study.settings import Study
 from .alike import DIFFERENCE, HASH_DISTANCE, Bytes, difference, distances, perceptual_hash, reduced
 
-MOST_PAIRS = 20_000  # near-duplicates; a dataset with more isn't one
+MOST_PAIRS = 20_000  # near-duplicates, beyond which the search stops: no real dataset has more
 
-UNLIKE = 6  # closest pairs that were not confirmed, kept so that the limit can be judged
+UNLIKE = 6  # closest unconfirmed pairs, kept so that a person can judge the limit
 
 
 def audit(study: Study) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def audit(study: Study) -> dict[str, Any]:
     Returns:
         What audit.json holds: sizes, modes, pairs (how many, of each kind), leaked (paths of test
         images that have a duplicate in training or validation), complete (whether the search for
-        near-duplicates came to its end), cues, cue_images.
+        near-duplicates was finished), cues, cue_images.
 
     Raises:
         StudyError: the images aren't prepared.
@@ -45,36 +45,36 @@ def audit(study: Study) -> dict[str, Any]:
 
 def summary(study: Study) -> pd.DataFrame:
     """The audit in words: columns 'looked at' and 'found'."""
-    found, dataset = read_audit(study), read_dataset(study)
+    results, dataset = read_audit(study), read_dataset(study)
     tests = sum(dataset["counts"]["test"].values())
     rows = [(f"images in {split}", _against_paper(dataset, split)) for split in SPLITS]
     rows += [
-        ("sizes", _listed(found["sizes"])),
-        ("colour modes", _listed(found["modes"])),
+        ("sizes", _listed(results["sizes"])),
+        ("colour modes", _listed(results["modes"])),
         ("unreadable images", f"{len(dataset['unreadable']):,}"),
     ]
-    for kind, counts in found["pairs"].items():
-        more = "" if found["complete"] or kind == "exact" else " at least: the search was ended"
+    for kind, counts in results["pairs"].items():
+        least = "" if results["complete"] or kind == "exact" else "at least "
         rows += [
             (
                 f"{kind} duplicates",
-                f"pairs: {counts['all']:,}{more}; {counts['across splits']:,} across splits, "
+                f"pairs: {least}{counts['all']:,}; {counts['across splits']:,} across splits, "
                 f"{counts['across classes']:,} across classes",
             )
         ]
     rows += [
         (
             "test images with a duplicate in training or validation",
-            f"{len(found['leaked']):,} of {tests:,}",
+            f"{len(results['leaked']):,} of {tests:,}",
         )
     ]
     rows += [
         (
-            f"class told from {cue} alone",
+            f"class predicted from {cue} alone",
             f"{value['accuracy']:.3f} ({value['ci_low']:.3f} to {value['ci_high']:.3f}) of "
-            f"{found['cue_images']:,} training images; chance: 0.5",
+            f"{results['cue_images']:,} training images; chance: 0.5",
         )
-        for cue, value in found["cues"].items()
+        for cue, value in results["cues"].items()
     ]
     return pd.DataFrame(rows, columns=["looked at", "found"])
 
@@ -91,12 +91,12 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def _audit(study: Study) -> None:
-    from .cues import cue_accuracies  # brings scikit-learn: not for those who read an audit
+    from .cues import cue_accuracies  # imports scikit-learn, which reading an audit doesn't need
 
     manifests = [read_manifest(study, split).assign(split=split) for split in SPLITS]
     table = pd.concat(manifests, ignore_index=True)
     hashes, thumbnails = fingerprints([read_images(study, split) for split in SPLITS])
-    # Copies to the byte are looked at once; `first` is where the content is seen first.
+    # Only the first of identical files is compared; `first` has its row for each content.
     content, _ = pd.factorize(table["sha256"])
     _, first = np.unique(content, return_index=True)
     copies = np.flatnonzero(first[content] != np.arange(len(table)))
@@ -158,7 +158,7 @@ def _near_pairs(
     thumbnails: Bytes,
     members: npt.NDArray[np.int64],
 ) -> tuple[list[tuple], list[tuple], bool]:
-    """Near-duplicates among the members, the closest that are none, whether all were compared."""
+    """Near-duplicates among the members, the closest other pairs, whether the search finished."""
     images = {split: read_images(study, split) for split in SPLITS}
     start = {split: int((table["split"] == split).to_numpy().argmax()) for split in SPLITS}
     split_of = table["split"].to_numpy()
@@ -169,7 +169,7 @@ def _near_pairs(
         return np.asarray(reduced(images[split][index - start[split]]))
 
     near: list[tuple] = []
-    unlike: list[tuple] = []  # a heap: its head is the least alike
+    unlike: list[tuple] = []  # a heap with the least similar pair on top
     members = np.sort(members)
     hashes = hashes[members]
     for place in range(len(members)):
@@ -181,7 +181,7 @@ def _near_pairs(
             candidates, bits[others], apart.mean(axis=(1, 2, 3)), strict=True
         ):
             pair = (a, int(b), int(distance))
-            # Averaging can't enlarge a difference, rounding can, by less than one.
+            # Averaging never enlarges a difference; rounding may, by less than one.
             confirmed = coarse < DIFFERENCE + 1 and difference(small(a), small(b)) < DIFFERENCE
             if confirmed:
                 near.append((*pair, difference(small(a), small(b))))
@@ -197,33 +197,33 @@ def _near_pairs(
 def _described(table: pd.DataFrame, pairs: list[tuple]) -> pd.DataFrame:
     """Pairs of row numbers as pairs of named images."""
     columns = ["kind", "a", "b", "distance", "difference"]
-    found = pd.DataFrame(pairs, columns=columns).astype({"a": int, "b": int})
+    named = pd.DataFrame(pairs, columns=columns).astype({"a": int, "b": int})
     kinds = np.where(table["label"] == 1, "fake", "real")
     for side in ("a", "b"):
-        rows = found.pop(side)
-        found[f"split_{side}"] = table["split"].to_numpy()[rows]
-        found[f"class_{side}"] = kinds[rows]
-        found[f"path_{side}"] = table["path"].to_numpy()[rows]
-    same = found["split_a"] == found["split_b"]
-    order = found.assign(same=same).sort_values(["kind", "same", "difference"], kind="stable").index
+        rows = named.pop(side)
+        named[f"split_{side}"] = table["split"].to_numpy()[rows]
+        named[f"class_{side}"] = kinds[rows]
+        named[f"path_{side}"] = table["path"].to_numpy()[rows]
+    same = named["split_a"] == named["split_b"]
+    order = named.assign(same=same).sort_values(["kind", "same", "difference"], kind="stable").index
     sides = [f"{what}_{side}" for side in "ab" for what in ("split", "class", "path")]
-    return found.loc[order, ["kind", *sides, "distance", "difference"]].round({"difference": 2})
+    return named.loc[order, ["kind", *sides, "distance", "difference"]].round({"difference": 2})
 
 
 def _counted(duplicates: pd.DataFrame, kind: str) -> dict[str, int]:
     """How many pairs of a kind there are, and how many cross splits or classes."""
-    found = duplicates[duplicates["kind"] == kind]
+    pairs = duplicates[duplicates["kind"] == kind]
     return {
-        "all": len(found),
-        "across splits": int((found["split_a"] != found["split_b"]).sum()),
-        "across classes": int((found["class_a"] != found["class_b"]).sum()),
+        "all": len(pairs),
+        "across splits": int((pairs["split_a"] != pairs["split_b"]).sum()),
+        "across classes": int((pairs["class_a"] != pairs["class_b"]).sum()),
     }
 
 
 def _leaked(
     table: pd.DataFrame, content: npt.NDArray[np.int64], near: list[tuple[int, int]]
 ) -> list[str]:
-    """The test images of which training or validation has a copy or a near-duplicate."""
+    """The test images with a copy or a near-duplicate in training or validation."""
     test = (table["split"] == "test").to_numpy()
     learned = set(content[~test])
     leaked = learned & set(content[test])

@@ -1,4 +1,4 @@
-"""Whether the class can be told from a cue that says nothing about a face."""
+"""Whether a cue that isn't about the face gives the class away."""
 
 from typing import Any
 
@@ -13,24 +13,24 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 CUES = ("file size", "JPEG tables", "mean colour", "thumbnail")
 
-CUE_IMAGES = 5_000  # at most, from which an accuracy is measured
+CUE_IMAGES = 5_000  # most images from which an accuracy is measured
 
 
 def cue_accuracies(
     manifest: pd.DataFrame, thumbnails: npt.NDArray[np.uint8]
 ) -> tuple[dict[str, Any], int]:
-    """How well the class can be told from each cue.
+    """How well each cue alone predicts the class.
 
     Five-fold cross-validated logistic regression on at most `CUE_IMAGES` images, drawn with seed
-    0; the interval is Wilson's, 95 %. 0.5 is chance where the classes are of equal size.
+    0; the interval is Wilson's, 95 %. Chance is 0.5 if the classes have equal size.
 
     Args:
-        manifest: of the training images (no other split is asked).
-        thumbnails: (N, side, side, 3), in its order.
+        manifest: of the training images alone.
+        thumbnails: (N, side, side, 3), in the manifest's order.
 
     Returns:
-        For each of `CUES` accuracy, ci_low and ci_high (nothing where a class has one image); and
-        how many images were used.
+        For each of `CUES` accuracy, ci_low and ci_high (nothing if a class has one image); and how
+        many images were used.
     """
     rows = np.random.default_rng(0).permutation(len(manifest))[:CUE_IMAGES]
     manifest, pixels = manifest.iloc[rows], thumbnails[rows].astype("float32")
@@ -45,11 +45,11 @@ def cue_accuracies(
         "thumbnail": (scaled, pixels.reshape(len(pixels), -1)),
     }
     folds = min(5, int(np.bincount(labels, minlength=2).min()))
-    found: dict[str, Any] = {}
+    accuracies: dict[str, Any] = {}
     for cue in CUES if folds > 1 else ():
         model, values = inputs[cue]
         right = int((cross_val_predict(model, values, labels, cv=folds) == labels).sum())
         chance = scipy.stats.binomtest(right, len(labels)).proportion_ci(method="wilson")
         accuracy = right / len(labels)
-        found[cue] = {"accuracy": accuracy, "ci_low": chance.low, "ci_high": chance.high}
-    return found, len(labels)
+        accuracies[cue] = {"accuracy": accuracy, "ci_low": chance.low, "ci_high": chance.high}
+    return accuracies, len(labels)

@@ -90,9 +90,7 @@ class Zip:
                 "; ".join(unsafe[:5]) or f"{human_size(total)} when unpacked, too much for its size"
             )
             more = f"; and {len(unsafe) - 5} more" if len(unsafe) > 5 else ""
-            raise StudyError(
-                f"{shown(root)} is not safe to read: {escaped(named)}{more}. Fetch it again"
-            )
+            raise StudyError(f"{shown(root)} is not safe to read: {named}{more}. Fetch it again")
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """As of a `Folder`; all of them are files."""
@@ -157,8 +155,7 @@ def list_images(source: Folder | Zip) -> list[Image]:
             continue
         if escaped(path) != path:
             raise StudyError(
-                f"the name of {escaped(path)} in {root} holds control characters or is not UTF-8: "
-                "rename it"
+                f"the name of {path} in {root} holds control characters or is not UTF-8: rename it"
             )
         *folders, _ = path.split("/")
         depth = next((i for i, name in enumerate(folders) if name in SPLITS), None)

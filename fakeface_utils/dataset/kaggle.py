@@ -1,4 +1,4 @@
-"""The paper's dataset, downloaded once with the official kaggle client and kept as a zip."""
+"""The paper's dataset, downloaded once with the official Kaggle client and kept as a zip."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 from ..common.errors import StudyError
 from ..common.files import human_size, require_free_space
 from ..common.machine import ENDS_WITH_PARENT
-from ..common.paths import escaped, shown
+from ..common.paths import shown
 from ..common.progress import progress
 from ..study.artefacts import NAME, OWNER, kaggle_location
 from ..study.names import CLASSES, SPLITS
@@ -21,7 +21,7 @@ from .folder import Image
 
 ZIP_BYTES = 3_750_000_000
 
-# The client runs as a process, since importing it without a login ends the interpreter.
+# The client runs in a process of its own: importing it without a login ends the interpreter.
 CLIENT = f"""{ENDS_WITH_PARENT}
 import sys
 sys.argv[0] = "kaggle"  # by this name the client allows public data without a login
@@ -31,14 +31,17 @@ main()
 DATASET = f"{OWNER}/{NAME}"
 LOGIN = "create an API token on kaggle.com (Settings) and save it as that page says, and run again"
 
-REASONS = (  # what the client prints, since its every failure exits 1; the first that fits
-    (r"\b401\b|Authentication required|Unauthorized", f"Kaggle wants a login: {LOGIN}"),
+REASONS = (  # by what the client prints, since every failure exits 1; the first match counts
+    (r"\b401\b|Authentication required|Unauthorized", f"Kaggle asks for a login: {LOGIN}"),
     (r"\b403\b", f"Kaggle denies access (403): {LOGIN}"),
     (r"\b404\b", f"Kaggle has no dataset {DATASET} (404): look for it on kaggle.com"),
-    (r"\b429\b", "Kaggle wants a pause (429, too many requests): run again in some minutes"),
-    (r"\b5\d\d Server Error|Internal Server Error", "Kaggle has a fault (5xx): run again later"),
+    (r"\b429\b", "Kaggle asks for a pause (429, too many requests): run again in a few minutes"),
+    (
+        r"\b5\d\d Server Error|Internal Server Error",
+        "Kaggle's server failed (5xx): run again later",
+    ),
     (r"Expecting value", "a web page answered in Kaggle's place: check the network's proxy"),
-    (r"does not match expected size", "the zip has another length than announced: run again"),
+    (r"does not match expected size", "the zip's length is not what Kaggle announced: run again"),
     (r"No space left", "the disk is full: make room, or name another with FAKEFACE_DATA"),
     (
         r"resolve|Max retries|Connection|Remote end closed|IncompleteRead|timed out",
@@ -48,10 +51,10 @@ REASONS = (  # what the client prints, since its every failure exits 1; the firs
 
 
 def download(room_for_arrays: int) -> None:
-    """Fetch the archive, unless it is there; a transfer that was cut goes on where it was.
+    """Fetch the zip unless it is there; an interrupted transfer resumes where it stopped.
 
-    Credentials, where the client wants any, are its own affair (a token in the environment or in
-    its file): they never pass through this package.
+    Credentials, if the client needs any, are its own affair (a token in the environment or in its
+    file): they never pass through this package.
 
     Args:
         room_for_arrays: bytes that will be written next to the zip; checked before the transfer.
@@ -77,7 +80,7 @@ def download(room_for_arrays: int) -> None:
     if not zipfile.is_zipfile(arriving):
         refused = arriving.replace(arriving.with_name("refused"))
         raise StudyError(
-            f"what Kaggle sent is no whole zip ({human_size(refused.stat().st_size)}, kept as "
+            f"what Kaggle sent is not a whole zip ({human_size(refused.stat().st_size)}, kept as "
             f"{shown(refused)}): run again, {_by_hand()}"
         )
     arriving.replace(archive)
@@ -88,7 +91,7 @@ def _bytes_here(path: Path) -> int:
 
 
 def _run_client(arriving: Path) -> tuple[str, int]:
-    """Let the client fetch the zip, with one bar for what arrives; its output and exit code."""
+    """Run the client under a progress bar; return its output and exit code."""
     words = ["datasets", "download", DATASET, "-q", "-p", str(arriving.parent)]
     command = [sys.executable, "-c", CLIENT, *words]
     bar = progress(ZIP_BYTES, "downloading", "B", _bytes_here(arriving))
@@ -100,7 +103,7 @@ def _run_client(arriving: Path) -> tuple[str, int]:
                 bar.update(_bytes_here(arriving) - bar.n)
                 time.sleep(0.2)
         finally:
-            client.communicate()  # closes its input, which ends it where it still runs
+            client.communicate()  # closes its input, which ends it if it is still running
         here = _bytes_here(arriving)
         bar.total = bar.total if client.returncode else here
         bar.update(here - bar.n)
@@ -109,7 +112,7 @@ def _run_client(arriving: Path) -> tuple[str, int]:
 
 
 def _announced(arriving: Path) -> int | None:
-    """The zip's length as Kaggle announced it, which the client notes while it downloads."""
+    """The zip's length that Kaggle announced, which the client notes while it downloads."""
     try:
         note = arriving.with_name(f"{arriving.name}.kaggle-partial").read_text()
         return int(json.loads(note)["size"])
@@ -126,19 +129,19 @@ def _by_hand() -> str:
 
 def _reason(output: str, arriving: Path) -> str:
     """One sentence for what the client printed."""
-    last = escaped((output.strip().splitlines() or ["no message"])[-1])
+    last = (output.strip().splitlines() or ["no message"])[-1]
     unknown = f"the download from Kaggle failed ({last}): run again"
-    sentence = next((text for words, text in REASONS if re.search(words, output)), unknown)
+    reason = next((reason for words, reason in REASONS if re.search(words, output)), unknown)
     kept = (
         f" [{human_size(here)} have arrived and are kept]"
         if (here := _bytes_here(arriving))
         else ""
     )
-    return f"{sentence}, {_by_hand()}{kept}"
+    return f"{reason}, {_by_hand()}{kept}"
 
 
 def check_counts(images: list[Image], where: Path) -> None:
-    """Compare the archive's images with the counts that the paper gives.
+    """Compare the archive's images with the paper's counts.
 
     Raises:
         StudyError: a split or class has another number of images.

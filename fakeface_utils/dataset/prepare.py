@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import PIL.Image
 
 from ..common.errors import StudyError
 from ..common.files import check_writable, require_free_space, write_atomic, write_csv, write_json
@@ -32,9 +31,9 @@ from ..study.paper import PAPER_COUNTS
 from ..study.plan import decode_step, prepare_step, source_step
 from ..study.settings import Study
 from . import kaggle
-from .decode import UNREADABLE, decode
+from .decode import UNREADABLE, decode, reason
 from .demo import generate as demo
-from .folder import Folder, Image, Zip, list_images, open_images
+from .folder import Folder, Image, Zip, left_out, list_images, open_images
 
 AT_ONCE = 256  # images handed to the threads together
 
@@ -110,6 +109,8 @@ def _list(study: Study) -> tuple[Folder | Zip, list[Image]]:
     path = source_path(study)
     source = open_images(path)
     images = list_images(source)
+    if note := left_out(source):
+        print(note)
     if study.data == "kaggle":
         kaggle.check_counts(images, path)
     if study.images_per_class:
@@ -149,7 +150,9 @@ def _decode_split(study: Study, split: str, source: Folder | Zip, images: list[I
         if unreadable:  # rare, so the others are simply decoded once more
             _check_unreadable(study, split, unreadable, len(members))
             members = [image for image in members if image.path not in unreadable]
-            rows, _ = _decode(study, source, members, part)
+            rows, more = _decode(study, source, members, part)
+            if more:
+                raise StudyError(f"{next(iter(more))} can't be read any more: run again")
     write_csv(manifest_path, pd.DataFrame(rows))
     write_json(unreadable_path, unreadable)
 
@@ -166,8 +169,7 @@ def _decode(
             raw = source.read(image.path)
             array[number], about = decode(raw, study.image_size, study.resize_filter)
         except UNREADABLE as error:
-            unknown = isinstance(error, PIL.UnidentifiedImageError)  # its text names a buffer
-            unreadable[image.path] = "not an image" if unknown else str(error) or "broken"
+            unreadable[image.path] = reason(error)
             return {}
         row = {"path": image.path, "label": image.label, "bytes": len(raw)} | about
         return row | {"sha256": hashlib.sha256(raw).hexdigest()}

@@ -10,7 +10,7 @@ from ..study.settings import Study
 
 
 def notices(study: Study) -> list[str]:
-    """Sentences on generated data, random weights, unreadable images and leaks, where there are."""
+    """A sentence each on generated data, random weights, unreadable images and leaks, if any."""
     dataset = read_dataset(study)
     sentences = []
     if dataset["generated"]:

@@ -1,4 +1,4 @@
-"""The two networks: built, trained, and asked for predictions. The only room with Keras.
+"""The two networks: built, trained, and used for predictions. The only room that imports Keras.
 
 Reads prepared arrays and VGG16's ImageNet weights. Writes features, checkpoints, histories,
 architectures, models and predictions.
@@ -9,8 +9,8 @@ import os
 from ..common.errors import StudyError
 from ..common.progress import stderr_to
 
-# TensorFlow reports on every machine without a GPU that it found none, and on its instructions;
-# a GPU that Keras can't use is reported by `device.check_device`.
+# TensorFlow reports that it found no GPU and which CPU instructions it uses: noise on most
+# machines. If there is a GPU that Keras can't use, `device.check_device` says so.
 with stderr_to(os.devnull):
     try:
         import keras

@@ -1,4 +1,4 @@
-"""Batches of a memory-mapped array for Keras, in an order that is fixed at construction."""
+"""Batches of a memory-mapped array for Keras, in an order given at construction."""
 
 import keras
 import numpy as np
@@ -11,8 +11,8 @@ class Batches(keras.utils.PyDataset):
     Args:
         inputs: (N, ...) array, usually memory-mapped.
         labels: (N,) 0 or 1; 1 is fake.
-        batch_size: rows a batch; the last may be smaller.
-        order: (N,) the rows in the order of the epoch; as they lie where it isn't given.
+        batch_size: rows per batch; the last one may be smaller.
+        order: (N,) the rows in the epoch's order; without it, the array's own.
     """
 
     def __init__(

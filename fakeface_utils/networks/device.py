@@ -17,12 +17,12 @@ from ..study.settings import Study
 
 
 def sees_gpu() -> bool:
-    """Whether Keras' backend has a GPU; asked for all devices, since JAX fails on 'gpu' alone."""
+    """Whether Keras' backend has a GPU; all devices are listed, since JAX fails on 'gpu' alone."""
     return any("gpu" in name.lower() for name in keras.distribution.list_devices())
 
 
 def check_device() -> None:
-    """Refuse to train on the CPU where the driver shows a GPU.
+    """Refuse to train on the CPU if the driver shows a GPU.
 
     Raises:
         StudyError: Keras doesn't see the GPU; the sentence has the command that fixes it.
@@ -38,9 +38,9 @@ def check_device() -> None:
 
 
 def _half() -> str:
-    """bfloat16, or float16 where the GPU has no arithmetic for it (before NVIDIA's Ampere, 8.0).
+    """bfloat16, or float16 if the GPU can't compute in it (before NVIDIA's Ampere, 8.0).
 
-    Keras scales the loss under the latter by itself.
+    With float16 Keras scales the loss by itself.
     """
     old = any(float(capability) < 8 for capability in gpus("compute_cap")) and sees_gpu()
     return "mixed_float16" if old else "mixed_bfloat16"
@@ -50,8 +50,8 @@ def _half() -> str:
 def precision(study: Study) -> Iterator[None]:
     """Models built in the block compute as the setting `precision` says.
 
-    Their weights are float32 all the same, and a model that is to be saved is built outside: Keras
-    would reload it in the precision of the machine that it was trained on.
+    Their weights are float32 all the same. A model that will be saved is built outside the block:
+    Keras would reload it in the precision of the machine that trained it.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_half() if study.precision == "mixed" else "float32")
@@ -62,10 +62,10 @@ def precision(study: Study) -> Iterator[None]:
 
 
 def distribute(study: Study) -> int:
-    """Spread each batch over all GPUs, where Keras can: on the JAX backend. To be called first.
+    """Spread each batch over all GPUs where Keras can, on JAX; call it before building a model.
 
     Every GPU holds all weights and gets an equal share of a batch; gradients and the statistics of
-    batch normalization are those of the whole batch. So the results are those of a single device,
+    batch normalization are those of the whole batch. So the results equal those of a single device,
     to rounding.
 
     Returns:

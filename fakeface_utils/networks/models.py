@@ -12,8 +12,8 @@ from ..study.settings import Study
 def custom_cnn(study: Study) -> keras.Model:
     """The custom VGG-like CNN, section 3.1: raw uint8 RGB images to p_fake, (N, 1) in 0 to 1.
 
-    Batch normalization follows the activation, as the paper has it. The sigmoid is float32 under
-    any precision.
+    Batch normalization follows the activation, as in the paper. The sigmoid is float32 under any
+    precision.
     """
     inputs = keras.Input((study.image_size, study.image_size, 3), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255, name="scale")(inputs)
@@ -77,11 +77,11 @@ def architecture(model: keras.Model) -> pd.DataFrame:
 
 
 def _flat(model: keras.Model) -> list[keras.Layer]:
-    """The layers in order, those of nested models in their place, inputs but the first left out."""
-    found: list[keras.Layer] = []
+    """All layers in order, nested models unpacked; only the first input layer is kept."""
+    flat: list[keras.Layer] = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found += [inner for inner in _flat(layer) if not isinstance(inner, layers.InputLayer)]
+            flat += [inner for inner in _flat(layer) if not isinstance(inner, layers.InputLayer)]
         else:
-            found.append(layer)
-    return found
+            flat.append(layer)
+    return flat

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..common.errors import StudyError
 from ..common.files import write_csv
-from ..common.paths import escaped, shown
+from ..common.paths import shown
 from ..dataset.decode import UNREADABLE, decode, read_file, reason
 from ..study.artefacts import (
     read_features,
@@ -51,7 +51,7 @@ def load_model(run: str, model: str, seed: int) -> keras.Model:
     except (*UNREADABLE, TypeError, LookupError, AttributeError, ImportError) as error:
         why = str(error).partition("\n")[0].partition(". ")[0]  # Keras adds advice for programmers
         raise StudyError(
-            f"{shown(path)} is damaged or not ours ({escaped(why)}): delete it and run fakeface "
+            f"{shown(path)} is damaged or not ours ({why}): delete it and run fakeface "
             f"report --run {run} again"
         ) from error
     return network

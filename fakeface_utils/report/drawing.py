@@ -20,7 +20,7 @@ Drawn = tuple[Figure, str]  # a figure and its text alternative
 
 
 def save(study: Study, name: str, drawn: Drawn) -> None:
-    """Save a figure as PNG and PDF, its text alternative inside, and close it."""
+    """Save a figure as PNG and PDF, with its text alternative inside, and close it."""
     figure, alternative = drawn
     for path, key in zip(figure_files(study, name), ("Description", "Subject"), strict=True):
         # No date or version inside: the same data gives the same file.
@@ -37,6 +37,6 @@ def alternative_text(study: Study, name: str) -> str:
 
 
 def mark(study: Study) -> str:
-    """What a figure of generated data says of itself."""
+    """What a title adds for generated data and for random weights; '' for neither."""
     generated = " - generated data, not the paper's" if read_dataset(study)["generated"] else ""
     return generated + (" - VGG16 with random weights" if study.vgg16_weights == "random" else "")

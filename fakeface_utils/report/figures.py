@@ -1,7 +1,6 @@
 """The paper's Figures 1 to 4, and confusion matrices and ROC curves, from files alone.
 
-Every figure is saved as PNG and PDF; the PNG carries its text alternative, so that the report needs
-no second place for it.
+Every figure is saved as PNG and PDF; the PNG carries its text alternative, which the report reads.
 """
 
 from collections.abc import Callable
@@ -40,7 +39,7 @@ def make_figures(study: Study) -> None:
     """
     makers: dict[str, Callable[[Study], Drawn]] = {
         "figure1_samples": samples,
-        "figure2_architecture": architecture,
+        "figure2_architecture": network_diagram,
         "figure3_vgg16": lambda study: curves(study, "vgg16"),
         "figure4_custom_cnn": lambda study: curves(study, "custom_cnn"),
         "confusion_matrices": confusion_matrices,
@@ -73,7 +72,7 @@ def samples(study: Study, columns: int = 6) -> Drawn:
     return figure, f"Two rows of {columns} random training images: fake faces above, real below."
 
 
-def architecture(study: Study) -> Drawn:
+def network_diagram(study: Study) -> Drawn:
     """Figure 2: the custom CNN layer by layer, from architecture.csv."""
     table = read_architecture(study, "custom_cnn")
     table["activation"] = table["activation"].fillna("").replace("relu", "ReLU")
@@ -114,7 +113,7 @@ def best_epoch(study: Study, model: str) -> int:
 
 
 def curves(study: Study, model: str) -> Drawn:
-    """Figures 3 and 4: accuracy and loss of training and validation, mean and range over seeds."""
+    """Figures 3 and 4: accuracy and loss in training and validation, mean and range over seeds."""
     history = read_histories(study, model)
     best, paper = best_epoch(study, model), PAPER_BEST_EPOCH[model]
     many = len(study.seeds) > 1
@@ -129,7 +128,7 @@ def curves(study: Study, model: str) -> Drawn:
             mean = by_epoch.mean()
             axis.plot(mean.index, mean, dash, color=colour, marker="o", ms=4, label=label)
             axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.15)
-        # The paper's is a broad band: it stays visible where the two fall together.
+        # The paper's epoch is a broad band, which stays visible where both epochs are the same.
         axis.axvline(paper, color="0.85", lw=7, zorder=0, label=f"in the paper: epoch {paper}")
         axis.axvline(best, color="0.2", lw=1, label=f"{lowest}: epoch {best}")
         unit = "share of images" if quantity == "accuracy" else "binary cross-entropy, nats"
@@ -151,10 +150,10 @@ def curves(study: Study, model: str) -> Drawn:
 def confusion_matrices(study: Study) -> Drawn:
     """Confusion matrices of both models on the test set, summed over seeds, fake first.
 
-    Both have one scale of colours; the share is that of a true class.
+    Both share one colour scale; shares are those of a true class.
     """
     figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.6), layout="constrained")
-    said = []
+    counted = []
     for axis, model in zip(axes, MODELS, strict=True):
         tables = [read_predictions(study, model, seed) for seed in study.seeds]
         matrix = sum(confusion(table["label"], table["p_fake"]) for table in tables)
@@ -169,18 +168,18 @@ def confusion_matrices(study: Study) -> Drawn:
         sns.heatmap(share, ax=axis, **options)
         axis.set(title=TITLES[model], xlabel="predicted", ylabel="true")
         (tp, fn), (fp, tn) = np.asarray(matrix)
-        said.append(
+        counted.append(
             f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} flagged as fake"
         )
     seeds = f"{len(study.seeds)} seeds added up" if len(study.seeds) > 1 else "one seed"
     figure.suptitle(f"Test images, {seeds}{mark(study)}", fontsize=11)
-    return figure, "Confusion matrices. " + "; ".join(said) + "."
+    return figure, "Confusion matrices. " + "; ".join(counted) + "."
 
 
 def roc(study: Study) -> Drawn:
     """ROC curves of both models on the test set, one line per seed."""
     figure, axis = plt.subplots(figsize=(4.8, 4.4), layout="constrained")
-    said = []
+    means = []
     for model, colour, dash in zip(MODELS, (TRAIN, VALID), ("-", "--"), strict=True):
         areas = []
         for seed in study.seeds:
@@ -189,34 +188,34 @@ def roc(study: Study) -> Drawn:
             areas.append(roc_auc_score(table["label"], table["p_fake"]))
             label = None if len(areas) > 1 else TITLES[model]
             axis.plot(false_rate, true_rate, dash, color=colour, lw=1.5, label=label)
-        said.append(f"{TITLES[model]} {np.mean(areas):.3f}")
+        means.append(f"{TITLES[model]} {np.mean(areas):.3f}")
     axis.plot([0, 1], [0, 1], ":", color="0.5", label="chance")
     axis.set(xlabel="false positive rate (reals called fake)", aspect="equal")
     axis.set(ylabel="true positive rate (fakes found)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axis.legend(
-        loc="lower right", title="mean area: " + ", ".join(said), fontsize=8, title_fontsize=7
+        loc="lower right", title="mean area: " + ", ".join(means), fontsize=8, title_fontsize=7
     )
-    seeds = "one line a seed" if len(study.seeds) > 1 else "one seed"
+    seeds = "one line per seed" if len(study.seeds) > 1 else "one seed"
     axis.set_title(f"ROC, test set, {seeds}{mark(study)}", fontsize=9)
-    return figure, "ROC curves on the test set; mean area under the curve: " + ", ".join(said) + "."
+    return figure, f"ROC curves on the test set; mean area under the curve: {', '.join(means)}."
 
 
 def audit_cues(study: Study) -> Drawn:
-    """How well the class can be told from cues that say nothing about a face, with intervals."""
+    """How well cues that aren't about the face predict the class, with intervals."""
     cues = read_audit(study)["cues"]
     figure, axis = plt.subplots(figsize=(6.4, 3.0), layout="constrained")
     for place, cue in enumerate(cues):
-        found = cues[cue]
-        span = [found["ci_low"], found["ci_high"]]
+        measured = cues[cue]
+        span = [measured["ci_low"], measured["ci_high"]]
         axis.plot(span, [place, place], color=TRAIN, lw=2, solid_capstyle="butt")
-        axis.plot(found["accuracy"], place, "o", color=TRAIN, ms=6)
+        axis.plot(measured["accuracy"], place, "o", color=TRAIN, ms=6)
     axis.axvline(0.5, color="0.2", ls=":", lw=1)
     axis.set(xlim=(0.38, 1.0), ylim=(len(cues) - 0.5, -0.5), yticks=range(len(cues)))
     axis.set_yticklabels(cues)
     axis.set_xlabel("accuracy (share of training images, 95 % interval; dotted: chance)")
-    axis.set_title(f"Can the class be told from a cheap cue?{mark(study)}", fontsize=10)
-    said = ", ".join(f"{cue} {found['accuracy']:.3f}" for cue, found in cues.items())
-    return figure, f"Accuracy of telling the class from one cheap cue, chance is 0.5: {said}."
+    axis.set_title(f"Does a cheap cue give the class away?{mark(study)}", fontsize=10)
+    reached = ", ".join(f"{cue} {cues[cue]['accuracy']:.3f}" for cue in cues)
+    return figure, f"Accuracy of predicting the class from one cheap cue (chance: 0.5): {reached}."
 
 
 def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
@@ -238,10 +237,10 @@ def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
             axes[row, column].imshow(image)
             axes[row, column].set_title(f"{above}{split}, {kind_of}", fontsize=9)
     counts = read_audit(study)["pairs"]
-    said = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
+    duplicates = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
     figure.suptitle(
         f"The most similar images (difference: mean grey levels at {COMPARED} px; near below "
         f"{DIFFERENCE:.0f}){mark(study)}",
         fontsize=9,
     )
-    return figure, f"The most similar pairs of images; duplicates found: {said}."
+    return figure, f"The most similar pairs of images; duplicates found: {duplicates}."

@@ -21,7 +21,7 @@ def as_table(table: pd.DataFrame, caption: str = "") -> str:
         for value in row:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             text = f"{value:,}" if isinstance(value, int) else str(value)
-            # Long names and digests may break, so that the table needs no more width than words do.
+            # Long names and digests may break, so that they don't widen the table.
             words = re.sub(r"(_|[^\W_]{24})", r"\1<wbr>", html.escape(text))
             cells += f"<td{' class=number' if number else ''}>{words}</td>"
         body += f"<tr>{cells}</tr>"
@@ -31,7 +31,7 @@ def as_table(table: pd.DataFrame, caption: str = "") -> str:
 
 
 def figure(study: Study, name: str, caption: str) -> HTML:
-    """A figure with its text alternative, inside the page."""
+    """A figure with its text alternative, embedded in the page."""
     data = base64.b64encode(figure_files(study, name)[0].read_bytes()).decode()
     alternative = html.escape(alternative_text(study, name), quote=True)
     return HTML(

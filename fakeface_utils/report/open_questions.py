@@ -39,8 +39,8 @@ def draw_open_questions(study: Study) -> None:
 def draw(study: Study, table: pd.DataFrame) -> Drawn:
     """Every reading's mean difference with its interval and its seeds, the largest on top.
 
-    The axis holds every seed's value; an interval that is wider ends in an arrow, its ends stand
-    at the right.
+    The axis includes every seed's value; an interval that reaches further ends in an arrow, and its
+    ends are printed at the right.
     """
     ordered = by_size(table)
     baseline = {model: accuracies(study, model) for model in MODELS}
@@ -54,7 +54,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
     left, right = values.min() - margin, values.max() + margin
     figure, axis = plt.subplots(figsize=(9, 0.3 * len(table) + 1.6), layout="constrained")
     across = axis.get_yaxis_transform()  # x as a share of the axis, y as the row
-    said = []
+    differences = []
     for place, row in enumerate(ordered.itertuples()):
         name, (colour, marker) = f"{row.setting}={row.value}", MARKERS[row.model]
         low, high = 100 * row.ci_low, 100 * row.ci_high
@@ -66,7 +66,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
         axis.plot(seeds, [place] * len(seeds), "|", color="0.1", ms=9)
         axis.plot(100 * row.difference, place, marker, color=colour, ms=7, mec="white")
         axis.text(1.02, place, in_points(row), transform=across, va="center", fontsize=8)
-        said.append(f"{name} ({TITLES[row.model]}) {in_points(row)}")
+        differences.append(f"{name} ({TITLES[row.model]}) {in_points(row)}")
     axis.axvline(0, color="0.2", lw=1, zorder=1)
     axis.set(xlim=(left, right), ylim=(len(table) - 0.4, -0.6))
     axis.set(xlabel="validation accuracy, changed reading minus this run (percentage points)")
@@ -80,5 +80,5 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
     figure.suptitle(f"One reading changed at a time{mark(study)}", fontsize=11)
     return figure, (
         "How far each other reading of an open question moves validation accuracy, in percentage "
-        f"points with {caveat}: {'; '.join(said)}."
+        f"points with {caveat}: {'; '.join(differences)}."
     )

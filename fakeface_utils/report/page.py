@@ -18,11 +18,11 @@ PAGE = "page"  # the tag of the notebook's cells that are part of the report
 def write_page(study: Study) -> Path:
     """Write report.html, unless that is done: one file, no request to any network.
 
-    The page is what is tagged `page` in notebook 06: headings and texts, and the outputs of cells
+    The page consists of notebook 06's cells with the tag `page`: texts, and the outputs of cells
     that are a single expression of `study`, `tables`, `background` and `figure`.
 
     Returns:
-        Where it is.
+        Its path.
 
     Raises:
         StudyError: Table 1 or the figures are missing.

@@ -11,12 +11,12 @@ portraits from the same distribution. What follows is the model of the problem:
   period 4 (Odena, Dumoulin and Olah 2016, 'Deconvolution and Checkerboard Artifacts'; Zhang,
   Karaman and Chang 2019, 'Detecting and Simulating Artifacts in GAN Fake Images' (AutoGAN); Durall,
   Keuper and Keuper 2020, 'Watch your Up-Convolution'). Some of the finest detail is lost, and
-  per-pixel noise takes its place, as in StyleGAN: as much as makes the JPEG file as long as the
-  photograph's, so that file sizes carry no class.
+  per-pixel noise takes its place, as in StyleGAN: just enough to make the JPEG file as long as the
+  photograph's, so that the file size doesn't give the class away.
 
 A few fakes carry no periodic trace. Both classes end in the same JPEG encoder with the same
 settings. Neither a person at normal zoom nor a cheap cue (mean colour, 8x8 thumbnail at 64 pixels,
-file size, JPEG tables, file name) tells the classes apart; a network that sees the pixels can.
+file size, JPEG tables, file name) can tell the classes apart; a network that gets the pixels can.
 Results on these images say nothing about photographs.
 """
 
@@ -44,7 +44,7 @@ _Task = tuple[str, int, tuple[int, ...], Path]
 
 
 def _file_name(key: tuple[int, ...], size: int) -> str:
-    """A name that tells neither the class nor the order."""
+    """A name that gives away neither the class nor the order."""
     return hashlib.sha256(repr((_VERSION, key, size)).encode()).hexdigest()[:12] + ".jpg"
 
 
@@ -61,7 +61,7 @@ def _is_whole(path: Path, size: int | None) -> bool:
 
 
 def _write(kind: str, size: int, key: tuple[int, ...], path: Path) -> None:
-    """Make one file; under its own name only once it is complete."""
+    """Make one file, which gets its name only once it is complete."""
     part = path.with_suffix(".part")
     part.write_bytes(_jpeg(make_image(kind, size, key)))
     os.replace(part, path)
@@ -77,11 +77,11 @@ def _look(key: tuple[int, ...], size: int) -> tuple[np.uint64, Bytes]:
 def _unlike_each_other(
     keys: list[tuple[int, ...]], size: int, pool: joblib.Parallel
 ) -> list[tuple[int, ...]]:
-    """The keys with one number more: how often a portrait is drawn until it is like none before it.
+    """The keys, each extended by how often its portrait is redrawn to resemble no earlier one.
 
     Portraits differ in few features, so some pairs would be near-duplicates by chance, and the
-    demo's audit would report them. Alike is judged more strictly than the audit does, since the
-    pictures still go through a camera or a generator, and JPEG.
+    demo's audit would report them. The limits are wider than the audit's, because the pictures
+    still go through a camera or a generator, and JPEG.
     """
     looks = list(pool(joblib.delayed(_look)((*key, 0), size) for key in keys))
     hashes = np.array([bits for bits, _ in looks])
@@ -131,10 +131,10 @@ def _clear(folders: set[Path], wanted: set[Path]) -> None:
 def generate(folder: Path, images_per_class: Mapping[str, int], size: int, seed: int = 0) -> None:
     """Write the set as folder/real_vs_fake/real-vs-fake/{train,valid,test}/{fake,real}/NAME.jpg.
 
-    No two portraits of a set are near-duplicates by the audit's rule: one that is like an earlier
-    one is drawn again. The set depends on the arguments alone. Files already there and whole are
-    kept: an interrupted call can be repeated and ends in the same state. Runs on all cores; Ctrl-C
-    stops it promptly.
+    No two portraits of a set are near-duplicates by the audit's rule: one that resembles an earlier
+    one is drawn again. The set depends on the arguments alone. Complete files are kept, so that an
+    interrupted call can be repeated and ends in the same state. Runs on all cores; Ctrl-C stops it
+    promptly.
 
     Args:
         folder: where to write; made if missing.
@@ -144,7 +144,7 @@ def generate(folder: Path, images_per_class: Mapping[str, int], size: int, seed:
 
     Raises:
         ValueError: for an unknown split, a negative number or seed, or another size.
-        FileExistsError: when a class folder holds an image that was not generated. Generated ones
+        FileExistsError: when a class folder holds an image that was not generated. Generated images
             of another set are removed.
         OSError: when a file cannot be written.
     """

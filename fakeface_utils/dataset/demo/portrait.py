@@ -1,7 +1,7 @@
 """A parametric portrait: face, hair, eyes, nose, mouth, ears, neck, clothes, light, background.
 
-It is drawn from a random generator with Pillow, larger than asked, and reduced; skin texture and
-strands of hair are its fine detail.
+Pillow draws it from random numbers, larger than asked, and reduces it; skin texture and strands of
+hair are its fine detail.
 """
 
 import math
@@ -195,7 +195,7 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
     """A portrait before camera or generator.
 
     Args:
-        rng: decides everything about it.
+        rng: decides everything about the portrait.
         size: side in pixels.
 
     Returns:

@@ -22,12 +22,12 @@ _SHOT_NOISE = 0.2  # variance per grey level of signal
 _DETAIL_KEPT = 0.8  # of the finest octave, in the fakes
 
 # The gain difference of even and odd outputs: red, green and blue nearly cancel in lightness, so
-# that the trace is not seen. Its strength varies between images, by a factor within the spread.
+# that the trace is invisible. Its strength varies between images, by a factor within the spread.
 _OVERLAP = np.array([0.06, -0.036, 0.048], dtype=np.float32)
 
 _OVERLAP_SPREAD = (0.6, 1.4)
 
-_WITHOUT_TRACE = 0.04  # of the fakes: as with real generators, no detector finds them all
+_WITHOUT_TRACE = 0.04  # share of the fakes: as with real generators, no detector finds them all
 
 
 def _noise_sigma(signal_level: Floats) -> Floats:
@@ -65,7 +65,7 @@ def _transposed_convolution(x: Floats, overlap: float | Floats) -> Floats:
     """
     for _ in range(2):  # the rows, then the columns
         near = 3 * x
-        # Past the border the reflected neighbour: the trace keeps its period there.
+        # Beyond the border the reflected neighbour stands in, so that the trace keeps its period.
         even = near + np.concatenate([x[1:2], x[:-1]])
         odd = near + np.concatenate([x[1:], x[-2:-1]])
         up = np.empty((2 * len(x), *x.shape[1:]), dtype=np.float32)
@@ -87,7 +87,7 @@ def _generator(photo: Floats, rng: np.random.Generator) -> Floats:
     noise = sigma * rng.standard_normal((*out.shape[:2], 1), dtype=np.float32)
     target = len(_jpeg(_to_uint8(photo)))
     low, high = 0.0, 2.0
-    for _ in range(6):  # as much noise as makes the file as long as the photograph's
+    for _ in range(6):  # just enough noise to make the file as long as the photograph's
         level = (low + high) / 2
         too_short = len(_jpeg(_to_uint8(out + level * noise))) < target
         low, high = (level, high) if too_short else (low, level)
