@@ -23,10 +23,16 @@ from fakeface_utils.common.machine import gpus
 from fakeface_utils.common.memory import PeakMemory
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.run.estimate import bench_json
-from fakeface_utils.study.artefacts import prepared_dir, read_images, read_manifest
+from fakeface_utils.study.artefacts import dataset_json, read_images, read_manifest
 from fakeface_utils.study.names import CLASSES, MODELS, SPLITS
 from fakeface_utils.study.paper import PAPER_COUNTS
-from fakeface_utils.study.plan import features_step, predict_step, train_step
+from fakeface_utils.study.plan import (
+    decode_step,
+    features_step,
+    predict_step,
+    prepare_step,
+    train_step,
+)
 from fakeface_utils.study.settings import PROFILES, Study
 
 DRAWN = 334  # images of each class and split: 2,004 in all
@@ -38,26 +44,33 @@ PAPER = Study(data="/rows", run="speed", vgg16_weights="random")
 
 def fill(study: Study, source: Study, counts: dict[str, int]) -> None:
     """Prepared arrays of `counts` rows: the source's images again and again, with noise."""
-    folder = prepared_dir(study)
-    folder.mkdir(parents=True)
     for split, count in counts.items():
-        images, table = read_images(source, split), read_manifest(source, split)
-        shape = (count, *images.shape[1:])
-        rows = np.lib.format.open_memmap(folder / f"{split}.npy", "w+", np.uint8, shape)
-
-        def write(start: int, rows: Any = rows, images: Any = images) -> None:
-            chosen = np.arange(start, min(start + 500, len(rows))) % len(images)
-            noise = np.random.default_rng(start).integers(0, 8, rows[chosen].shape, np.uint8)
-            rows[start : start + 500] = images[chosen] // 8 * 7 + noise  # at most 224
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(write, range(0, count, 500)))
-        labels = table["label"].to_numpy()[np.arange(count) % len(table)]
-        paths = [f"{split}/{number}" for number in range(count)]
-        write_csv(folder / f"{split}.csv", pd.DataFrame({"path": paths, "label": labels}))
+        step = decode_step(study, split)
+        step.do(functools.partial(_fill_split, step.outputs, source, split, count))
     half = {split: dict.fromkeys(CLASSES, count // 2) for split, count in counts.items()}
     dataset = {"name": "generated", "generated": True, "counts": half}
-    write_json(folder / "dataset.json", dataset | {"fingerprint": "", "unreadable": {}})
+    dataset |= {"fingerprint": "", "unreadable": {}}
+    prepare_step(study).do(lambda: write_json(dataset_json(study), dataset))
+
+
+def _fill_split(paths: tuple[Path, ...], source: Study, split: str, count: int) -> None:
+    """Write what decoding a split leaves: its array, manifest and unreadable images."""
+    array, manifest, unreadable = paths
+    array.parent.mkdir(parents=True, exist_ok=True)
+    images, table = read_images(source, split), read_manifest(source, split)
+    rows = np.lib.format.open_memmap(array, "w+", np.uint8, (count, *images.shape[1:]))
+
+    def write(start: int) -> None:
+        chosen = np.arange(start, min(start + 500, count)) % len(images)
+        noise = np.random.default_rng(start).integers(0, 8, rows[chosen].shape, np.uint8)
+        rows[start : start + 500] = images[chosen] // 8 * 7 + noise  # at most 224
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(write, range(0, count, 500)))
+    labels = table["label"].to_numpy()[np.arange(count) % len(table)]
+    names = [f"{split}/{number}" for number in range(count)]
+    write_csv(manifest, pd.DataFrame({"path": names, "label": labels}))
+    write_json(unreadable, {})
 
 
 def _seconds(work: Callable[[], Any], repeats: int) -> float:

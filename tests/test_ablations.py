@@ -1,6 +1,7 @@
 """The open questions as data, and what changing one reading at a time measures."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -23,11 +24,11 @@ from fakeface_utils.report.open_questions import draw_open_questions
 from fakeface_utils.run import chain, estimate
 from fakeface_utils.run.status import Status
 from fakeface_utils.run.work import train_readings
-from fakeface_utils.study import questions
+from fakeface_utils.study import questions, readings
 from fakeface_utils.study.artefacts import ablations_csv, features_path, prepared_dir, seed_dir
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import report_step, train_step
+from fakeface_utils.study.plan import features_step, report_step, train_step
 from fakeface_utils.study.questions import open_questions
 from fakeface_utils.study.readings import other_readings, trainings
 from fakeface_utils.study.settings import Study
@@ -50,7 +51,7 @@ def test_readings_are_those_the_study_does_not_take():
         return [r.value for r in other_readings(study) if r.setting == "batch_norm_momentum"]
 
     assert momenta(load_study("paper")) == [0.9]
-    assert momenta(load_study("demo")) == [0.99]  # whose own is 0.9
+    assert momenta(load_study("demo", overrides="batch_norm_momentum=0.9")) == [0.99]
     assert momenta(load_study("demo", overrides="batch_norm_momentum=0.5")) == [0.99, 0.9]
 
 
@@ -127,6 +128,9 @@ def test_the_interval_covers_the_truth_at_least_as_often_as_it_says(seeds, sprea
     assert covered > 0.94
 
 
+SMALL = "image_size=35 batch_norm_momentum=0.9"  # a reading of its own, for 0.99
+
+
 def ablate(study):
     """What notebook 07 does."""
     train_readings(study)
@@ -155,10 +159,13 @@ class Trainer:
 
     def extract(self, study, split):
         path = features_path(study, split)
-        if not path.exists():
+
+        def write():
             self.extracted.append((path.parent.name, path.parents[2].name, split))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("features")
+
+        features_step(study, split).do(write)
 
 
 @pytest.fixture
@@ -174,7 +181,7 @@ def trainer(monkeypatch):
 @pytest.fixture
 def study(places, faces, trainer):
     """A run of noise images whose own networks are trained, as far as files tell."""
-    study = load_study("demo", str(faces), "made-up", "0,1", "image_size=35")
+    study = load_study("demo", str(faces), "made-up", "0,1", SMALL)
     train_own(study, trainer, study.seeds)
     trainer.trained.clear()
     trainer.extracted.clear()
@@ -187,8 +194,7 @@ def train_own(study, trainer, seeds):
         trainer.extract(study, split)
     for model in MODELS:
         for seed in seeds:
-            with train_step(study, model, seed).running():
-                trainer.train(study, model, seed)
+            train_step(study, model, seed).do(partial(trainer.train, study, model, seed))
 
 
 def test_what_is_done_is_not_trained_again_and_one_more_seed_trains_itself_only(study, trainer):
@@ -217,10 +223,10 @@ def test_what_is_done_is_not_trained_again_and_one_more_seed_trains_itself_only(
 
 
 def test_a_new_question_trains_itself_only(study, trainer, monkeypatch):
-    register = questions._register()
+    register = questions.register()
     known = {name: found for name, found in register.items() if name != "padding"}
     with monkeypatch.context() as without:
-        without.setattr(questions, "_register", lambda: known)
+        without.setattr(readings, "register", lambda: known)
         assert "padding" not in set(ablate(study)["setting"])
     trainer.trained.clear()
     assert "padding" in set(ablate(study)["setting"])
@@ -283,14 +289,15 @@ def test_the_largest_come_first_and_the_summary_names_two(study):
 def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
     command = "<code>make ablations RUN=made-up</code>"
     assert command in ablation(study).data
-    page = results_dir(study.run) / "report.html"
-    stale = report_step(study)
-    for step in stale.after:
+
+    def make_up(step):
         for path in step.outputs:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("made up")
-    with stale.running():
-        page.write_text("without")
+
+    stale = report_step(study)
+    for step in (*stale.before(), stale):
+        step.do(partial(make_up, step))
     assert stale.is_done()
     table = ablate(study)
     assert not report_step(study).is_done()

@@ -333,7 +333,7 @@ def test_the_report_says_what_a_reader_asks_first(page):
     for words in (
         "images 48 train, 48 valid, 48 test (paper: 100,000 train, 20,000 valid, 20,000 test)",
         "stored at 40 x 40 (paper: 256 x 256)",
-        "batch_norm_momentum 0.9 (our reading: 0.99)",
+        "batch_norm_momentum 0.8 (our reading: 0.99)",
         "images_per_class 24 (default: none)",
         "4 follow from arithmetic on the networks, which needs no data: 2 not reproduced, "
         "2 reproduced; the other 6, by what ran here: 6 not comparable",

@@ -6,7 +6,7 @@ import pytest
 
 from fakeface_utils.evaluation import caveats
 from fakeface_utils.evaluation import table1 as evaluation
-from fakeface_utils.evaluation.caveats import collapsed
+from fakeface_utils.evaluation.caveats import failed_seeds
 from fakeface_utils.evaluation.metrics import confusion, metrics
 from fakeface_utils.evaluation.table1 import claim_better, seed_by_seed
 from fakeface_utils.study.artefacts import seed_dir
@@ -190,7 +190,9 @@ def test_a_collapsed_seed_is_named_counted_and_kept(places, monkeypatch):
             path = seed_dir(study.run, model, seed) / "predictions.csv"
             table = pd.DataFrame({"path": map(str, labels), "label": labels, "p_fake": p_fake})
             table.to_csv(path, index=False)
-    assert collapsed(study) == [
+            history = pd.DataFrame({"epoch": [1], "loss": [0.7], "val_loss": [0.7]})
+            history.to_csv(path.with_name("history.csv"), index=False)
+    assert failed_seeds(study) == [
         "custom CNN: 3 of 4 seeds collapsed (1, 2, 3), with one output for all test images; "
         "they count in every mean."
     ]

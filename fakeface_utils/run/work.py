@@ -74,7 +74,7 @@ def train_readings(study: Study) -> None:
     Raises:
         StudyError: the run's own networks aren't trained yet, or a reading can't be prepared.
     """
-    compare_step(study).check_inputs()
+    compare_step(study).check_inputs(own_notebook=False)
     (steps,) = ablation_steps(study).values()
     todo = [step for step in steps if step.kind in ("prepare", "features", "reading")]
     for number, step in enumerate(todo, start=1):
