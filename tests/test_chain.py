@@ -173,8 +173,6 @@ def test_the_studys_record_is_complete_and_names_no_path(project):
     assert record["dataset"]["counts"]["test"] == {"real": 24, "fake": 24}
     assert record["versions"]["keras"]
     assert record["seconds"]["train vgg16 seed 1"] > 0
-    peak = record["peak_memory"]["train vgg16 seed 1"]
-    assert peak > 0 if sys.platform == "linux" else peak is None
     assert record["weights_sha256"] == "random"
     assert str(project.root) not in text
 
