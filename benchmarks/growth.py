@@ -56,7 +56,7 @@ def _grow() -> None:
     row = {
         "images": count,
         "peak_memory": memory.peak,
-        "preparing_seconds": seconds(prepare_step(study)),
+        "preparing_seconds": sum(seconds(step) for step in prepare_step(study).before()),
         "epoch_seconds": seconds(train_step(study, "custom_cnn", 0)),
     }
     print(json.dumps(row))

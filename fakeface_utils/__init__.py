@@ -1,7 +1,7 @@
 """A reproduction of Perisic & Jovanovic (Sinteza 2022), run by numbered notebooks.
 
 Data flows one way and through files: images, prepared arrays, histories and predictions, Table 1,
-figures, report. Nothing here imports TensorFlow: the models are Keras 3 on any of its backends.
+figures, report. Nothing here imports TensorFlow: the models are Keras 3 on TensorFlow or JAX.
 """
 
 import os

@@ -127,7 +127,7 @@ def predict(
     seed: Annotated[int, typer.Option(help="the seed whose model is used")] = 0,
 ) -> None:
     """The probability that each face is fake, by a trained model."""
-    from .study.artefacts import seed_dir
+    from .study.artefacts import model_file
     from .study.names import MODELS
 
     if model not in MODELS:
@@ -136,7 +136,7 @@ def predict(
     for path in images:
         if not os.path.isfile(path):
             raise StudyError(f"there is no file {path}")
-    saved = seed_dir(run, model, seed) / "model.keras"
+    saved = model_file(run, model, seed)
     if not os.path.isfile(saved):
         train = f"fakeface report --run {run}"
         raise StudyError(f"{shown(saved)} is missing: train it with {train}")

@@ -16,7 +16,14 @@ import PIL.Image
 
 from ..common.files import write_csv, write_json
 from ..common.progress import progress
-from ..study.artefacts import prepared_dir, read_audit, read_dataset, read_images, read_manifest
+from ..study.artefacts import (
+    audit_json,
+    duplicates_csv,
+    read_audit,
+    read_dataset,
+    read_images,
+    read_manifest,
+)
 from ..study.names import SPLITS
 from ..study.paper import PAPER_COUNTS
 from ..study.plan import audit_step
@@ -105,10 +112,10 @@ def _audit(study: Study) -> None:
     pairs += [("near", *pair) for pair in near] + [("unlike", *pair) for pair in unlike]
     duplicates = _described(table, pairs)
     cues, count = cue_accuracies(manifests[0], thumbnails[: len(manifests[0])])
-    write_csv(prepared_dir(study) / "duplicates.csv", duplicates)
+    write_csv(duplicates_csv(study), duplicates)
     sizes = Counter(f"{w} x {h}" for w, h in zip(table["width"], table["height"], strict=True))
     write_json(
-        prepared_dir(study) / "audit.json",
+        audit_json(study),
         {
             "sizes": dict(sizes.most_common(10)),
             "modes": dict(Counter(table["mode"]).most_common()),

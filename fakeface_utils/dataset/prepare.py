@@ -25,7 +25,7 @@ from ..common.errors import StudyError
 from ..common.files import check_writable, require_free_space, write_atomic, write_csv, write_json
 from ..common.paths import data_dir, shown
 from ..common.progress import progress
-from ..study.artefacts import prepared_dir, read_dataset, read_manifest, source_path
+from ..study.artefacts import dataset_json, prepared_dir, read_dataset, read_manifest, source_path
 from ..study.names import CLASSES, SPLITS
 from ..study.paper import PAPER_COUNTS
 from ..study.plan import decode_step, prepare_step, source_step
@@ -219,7 +219,7 @@ def _describe(study: Study) -> None:
     if not all(count for split in counts.values() for count in split.values()):
         raise StudyError(f"a class of {study.data_name} has no readable image: {counts}")
     write_json(
-        prepared_dir(study) / "dataset.json",
+        dataset_json(study),
         {
             "name": study.data_name,
             "generated": generated,

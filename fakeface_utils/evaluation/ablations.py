@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..common.files import write_csv
-from ..study.artefacts import ablations_csv, read_dataset, read_histories
+from ..study.artefacts import ablations_csv, read_ablations_csv, read_dataset, read_histories
 from ..study.names import MODELS, TITLES
 from ..study.readings import Reading, compare_step, other_readings
 from ..study.settings import Study
@@ -30,11 +30,7 @@ def compare_readings(study: Study) -> pd.DataFrame:
         StudyError: a reading isn't trained.
     """
     compare_step(study).do(lambda: write_csv(ablations_csv(study), compare(study)))
-    return _read(study)
-
-
-def _read(study: Study) -> pd.DataFrame:
-    return pd.read_csv(ablations_csv(study), dtype={"value": str})
+    return read_ablations_csv(study)
 
 
 def read_ablations(study: Study) -> pd.DataFrame | None:
@@ -45,10 +41,10 @@ def read_ablations(study: Study) -> pd.DataFrame | None:
     try:
         held = json.loads(compare_step(study).marker.read_text(encoding="utf-8"))
         seeds = tuple(held["settings"]["seeds"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     step = compare_step(study.model_copy(update={"seeds": seeds}))
-    return _read(study) if step.is_done() else None
+    return read_ablations_csv(study) if step.is_done() else None
 
 
 def kept_accuracy(history: pd.DataFrame, best_weights: str) -> float:

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from ..common.files import write_csv
-from ..study.artefacts import read_audit, read_predictions, table1_csv
+from ..study.artefacts import read_audit, read_predictions, read_table1, table1_csv
 from ..study.names import METRICS, MODELS
 from ..study.paper import paper_table1
 from ..study.plan import table_step
@@ -34,7 +34,7 @@ def table1(study: Study) -> pd.DataFrame:
         StudyError: predictions are missing.
     """
     table_step(study).do(lambda: write_csv(table1_csv(study), _table1(study)))
-    return pd.read_csv(table1_csv(study))
+    return read_table1(study)
 
 
 def printed_table1(study: Study) -> str:

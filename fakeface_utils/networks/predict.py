@@ -14,11 +14,12 @@ from ..common.files import write_csv
 from ..common.paths import shown
 from ..dataset.decode import UNREADABLE, decode, read_file, reason
 from ..study.artefacts import (
+    model_file,
+    predictions_csv,
     read_features,
     read_images,
     read_manifest,
     read_predictions,
-    seed_dir,
 )
 from ..study.plan import predict_step
 from ..study.settings import Study
@@ -36,7 +37,7 @@ def load_model(run: str, model: str, seed: int) -> keras.Model:
     Raises:
         StudyError: the run has no such model, or its file is damaged or another's.
     """
-    path = seed_dir(run, model, seed) / "model.keras"
+    path = model_file(run, model, seed)
     if not path.is_file():
         raise StudyError(f"{shown(path)} is missing: train it with fakeface report --run {run}")
     try:
@@ -69,7 +70,7 @@ def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
         StudyError: the model, the prepared images or the features are missing.
     """
     step = predict_step(study, model, seed)
-    path = seed_dir(study.run, model, seed) / "predictions.csv"
+    path = predictions_csv(study.run, model, seed)
 
     def predict() -> None:
         table = read_manifest(study, "test")[["path", "label"]]

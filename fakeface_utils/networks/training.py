@@ -16,7 +16,15 @@ import pandas as pd
 from ..common.errors import Interrupted
 from ..common.files import write_atomic, write_csv
 from ..common.progress import progress
-from ..study.artefacts import read_features, read_history, read_images, read_manifest, seed_dir
+from ..study.artefacts import (
+    architecture_csv,
+    history_csv,
+    model_file,
+    read_features,
+    read_history,
+    read_images,
+    read_manifest,
+)
 from ..study.plan import train_step
 from ..study.settings import Decay, Study
 from .batches import Batches
@@ -27,7 +35,7 @@ from .models import architecture, assemble_vgg16, custom_cnn, vgg16_head
 
 Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs and labels
 
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def learning_rate_schedule(
@@ -102,16 +110,15 @@ def _train(study: Study, model: str, seed: int, checkpoint: Checkpoint) -> float
         for split in ("train", "valid")
     )
     history = fit(study, model, network, seed, training, validation, checkpoint)
-    folder = seed_dir(study.run, model, seed)
     # What is kept is float32, and has no optimizer, whose state would triple the file.
     finished = build()
     finished.set_weights(network.get_weights())
     finished = finished if base is None else assemble_vgg16(base, finished)
     # Another seed may end at this moment on another machine.
-    write_csv(folder.parent / "architecture.csv", architecture(finished), shared=True)
-    with write_atomic(folder / "model.keras") as part:
+    write_csv(architecture_csv(study.run, model), architecture(finished), shared=True)
+    with write_atomic(model_file(study.run, model, seed)) as part:
         finished.save(part)
-    write_csv(folder / "history.csv", history)
+    write_csv(history_csv(study.run, model, seed), history)
     return spent
 
 
@@ -180,7 +187,7 @@ def fit(
                     verbose=0,
                     callbacks=[tick],
                 ).history
-                row = {name: logs[name][0] for name in METRICS}
+                row = {name: logs[name][0] for name in MEASURED}
                 row["learning_rate"] = float(schedule(epoch * steps - 1))
                 row["seconds"] = round(time.perf_counter() - before, 3)
                 state.rows.append({"epoch": epoch, **row})

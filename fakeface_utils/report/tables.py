@@ -5,7 +5,7 @@ import html
 import pandas as pd
 from IPython.display import HTML
 
-from ..evaluation.caveats import failed_seeds, leak, notices
+from ..evaluation.caveats import failed_seeds, leak, not_comparable, notices
 from ..evaluation.claims import claims
 from ..evaluation.metrics import metrics
 from ..evaluation.paper_itself import paper_against_itself, paper_sizes
@@ -49,7 +49,7 @@ def _other_images(study: Study) -> list[str]:
 
 def opening(study: Study) -> HTML:
     """The first screen: notices, the verdict in a sentence, and what differs from the paper."""
-    table, better = table1(study), claim_better(study)
+    table = table1(study)
     accuracy = table[table["metric"] == "accuracy"].set_index("model")
     numbers = "; ".join(
         f"{TITLES[model]} {_rounded(accuracy.loc[model, 'ours_mean'])} "
@@ -67,17 +67,24 @@ def opening(study: Study) -> HTML:
     ]
     in_words = claims(study)
     arithmetic = in_words["basis"] == "arithmetic"
+    reason = html.escape(not_comparable(study))
+    answer = (
+        f"This run can't tell ({reason}): none of its measured numbers is compared."
+        if reason
+        else f"The eight numbers of Table 1: {_counted(table)}. The {(~arithmetic).sum()} claims "
+        f"in words that depend on this run: {_counted(in_words[~arithmetic])}."
+    )
+    by_verdict = "; ".join(
+        f"{html.escape(verdict)}: {html.escape(', '.join(group['claim']).lower())}"
+        for verdict, group in in_words[arithmetic].groupby("verdict", sort=False)
+    )
     alerts = "".join(
         f'<p class="notice" role="note">{text}</p>' for text in notices(study) + failed_seeds(study)
     )
     seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     return HTML(
-        f"{alerts}<p class='verdict'><b>Was the paper reproduced?</b> Table 1's eight numbers: "
-        f"{_counted(table)}. The claim that the custom CNN is better: "
-        f"{html.escape(str(better['verdict']))}. Of the paper's {len(in_words)} claims in words, "
-        f"{arithmetic.sum()} follow from arithmetic on the networks, which needs no data: "
-        f"{_counted(in_words[arithmetic])}; the other {(~arithmetic).sum()} depend on this run: "
-        f"{_counted(in_words[~arithmetic])}.</p>"
+        f"{alerts}<p class='verdict'><b>Was the paper reproduced?</b> {answer} "
+        f"{arithmetic.sum()} claims about size and cost need only arithmetic: {by_verdict}.</p>"
         f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}."
         f"{unleaked}</p>"
         f"<p><b>What differs:</b> {html.escape('; '.join(changed)) or 'nothing'}.</p>"

@@ -1,7 +1,7 @@
 """Do one step of a study, whichever it is; what the other readings' training runs need."""
 
 from ..common.errors import StudyError
-from ..study.artefacts import seed_dir
+from ..study.artefacts import model_file
 from ..study.plan import chain_steps
 from ..study.readings import ablation_steps, compare_step
 from ..study.settings import Study
@@ -42,7 +42,7 @@ def do(step: Step) -> None:
 
         def train_reading() -> None:
             train(step.study, step.model, seed)
-            model = seed_dir(step.study.run, step.model, seed) / "model.keras"
+            model = model_file(step.study.run, step.model, seed)
             model.unlink(missing_ok=True)  # 0.1 GB at the paper's size, and nothing reads it
 
         if step.kind == "train":

@@ -193,14 +193,34 @@ def seed_dir(run: str, model: str, seed: int) -> Path:
     return results_dir(run) / model / f"seed-{seed}"
 
 
+def history_csv(run: str, model: str, seed: int) -> Path:
+    """One training run's history."""
+    return seed_dir(run, model, seed) / "history.csv"
+
+
+def model_file(run: str, model: str, seed: int) -> Path:
+    """One trained network."""
+    return seed_dir(run, model, seed) / "model.keras"
+
+
+def predictions_csv(run: str, model: str, seed: int) -> Path:
+    """One trained network's outputs for the test set."""
+    return seed_dir(run, model, seed) / "predictions.csv"
+
+
+def architecture_csv(run: str, model: str) -> Path:
+    """The layers of a model, the same for all seeds."""
+    return results_dir(run) / model / "architecture.csv"
+
+
 def read_architecture(study: Study, model: str) -> pd.DataFrame:
     """The layers of a model, in order."""
-    return _read_csv(results_dir(study.run) / model / "architecture.csv", "layer")
+    return _read_csv(architecture_csv(study.run, model), "layer")
 
 
 def read_history(study: Study, model: str, seed: int) -> pd.DataFrame:
     """One training run's history, a row per epoch."""
-    return _read_csv(seed_dir(study.run, model, seed) / "history.csv", "epoch", "val_loss")
+    return _read_csv(history_csv(study.run, model, seed), "epoch", "val_loss")
 
 
 def read_histories(study: Study, model: str) -> pd.DataFrame:
@@ -211,7 +231,7 @@ def read_histories(study: Study, model: str) -> pd.DataFrame:
 
 def read_predictions(study: Study, model: str, seed: int) -> pd.DataFrame:
     """path, label (1 is fake) and p_fake of every test image."""
-    path = seed_dir(study.run, model, seed) / "predictions.csv"
+    path = predictions_csv(study.run, model, seed)
     return _read_csv(path, "label", "p_fake", dtype={"path": str})
 
 
@@ -245,9 +265,19 @@ def table1_csv(study: Study) -> Path:
     return results_dir(study.run) / "table1.csv"
 
 
+def read_table1(study: Study) -> pd.DataFrame:
+    """Table 1, see `evaluation.table1`."""
+    return _read_csv(table1_csv(study), "metric", "model", "ours_mean")
+
+
 def ablations_csv(study: Study) -> Path:
     """How far each other reading of an open question moves validation accuracy."""
     return results_dir(study.run) / "ablations.csv"
+
+
+def read_ablations_csv(study: Study) -> pd.DataFrame:
+    """The comparison of the readings, see `evaluation.ablations`."""
+    return _read_csv(ablations_csv(study), "setting", "difference", dtype={"value": str})
 
 
 def report_html(study: Study) -> Path:

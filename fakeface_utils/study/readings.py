@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.paths import figures_dir, results_dir
-from .artefacts import ABLATION_FIGURE, ablations_csv, figure_files, seed_dir
+from .artefacts import ABLATION_FIGURE, ablations_csv, figure_files, history_csv, seed_dir
 from .names import MODELS
 from .plan import chain_steps, prepare_step, train_step, with_seeds
 from .questions import register
@@ -78,7 +78,7 @@ def reading_steps(reading: Reading, model: str, seed: int) -> list[Step]:
     training = replace(
         done_here(train_step(reading.study, model, seed)),
         kind="reading",
-        outputs=(folder / "history.csv",),
+        outputs=(history_csv(reading.study.run, model, seed),),
         marker=folder / ".reading.step.json",
     )
     return [*training.before(), training]
