@@ -11,7 +11,8 @@ from .common.errors import StudyError
 from .common.machine import ask_for_determinism
 from .evaluation.caveats import notices
 from .study.parameters import check_parameters, load_study
-from .study.plan import ablation_steps, chain_steps, prepare_step
+from .study.plan import chain_steps, prepare_step
+from .study.readings import ablation_steps
 from .study.record import check_run, claim_run, record
 from .study.settings import PARAMETERS, Study
 from .study.step import Digests

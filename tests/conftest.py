@@ -12,8 +12,8 @@ TINY = (
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """Data, results and figures under a temporary folder."""
-    for name in ("data", "results", "figures"):
+    """Data, cache, results and figures under a temporary folder."""
+    for name in ("data", "cache", "results", "figures"):
         monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(tmp_path / name))
     return tmp_path
 

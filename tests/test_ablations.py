@@ -24,12 +24,13 @@ from fakeface_utils.report.open_questions import draw_open_questions
 from fakeface_utils.run import chain, estimate
 from fakeface_utils.run.status import Status
 from fakeface_utils.run.work import train_readings
-from fakeface_utils.study import questions
+from fakeface_utils.study import readings
 from fakeface_utils.study.artefacts import ablations_csv, features_path, prepared_dir, seed_dir
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import features_step, report_step, train_step
-from fakeface_utils.study.questions import open_questions, other_readings, trainings
+from fakeface_utils.study.questions import open_questions
+from fakeface_utils.study.readings import other_readings, trainings
 from fakeface_utils.study.settings import Study
 
 
@@ -222,10 +223,10 @@ def test_what_is_done_is_not_trained_again_and_one_more_seed_trains_itself_only(
 
 
 def test_a_new_question_trains_itself_only(study, trainer, monkeypatch):
-    register = questions._register()
+    register = readings.register()
     known = {name: found for name, found in register.items() if name != "padding"}
     with monkeypatch.context() as without:
-        without.setattr(questions, "_register", lambda: known)
+        without.setattr(readings, "register", lambda: known)
         assert "padding" not in set(ablate(study)["setting"])
     trainer.trained.clear()
     assert "padding" in set(ablate(study)["setting"])

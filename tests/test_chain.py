@@ -424,12 +424,12 @@ def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, sai
 
 
 def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report(project):
-    questions = project.root / "fakeface_utils" / "study" / "questions.py"
-    old = "    for name, question in _register().items():\n        for value"
+    path = project.root / "fakeface_utils" / "study" / "readings.py"
+    old = "    for name, question in register().items():\n        for value"
     few = "    for name in ('resize_filter', 'best_weights'):  # two questions take seconds\n"
-    new = few + "        question = _register()[name]\n        for value"
-    assert old in questions.read_text()
-    questions.write_text(questions.read_text().replace(old, new))
+    new = few + "        question = register()[name]\n        for value"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
     own = {path: path.stat().st_mtime_ns for path in project.results.rglob("seed-0/*")}
 
     code, output = project.run("ablations", "--run", "tiny", "--seeds", "1", "--set", TINY)

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import ablation_steps, chain_steps
+from fakeface_utils.study.plan import chain_steps
+from fakeface_utils.study.readings import ablation_steps
 from fakeface_utils.study.step import CONTENTS, used_modules
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ import PIL.Image
 
 HASH_DISTANCE = 10  # of 64 bits, at most so many differ
 DIFFERENCE = 15.0  # grey levels; the mean over pixels and colours at COMPARED px stays below it
-COMPARED = 64  # pixels a side
+COMPARED = 64  # pixels per side
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""What a dataset holds beyond its labels: duplicates, leaks between splits, cheap cues.
+"""What a dataset contains besides its labels: duplicates, leaks between splits, cheap cues.
 
 `alike` defines near-duplicates.
 """
@@ -57,7 +57,7 @@ def summary(study: Study) -> pd.DataFrame:
         least = "" if results["complete"] or kind == "exact" else "at least "
         rows += [
             (
-                f"{kind} duplicates",
+                "exact duplicates" if kind == "exact" else "near-duplicates",
                 f"pairs: {least}{counts['all']:,}; {counts['across splits']:,} across splits, "
                 f"{counts['across classes']:,} across classes",
             )

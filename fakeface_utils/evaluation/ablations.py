@@ -15,8 +15,7 @@ import pandas as pd
 from ..common.files import write_csv
 from ..study.artefacts import ablations_csv, read_dataset, read_histories
 from ..study.names import MODELS, TITLES
-from ..study.plan import compare_step
-from ..study.questions import Reading, other_readings
+from ..study.readings import Reading, compare_step, other_readings
 from ..study.settings import Study
 from .intervals import interval, proportion_variance
 

@@ -42,8 +42,8 @@ RULE = (
     (
         "Sizes and costs",
         "Arithmetic on the paper's networks, which needs no data: reproduced if all are more than "
-        f"{TOLERANCE:.0%} below the other network's, not reproduced if one is more than "
-        f"{TOLERANCE:.0%} above, otherwise undecided.",
+        f"{TOLERANCE * 100:.0f} % below the other network's, not reproduced if one is more than "
+        f"{TOLERANCE * 100:.0f} % above, otherwise undecided.",
     ),
 )
 

@@ -34,8 +34,10 @@ def sizes_and_times(study: Study) -> HTML:
                 "parameters": int(table["parameters"].sum()),
                 "trained parameters": int(table["trainable"].sum()),
                 "multiply-adds per image": int(table["multiply_adds"].sum()),
-                "training, seconds a seed": round(sum(trained) / len(trained)) if trained else "-",
-                "frozen base, seconds once": round(sum(base)) if model == "vgg16" else "-",
+                "training, seconds per seed": round(sum(trained) / len(trained))
+                if trained
+                else "-",
+                "frozen base, seconds (once)": round(sum(base)) if model == "vgg16" else "-",
             }
         )
     return HTML(as_table(pd.DataFrame(rows)))
@@ -142,7 +144,7 @@ def limits(study: Study) -> HTML:
     if dataset["generated"]:
         sentences.append(
             "The images are portraits drawn by a program. The 'fakes' among them carry the traces "
-            "that a generator's upsampling leaves; no photograph and no StyleGAN image was seen. "
-            "The settings that differ were chosen so that so few images suffice to learn from."
+            "that a generator's upsampling leaves; the networks saw no photograph and no StyleGAN "
+            "face. The settings that differ were chosen so that the networks can learn from so few."
         )
     return HTML("".join(f"<p>{text}</p>" for text in sentences))

@@ -13,7 +13,7 @@ from .drawing import alternative_text
 
 
 def as_table(table: pd.DataFrame, caption: str = "") -> str:
-    """A data frame as an HTML table that scrolls by itself on a narrow screen."""
+    """A data frame as an HTML table that scrolls on its own on a narrow screen."""
     head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in table.columns)
     body = ""
     for row in table.itertuples(index=False):

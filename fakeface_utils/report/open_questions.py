@@ -14,7 +14,7 @@ from ..evaluation.ablations import (
 )
 from ..study.artefacts import ABLATION_FIGURE
 from ..study.names import MODELS, TITLES
-from ..study.plan import drawing_step
+from ..study.readings import drawing_step
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark, save
 

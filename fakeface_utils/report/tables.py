@@ -27,6 +27,8 @@ def _rounded(value: float) -> str:
 def _counted(table: pd.DataFrame) -> str:
     """How often each verdict was given."""
     counts = table["verdict"].value_counts()
+    if len(counts) == 1:
+        return html.escape(f"all {counts.index[0]}")
     return html.escape(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
@@ -74,7 +76,7 @@ def opening(study: Study) -> HTML:
         f"{_counted(table)}. The claim that the custom CNN is better: "
         f"{html.escape(str(better['verdict']))}. Of the paper's {len(in_words)} claims in words, "
         f"{arithmetic.sum()} follow from arithmetic on the networks, which needs no data: "
-        f"{_counted(in_words[arithmetic])}; the other {(~arithmetic).sum()}, by what ran here: "
+        f"{_counted(in_words[arithmetic])}; the other {(~arithmetic).sum()} depend on this run: "
         f"{_counted(in_words[~arithmetic])}.</p>"
         f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}."
         f"{unleaked}</p>"
@@ -91,7 +93,7 @@ def rule() -> HTML:
         "</dl></details><details><summary>The two intervals</summary><p>For the mean m of n seeds "
         "with standard deviation s. <i>Interval of the mean</i>, or of a mean difference: "
         "m ± √(t² s² / n + z² v), with t of n − 1 degrees of freedom, z = 1.96, and v the "
-        "variance that comes from having so many test images (Agresti and Coull's for accuracy, "
+        "variance from the choice of test images (Agresti and Coull's for accuracy, "
         "resampled for the others). With one seed the first part is missing: it then covers the "
         "choice of images, not run-to-run variation. <i>Prediction interval</i>, where one more "
         "training run falls: m ± t s √(1 + 1/n). Both are shown cut at 0 and 1.</p></details>"
@@ -166,7 +168,7 @@ def paper_itself() -> HTML:
     shown = shown.assign(**{cell.upper(): table[cell] for cell in ("tp", "fn", "fp", "tn")})
     shown = shown.assign(**{name: table[name].map("{:.5f}".format) for name in METRICS})
     shown["differs from print"] = table["differs"].replace("", "none")
-    caption = "Confusion matrices that agree with three or four of the printed figures, best first"
+    caption = "Confusion matrices that agree with three or four of the printed numbers, best first"
     sizes = paper_sizes()[["parameters", "multiply_adds", "trained"]].reset_index(names="network")
     titles = {
         "custom_cnn": "custom CNN",

@@ -13,7 +13,8 @@ from ..common.progress import stderr_to
 from ..dataset.prepare import source_counts
 from ..study.artefacts import executed_notebook
 from ..study.parameters import parameters_of
-from ..study.plan import ABLATION_NOTEBOOK, ablation_steps, chain_steps
+from ..study.plan import chain_steps
+from ..study.readings import ABLATION_NOTEBOOK, ablation_steps
 from ..study.record import claim_run
 from ..study.settings import Study
 from ..study.step import Digests, Step

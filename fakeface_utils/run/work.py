@@ -2,7 +2,8 @@
 
 from ..common.errors import StudyError
 from ..study.artefacts import seed_dir
-from ..study.plan import ablation_steps, chain_steps, compare_step
+from ..study.plan import chain_steps
+from ..study.readings import ablation_steps, compare_step
 from ..study.settings import Study
 from ..study.step import Step
 

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..common.paths import NOTEBOOKS, PACKAGE, data_dir, figures_dir, results_dir
@@ -23,14 +21,12 @@ from .artefacts import (
     table1_csv,
 )
 from .names import MODELS, SPLITS
-from .questions import Reading, trainings
 from .settings import Study
 from .step import Digests, Step
 
-ABLATION_NOTEBOOK = "07_open_questions"
 
-
-def _with_seeds(study: Study) -> dict[str, Any]:
+def with_seeds(study: Study) -> dict[str, Any]:
+    """The settings and seeds of a step that is about all seeds together."""
     return {**study.settings(), "seeds": list(study.seeds)}
 
 
@@ -200,7 +196,7 @@ def table_step(study: Study) -> Step:
         notebook="04_evaluate",
         module="evaluation/table1.py",
         study=study,
-        settings=_with_seeds(study),
+        settings=with_seeds(study),
         outputs=(table1_csv(study),),
         marker=results_dir(study.run) / ".table1.step.json",
         after=(audit_step(study), *predicted),
@@ -233,7 +229,7 @@ def report_step(study: Study) -> Step:
         notebook="06_report",
         module="report/page.py",
         study=study,
-        settings=_with_seeds(study),
+        settings=with_seeds(study),
         inputs=(NOTEBOOKS / "06_report.ipynb", *template, *measured),
         outputs=(report_html(study),),
         marker=results_dir(study.run) / ".report.step.json",
@@ -254,70 +250,3 @@ def chain_steps(study: Study) -> dict[str, list[Step]]:
         "05_figures": [figures_step(study)],
         "06_report": [report_step(study)],
     }
-
-
-def reading_steps(reading: Reading, model: str, seed: int) -> list[Step]:
-    """What one other reading takes with one seed: its images and features, then its training.
-
-    The reading's history is kept, its model is not. Images and features that the run itself has
-    are the same steps as the run's.
-    """
-
-    def done_here(step: Step) -> Step:
-        return replace(
-            step,
-            name=f"{step.name} with {reading.name}",
-            notebook=ABLATION_NOTEBOOK,
-            after=tuple(map(done_here, step.after)),
-        )
-
-    folder = seed_dir(reading.study.run, model, seed)
-    training = replace(
-        done_here(train_step(reading.study, model, seed)),
-        kind="reading",
-        outputs=(folder / "history.csv",),
-        marker=folder / ".reading.step.json",
-    )
-    return [*training.before(), training]
-
-
-def compare_step(study: Study) -> Step:
-    """The readings compared by validation accuracy."""
-    own = [train_step(study, model, seed) for model in MODELS for seed in study.seeds]
-    others = [reading_steps(*training)[-1] for training in trainings(study)]
-    return Step(
-        name="open questions",
-        kind="compare",
-        notebook=ABLATION_NOTEBOOK,
-        module="evaluation/ablations.py",
-        study=study,
-        settings=_with_seeds(study),
-        outputs=(ablations_csv(study),),
-        marker=results_dir(study.run) / ".ablations.step.json",
-        after=(prepare_step(study), *own, *others),
-    )
-
-
-def drawing_step(study: Study) -> Step:
-    """The figure of the open questions."""
-    return Step(
-        name="figure of the open questions",
-        kind="drawing",
-        notebook=ABLATION_NOTEBOOK,
-        module="report/open_questions.py",
-        study=study,
-        settings=_with_seeds(study),
-        outputs=figure_files(study, ABLATION_FIGURE),
-        marker=figures_dir(study.run) / ".open_questions.step.json",
-        after=(compare_step(study),),
-    )
-
-
-def ablation_steps(study: Study) -> dict[str, list[Step]]:
-    """The steps of notebook 07, which isn't part of the chain; no step of the run, none twice."""
-    own = {step.marker for steps in chain_steps(study).values() for step in steps}
-    once: dict[Path, Step] = {}
-    for step in (step for one in trainings(study) for step in reading_steps(*one)):
-        if step.marker not in own:
-            once.setdefault(step.marker, step)
-    return {ABLATION_NOTEBOOK: [*once.values(), compare_step(study), drawing_step(study)]}
