@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.common import Result, header, places
+from benchmarks.memory import PeakMemory
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.files import write_csv, write_json
 from fakeface_utils.common.machine import gpus
-from fakeface_utils.common.memory import PeakMemory
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.run.estimate import bench_json
 from fakeface_utils.study.artefacts import dataset_json, read_images, read_manifest

@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 
 from benchmarks.common import Result, seconds, study_of
+from benchmarks.memory import PeakMemory
 from fakeface_utils.common.errors import StudyError
-from fakeface_utils.common.memory import PeakMemory
 from fakeface_utils.common.paths import data_dir
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.study.names import CLASSES, SPLITS

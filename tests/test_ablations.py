@@ -24,7 +24,7 @@ from fakeface_utils.report.open_questions import draw_open_questions
 from fakeface_utils.run import chain, estimate
 from fakeface_utils.run.status import Status
 from fakeface_utils.run.work import train_readings
-from fakeface_utils.study import readings
+from fakeface_utils.study import questions, readings
 from fakeface_utils.study.artefacts import ablations_csv, features_path, prepared_dir, seed_dir
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
@@ -223,7 +223,7 @@ def test_what_is_done_is_not_trained_again_and_one_more_seed_trains_itself_only(
 
 
 def test_a_new_question_trains_itself_only(study, trainer, monkeypatch):
-    register = readings.register()
+    register = questions.register()
     known = {name: found for name, found in register.items() if name != "padding"}
     with monkeypatch.context() as without:
         without.setattr(readings, "register", lambda: known)

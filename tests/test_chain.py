@@ -72,11 +72,10 @@ def project(tmp_path_factory):
     """The study, interrupted while it trains, then run to its end."""
     project = Project(tmp_path_factory.mktemp("project"))
     process = project.start("report", "--run", "tiny", "--seeds", "2", "--set", TINY)
-    running = project.results / "notebooks" / "02_custom_cnn.ipynb"
-    while not running.exists():
+    seed = project.results / "custom_cnn" / "seed-0"
+    while not ((seed / ".train.step.npz").exists() or (seed / "history.csv").exists()):
         assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.2)
-    time.sleep(3)
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -178,8 +177,6 @@ def test_the_studys_record_is_complete_and_names_no_path(project):
     assert record["dataset"]["counts"]["test"] == {"real": 24, "fake": 24}
     assert record["versions"]["keras"]
     assert record["seconds"]["train vgg16 seed 1"] > 0
-    peak = record["peak_memory"]["train vgg16 seed 1"]
-    assert peak > 0 if sys.platform == "linux" else peak is None
     assert record["weights_sha256"] == "random"
     assert str(project.root) not in text
 
@@ -350,7 +347,7 @@ def test_the_report_says_what_a_reader_asks_first(page):
         "batch_norm_momentum 0.8 (our reading: 0.99)",
         "images_per_class 24 (default: none)",
         "4 follow from arithmetic on the networks, which needs no data: 2 not reproduced, "
-        "2 reproduced; the other 6, by what ran here: 6 not comparable",
+        "2 reproduced; the other 6 depend on this run: ",
     ):
         assert words in " ".join(first.split()), words
     assert "make report PROFILE=demo DATA=demo RUN=tiny SEEDS=0,1 SET='image_size=35" in text

@@ -25,7 +25,7 @@ from fakeface_utils.run import cluster
 from fakeface_utils.run import work as work_module
 from fakeface_utils.run.cluster import connect, run_on_worker, step_command, train_all
 from fakeface_utils.run.work import steps_to_train
-from fakeface_utils.study import readings
+from fakeface_utils.study import questions, readings
 from fakeface_utils.study.artefacts import prepared_dir, seed_dir
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
@@ -133,7 +133,7 @@ def work(monkeypatch):
 
 
 def test_everything_is_done_once_and_what_it_needs_first(client, work, capsys, monkeypatch):
-    register = readings.register()
+    register = questions.register()
     few = {name: register[name] for name in ("resize_filter", "vgg16_scaling", "padding")}
     monkeypatch.setattr(readings, "register", lambda: few)
     study = STUDY.model_copy(update={"seeds": (0, 1)})

@@ -113,9 +113,8 @@ def test_pipes_and_dangling_links_are_passed_over(places, hashed):
     write_all(places / "folder", {"1.jpg": "one"})
     before = digest(places / "folder")
     os.mkfifo(places / "folder" / "pipe")
-    assert len(digest(places / "folder")) == len(before) == 16
     (places / "folder" / "link").symlink_to("nobody")
-    assert len(digest(places / "folder")) == 16
+    assert digest(places / "folder") == before
     assert digest(places / "nothing") == "missing"
 
 

@@ -32,7 +32,7 @@ def digest(path: Path, suffixes: tuple[str, ...] = ()) -> str:
     A file is known by the SHA-256 of its content, a folder by the names and contents of the files
     in it, at any depth. Digests of large files and of folders' files are remembered with size,
     mtime, ctime and inode: where one of these differs, or the file was just written, it is hashed
-    again. Links are followed to files, pipes and devices are passed over.
+    again. Links are followed to files; pipes, devices and what can't be read are passed over.
 
     Args:
         path: the file or folder.
@@ -42,7 +42,8 @@ def digest(path: Path, suffixes: tuple[str, ...] = ()) -> str:
         names = sorted(_files(path, suffixes))
         content = hashlib.sha256()
         for name, value in zip(names, _remembered(path, names), strict=True):
-            content.update(os.fsencode(name) + b"\0" + value.encode() + b"\n")
+            if value != "missing":
+                content.update(os.fsencode(name) + b"\0" + value.encode() + b"\n")
         return content.hexdigest()[:16]
     if not path.is_file():
         return "missing"

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import pandas as pd
 from IPython.display import HTML
 
-from ..common.files import human_size
 from ..dataset import audit
 from ..evaluation.ablations import read_ablations, summary
 from ..study.artefacts import read_architecture, read_dataset, read_duplicates
@@ -48,7 +47,7 @@ def _seconds(steps: Iterable[Step]) -> list[float]:
 
 
 def _costs(study: Study) -> pd.DataFrame:
-    """Seconds and memory of each step, over all seeds."""
+    """Seconds of each step, over all seeds."""
     rows = []
     for step in (step for group in chain_steps(study).values() for step in group):
         name = step.name if step.seed is None else f"{step.kind} {step.model}, each seed"
@@ -60,9 +59,6 @@ def _costs(study: Study) -> pd.DataFrame:
             "step": name,
             "times": len(group),
             "seconds (mean)": f"{group['seconds'].mean():.1f}",
-            "largest memory": human_size(int(most))
-            if pd.notna(most := group["peak_memory"].max())
-            else "-",
         }
         for name, group in costs.groupby("step", sort=False)
     )
@@ -130,7 +126,7 @@ def provenance(study: Study) -> HTML:
         **known["versions"],
     }
     rows["all steps together"] = f"{sum(known['seconds'].values()) / 60:.1f} minutes"
-    caption = "What each step cost; memory doesn't count files that are read in place"
+    caption = "What each step cost"
     run = as_table(pd.DataFrame(list(rows.items()), columns=["what", "value"]))
     return HTML(run + as_table(_costs(study), caption))
 

@@ -86,9 +86,8 @@ def record(study: Study) -> dict[str, Any]:
 
     Returns:
         profile, settings, seeds, dataset (see `read_dataset`), source (see `source_digest`),
-        weights_sha256; seconds, peak_memory (bytes) and computed (when, and by what) of each
-        finished step; versions, git and hardware of all steps together, in which a value says where
-        the steps differ.
+        weights_sha256; seconds and computed (when, and by what) of each finished step; versions,
+        git and hardware of all steps together, in which a value says where the steps differ.
     """
     steps = [step for group in chain_steps(study).values() for step in group]
     costs = {step.name: cost for step in steps if (cost := step.cost())}
@@ -103,7 +102,6 @@ def record(study: Study) -> dict[str, Any]:
         "source": source_digest(study),
         "weights_sha256": IMAGENET_SHA256 if study.vgg16_weights != "random" else "random",
         "seconds": {name: cost["seconds"] for name, cost in costs.items()},
-        "peak_memory": {name: cost["peak_memory"] for name, cost in costs.items()},
         "versions": _together({name: about["versions"] for name, about in computed.items()}),
         "git": _together({name: {"git": about["git"]} for name, about in computed.items()})["git"],
         "hardware": _together(machines) | _together(gpus),

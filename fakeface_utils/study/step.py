@@ -21,7 +21,6 @@ from ..common.errors import StudyError
 from ..common.files import write_json
 from ..common.locks import lock
 from ..common.machine import git_revision, hardware, versions
-from ..common.memory import PeakMemory
 from ..common.paths import PACKAGE, shown
 from .names import SUFFIXES
 from .settings import Study
@@ -171,12 +170,10 @@ class Step:
     def cost(self) -> dict[str, Any] | None:
         """How the step came about; None where it isn't there.
 
-        seconds (before an interruption too), peak_memory (the largest anonymous memory in bytes),
-        computed (when, versions, git, hardware).
+        seconds (before an interruption too), computed (when, versions, git, hardware).
         """
         marker = self._marker()
-        names = ("seconds", "peak_memory", "computed")
-        return {name: marker.get(name) for name in names} if marker else None
+        return {name: marker[name] for name in ("seconds", "computed")} if marker else None
 
     def before(self) -> list["Step"]:
         """All steps that this one stands on, in order, each once."""
@@ -239,8 +236,7 @@ class Step:
                     )
             self.marker.unlink(missing_ok=True)
             start = time.perf_counter()
-            with PeakMemory() as memory:
-                spent = work() or 0.0
+            spent = work() or 0.0
             seconds = time.perf_counter() - start + spent
             missing = [shown(path) for path in self.outputs if not path.exists()]
             if missing:
@@ -258,7 +254,6 @@ class Step:
                     **before,
                     "outputs": {shown(path): known[path] for path in self.outputs},
                     "seconds": round(seconds, 3),
-                    "peak_memory": memory.peak,
                     "computed": {**about, "hardware": hardware()},
                 },
             )
