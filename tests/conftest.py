@@ -1,5 +1,6 @@
 """Places of the tests' own: nothing is written into the checkout."""
 
+import nbformat
 import numpy as np
 import PIL.Image
 import pytest
@@ -12,8 +13,8 @@ TINY = (
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """Data, results and figures under a temporary folder."""
-    for name in ("data", "results", "figures"):
+    """Data, cache, results and figures under a temporary folder."""
+    for name in ("data", "cache", "results", "figures"):
         monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(tmp_path / name))
     return tmp_path
 
@@ -31,3 +32,35 @@ def faces(tmp_path):
                 pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
                 PIL.Image.fromarray(pixels).save(folder / f"{number}.jpg")
     return root
+
+
+@pytest.fixture
+def notebook(places, monkeypatch):
+    """Write a cell as notebook n, which the chain then takes for one of its own."""
+    from fakeface_utils.run import chain
+
+    monkeypatch.setattr(chain, "NOTEBOOKS", places)
+
+    def write(source):
+        cells = [nbformat.v4.new_code_cell(source)]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), places / "n.ipynb")
+
+    return write
+
+
+@pytest.fixture
+def run_notebook(notebook):
+    """Run one cell as a notebook of the chain; the path of the executed copy."""
+    from fakeface_utils.run import chain
+    from fakeface_utils.run.status import Status
+    from fakeface_utils.study.artefacts import executed_notebook
+    from fakeface_utils.study.parameters import load_study
+
+    def run(source):
+        notebook(source)
+        study = load_study(run="x")
+        chain._execute("n", {}, study, Status("[1/1] n"))
+        return executed_notebook(study, "n")
+
+    return run

@@ -18,10 +18,14 @@ from bs4 import BeautifulSoup
 from conftest import TINY
 
 from fakeface_utils.common.errors import StudyError
+from fakeface_utils.dataset.audit import audit
+from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.notebook import open_study
 from fakeface_utils.run import chain
 from fakeface_utils.run.status import Status
+from fakeface_utils.study.artefacts import read_parameters
 from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.plan import train_step
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))  # the chain
@@ -30,6 +34,7 @@ FIGURES = (
     "confusion_matrices", "roc", "audit_cues", "audit_duplicates",
 )  # fmt: skip
 
+PLACES = ("data", "cache", "results", "figures")
 SECRET = "planted-key-5b1e"  # a person's credentials, which no file may ever hold
 
 
@@ -41,7 +46,7 @@ class Project:
         for name in ("fakeface_utils", "notebooks"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.results, self.figures = root / "results" / "tiny", root / "figures" / "tiny"
-        places = {f"FAKEFACE_{n.upper()}": str(root / n) for n in ("data", "results", "figures")}
+        places = {f"FAKEFACE_{n.upper()}": str(root / n) for n in PLACES}
         login = {"KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": SECRET, "KAGGLE_API_TOKEN": SECRET}
         self.environment = {**os.environ, **places, **login, "PYTHONPATH": str(root)}
 
@@ -67,11 +72,10 @@ def project(tmp_path_factory):
     """The study, interrupted while it trains, then run to its end."""
     project = Project(tmp_path_factory.mktemp("project"))
     process = project.start("report", "--run", "tiny", "--seeds", "2", "--set", TINY)
-    running = project.results / "notebooks" / "02_custom_cnn.ipynb"
-    while not running.exists():
+    seed = project.results / "custom_cnn" / "seed-0"
+    while not ((seed / ".train.step.npz").exists() or (seed / "history.csv").exists()):
         assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.2)
-    time.sleep(3)
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -216,12 +220,30 @@ def test_predict_names_the_class_in_words(project):
     )
 
 
-@pytest.mark.parametrize("notebook", ["02_custom_cnn", "03_vgg16_transfer", "04_evaluate",
-                                      "05_figures", "06_report", "07_open_questions"])  # fmt: skip
-def test_a_notebook_run_before_its_inputs_exist_names_the_first_to_run(places, notebook):
-    with pytest.raises(StudyError, match=r"is missing: run notebooks/01_dataset\.ipynb first"):
-        open_study(notebook, "", "", "alone")
+def test_the_first_notebook_needs_nothing_before_it(places):
+    assert open_study("01_dataset", "", "", "alone").run == "alone"
+    assert read_parameters("alone")["profile"] == "demo"
+
+
+def refusal(*words):
+    with pytest.raises(StudyError) as caught:
+        open_study(*words)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("notebook", [*NOTEBOOKS[1:], "07_open_questions"])
+def test_a_notebook_run_before_its_inputs_exist_names_the_first_to_run(places, faces, notebook):
+    words = (notebook, "", str(faces), "alone", "", TINY)
+    assert "is missing: run notebooks/01_dataset.ipynb first" in refusal(*words)
     assert not (places / "results" / "alone").exists()
+    study = load_study(*words[1:])
+    prepare(study)
+    audit(study)
+    if notebook in ("02_custom_cnn", "03_vgg16_transfer"):
+        assert open_study(*words) == study
+    else:
+        assert "is missing: run notebooks/02_custom_cnn.ipynb first" in refusal(*words)
 
 
 def test_papermill_alone_runs_a_notebook_and_its_error_is_a_sentence(project, tmp_path):
@@ -235,32 +257,23 @@ def test_papermill_alone_runs_a_notebook_and_its_error_is_a_sentence(project, tm
     assert "run notebooks/01_dataset.ipynb first" in answer.stderr
 
 
-def test_a_kernel_that_dies_is_a_sentence(project, monkeypatch):
-    path = project.root / "notebooks" / "05_figures.ipynb"
-    kept = path.read_bytes()
-    notebook = json.loads(kept)
-    cell = next(c for c in notebook["cells"] if "make_figures(study)" in "".join(c["source"]))
-    cell["source"] = ["import os\n", "os._exit(1)"]
-    path.write_text(json.dumps(notebook))
-    (project.figures / ".step.json").unlink()
-    code, output = project.report()
-    path.write_bytes(kept)
-    assert code == 1
-    assert "error: the kernel of notebook 05_figures died, most often for lack of memory" in output
+def test_a_kernel_that_dies_is_a_sentence(run_notebook, capsys):
+    with pytest.raises(StudyError) as caught:
+        run_notebook("import os; os._exit(1)")
+    sentence = str(caught.value)
+    assert sentence.startswith("the kernel of notebook n died, most often for lack of memory: take")
+    assert "(images_per_class)" in sentence
+    assert "results/x/notebooks/n.log]" in sentence
+    assert "\n" not in sentence
+    assert capsys.readouterr().out.splitlines()[-1] == "[1/1] n: failed"
 
 
-def test_a_notebook_that_ends_early_is_a_failure(project, monkeypatch):
-    path = project.root / "notebooks" / "05_figures.ipynb"
-    kept = path.read_bytes()
-    notebook = json.loads(kept)
-    cell = next(c for c in notebook["cells"] if "make_figures(study)" in "".join(c["source"]))
-    cell["source"] = ["import sys\n", "sys.exit(0)"]
-    path.write_text(json.dumps(notebook))
-    (project.figures / ".step.json").unlink(missing_ok=True)
-    code, output = project.report()
-    path.write_bytes(kept)
-    assert code == 1
-    assert "05_figures ended without finishing: figures" in output
+def test_a_notebook_that_ends_early_is_a_failure(places, notebook):
+    notebook("import sys; sys.exit(0)")
+    study = load_study(run="x")
+    step = train_step(study, "custom_cnn", 0)
+    with pytest.raises(StudyError, match=f"n ended without finishing: {step.name}; see .*n.ipynb"):
+        chain._run_notebooks(study, {"n": [step]}, force=False)
 
 
 def test_editing_a_layer_runs_training_and_what_follows_again(project):
@@ -333,8 +346,8 @@ def test_the_report_says_what_a_reader_asks_first(page):
         "batch_norm_momentum 0.8 (our reading: 0.99)",
         "images_per_class 24 (default: none)",
         "This run can't tell (generated data): none of its measured numbers is compared.",
-        "4 claims about size and cost need only arithmetic: not reproduced: transfer learning "
-        "shortens training, compared with the custom cnn",
+        "4 claims about size and cost need only arithmetic. Not reproduced: Transfer learning "
+        "shortens training, compared with the custom CNN; The custom CNN is smaller and lighter",
     ):
         assert words in " ".join(first.split()), words
     assert "make report PROFILE=demo DATA=demo RUN=tiny SEEDS=0,1 SET='image_size=35" in text
@@ -398,7 +411,9 @@ def test_a_failing_cell_is_named(project, faces):
     code, output = project.run("report", "--run", "wrong", "--data", str(faces), "--set", TINY)
     assert code == 1
     last = output.strip().splitlines()[-1]
-    assert last.startswith("error: 1 of 24 images in faces can't be read: a/b/test/fake/0.jpg")
+    assert last.startswith(
+        "error: 1 of 8 images in test of faces can't be read: a/b/test/fake/0.jpg"
+    )
     assert "notebook 01_dataset, cell" in last
     assert "wrong/notebooks/01_dataset.ipynb" in last
     assert not (project.root / "results" / "wrong" / "study.json").exists()
@@ -409,25 +424,25 @@ def test_errors_show_as_one_line_in_a_notebook():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("seed", "did you mean 'seeds'"), ("epochs", "overrides 'epochs=3'")]
+    ("name", "words"), [("seed", "did you mean 'seeds'"), ("epochs", "overrides = 'epochs=3'")]
 )
-def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, said):
+def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, words):
     answer = subprocess.run(
         [sys.executable, "-m", "papermill", "01_dataset.ipynb", str(tmp_path / "out.ipynb"),
          "-k", "python3", "-p", name, "3"],
         env=project.environment, cwd=project.root / "notebooks", capture_output=True, text=True,
     )  # fmt: skip
     assert answer.returncode != 0
-    assert said in answer.stderr
+    assert words in answer.stderr
 
 
 def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report(project):
-    questions = project.root / "fakeface_utils" / "study" / "questions.py"
-    old = "    for name, question in _register().items():\n        for value"
+    path = project.root / "fakeface_utils" / "study" / "readings.py"
+    old = "    for name, question in register().items():\n        for value"
     few = "    for name in ('resize_filter', 'best_weights'):  # two questions take seconds\n"
-    new = few + "        question = _register()[name]\n        for value"
-    assert old in questions.read_text()
-    questions.write_text(questions.read_text().replace(old, new))
+    new = few + "        question = register()[name]\n        for value"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
     own = {path: path.stat().st_mtime_ns for path in project.results.rglob("seed-0/*")}
 
     code, output = project.run("ablations", "--run", "tiny", "--seeds", "1", "--set", TINY)

@@ -1,5 +1,6 @@
 """The two architectures, the frozen base, and the training regime."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -96,6 +97,44 @@ def test_other_weights_are_refused(tmp_path):
         vgg16_base.imagenet_weights(str(tmp_path / "w.txt"))
     with pytest.raises(StudyError, match="can't be read"):
         vgg16_base.imagenet_weights(str(tmp_path / "missing.h5"))
+
+
+@pytest.fixture
+def h5(tmp_path):
+    """A file in Keras' layout with a small kernel and bias for each layer, and what it holds."""
+    path, rng, tensors = tmp_path / "small weights.h5", np.random.default_rng(0), []
+    with h5py.File(path, "w") as file:
+        file.create_group("block1_pool")  # layers without weights have a group too
+        for number, layer in enumerate(reversed(vgg16_base.LAYERS)):
+            kernel = rng.normal(size=(3, 3, number + 1, number + 2)).astype("float32")
+            bias = rng.normal(size=number + 2).astype("float32")
+            names = ("W_1:0", "b_1:0") if number % 2 else (f"{layer}/kernel:0", f"{layer}/bias:0")
+            for name, tensor in zip(names, (kernel, bias), strict=True):
+                file[f"{layer}/{name}"] = tensor
+            tensors = [kernel, bias, *tensors]
+    return path, tensors
+
+
+def test_weights_come_from_a_file_of_keras(h5, monkeypatch):
+    path, tensors = h5
+    monkeypatch.setattr(vgg16_base, "IMAGENET_SHA256", vgg16_base._sha256(tensors))
+    study = load_study(overrides={"vgg16_weights": str(path)})
+    weights = vgg16_base.imagenet_weights(study.vgg16_weights)
+    assert len(weights) == 26
+    for ours, theirs in zip(weights, tensors, strict=True):
+        np.testing.assert_array_equal(ours, theirs, strict=True)
+
+
+def test_other_weights_in_a_file_of_keras_are_refused(h5, monkeypatch):
+    path, tensors = h5
+    swapped = [tensors[1], tensors[0], *tensors[2:]]
+    monkeypatch.setattr(vgg16_base, "IMAGENET_SHA256", vgg16_base._sha256(swapped))
+    with pytest.raises(StudyError) as caught:
+        vgg16_base.imagenet_weights(str(path))
+    assert str(caught.value) == (
+        f"{path} does not hold VGG16's ImageNet weights (its hash differs): delete it, or give "
+        "another file"
+    )
 
 
 def test_without_any_way_to_the_weights_all_three_are_named(tmp_path, monkeypatch):

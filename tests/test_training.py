@@ -108,7 +108,8 @@ class Life:
         """Wait for the process to end by itself: the history and the predictions it leaves."""
         self.process.join()
         assert self.process.exitcode == 0, self.log()
-        left = sorted(path.name for path in self.folder.iterdir())
+        files = sorted(path for path in self.folder.iterdir() if path.suffix != ".lock")
+        left = [path.name for path in files]
         assert left == [
             ".predict.step.json", ".train.step.json",
             "history.csv", "model.keras", "predictions.csv",
@@ -283,12 +284,19 @@ def test_force_starts_a_training_anew(prepared):
 def test_a_step_keeps_its_checkpoint_until_it_is_done_and_counts_the_time_before(places):
     step = dataclasses.replace(train_step(STUDY, "custom_cnn", 0), after=())
     left_behind(step)
-    with pytest.raises(KeyboardInterrupt), step.running():
+
+    def interrupt():
         raise KeyboardInterrupt
-    assert step.checkpoint.exists()
-    with step.running(spent=open_checkpoint(step).seconds):
+
+    def finish():
         for path in step.outputs:
             path.write_text("")
+        return open_checkpoint(step).seconds
+
+    with pytest.raises(KeyboardInterrupt):
+        step.do(interrupt)
+    assert step.checkpoint.exists()
+    assert step.do(finish)
     assert step.cost()["seconds"] >= 3
     assert step.is_done()
     assert not step.checkpoint.exists()

@@ -483,27 +483,6 @@ def test_damage_to_what_is_prepared_is_mended_by_preparing(places, faces):
 # The chain.
 
 
-@pytest.fixture
-def run_notebook(places, monkeypatch):
-    """Run one cell as a notebook of the chain."""
-    import nbformat
-
-    from fakeface_utils.run import chain
-    from fakeface_utils.run.status import Status
-
-    monkeypatch.setattr(chain, "NOTEBOOKS", places)
-
-    def run(source: str) -> Path:
-        cells = [nbformat.v4.new_code_cell(source)]
-        kernel = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), places / "n.ipynb")
-        study = load_study(run="x")
-        chain._execute("n", {}, study, Status("[1/1] n"))
-        return artefacts.executed_notebook(study, "n")
-
-    return run
-
-
 def test_braces_in_a_path_are_braces(places, run_notebook, monkeypatch):
     monkeypatch.setenv("FAKEFACE_RESULTS", str(places / "r{run}{x}"))
     copy = run_notebook("print('done')")

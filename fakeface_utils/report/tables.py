@@ -74,17 +74,18 @@ def opening(study: Study) -> HTML:
         else f"The eight numbers of Table 1: {_counted(table)}. The {(~arithmetic).sum()} claims "
         f"in words that depend on this run: {_counted(in_words[~arithmetic])}."
     )
-    by_verdict = "; ".join(
-        f"{html.escape(verdict)}: {html.escape(', '.join(group['claim']).lower())}"
+    by_verdict = " ".join(
+        html.escape(f"{verdict.capitalize()}: {'; '.join(group['claim'])}.")
         for verdict, group in in_words[arithmetic].groupby("verdict", sort=False)
     )
     alerts = "".join(
-        f'<p class="notice" role="note">{text}</p>' for text in notices(study) + failed_seeds(study)
+        f'<p class="notice" role="note">{html.escape(text)}</p>'
+        for text in notices(study) + failed_seeds(study)
     )
     seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     return HTML(
         f"{alerts}<p class='verdict'><b>Was the paper reproduced?</b> {answer} "
-        f"{arithmetic.sum()} claims about size and cost need only arithmetic: {by_verdict}.</p>"
+        f"{arithmetic.sum()} claims about size and cost need only arithmetic. {by_verdict}</p>"
         f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}."
         f"{unleaked}</p>"
         f"<p><b>What differs:</b> {html.escape('; '.join(changed)) or 'nothing'}.</p>"
