@@ -1,13 +1,17 @@
 """Random sequences of what happens to a study; in the end it equals a clean run, or is refused.
 
-    python tests/sequences.py FIRST LAST
+    python tests/sequences.py FIRST LAST [keras]
 
 Each sequence has up to eight of: run, edit an image, exchange two labels, edit code, change a
 setting, delete or damage a file, kill a run, change an image or code while it runs, start a second
 run at once, do one notebook's steps alone. Then everything is run once more. Either the command is
 refused in one sentence, and runs when forced, or it isn't; the results must equal those of a clean
 run on the same images and settings, to the last byte. Every run is a process of its own, forked
-from this one, which has Keras loaded and has computed nothing. VGG16's base is a tiny stand-in.
+from this one, which has Keras loaded and has computed nothing.
+
+What is looked for lies in files, locks and markers, so the networks are stand-ins of NumPy, whose
+numbers depend on every image, label and setting. With `keras` as third word the study's own
+networks train, at ten times the cost; only VGG16's base is then a stand-in.
 """
 
 import os
@@ -23,6 +27,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import imagehash  # noqa: F401  loaded here, once for all runs
 import keras
 import numpy as np
 import pandas as pd
@@ -30,13 +35,16 @@ import PIL.Image
 
 from fakeface_utils.common.digests import digest
 from fakeface_utils.common.errors import StudyError
+from fakeface_utils.common.files import write_atomic, write_csv
 from fakeface_utils.common.paths import PACKAGE
+from fakeface_utils.dataset import cues  # noqa: F401  as imagehash
 from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.evaluation.table1 import table1
-from fakeface_utils.networks import features, training
+from fakeface_utils.networks import features, predict, training
 from fakeface_utils.networks.predict import predict_test
 from fakeface_utils.notebook import open_study
+from fakeface_utils.study import artefacts
 from fakeface_utils.study import step as step_module
 from fakeface_utils.study.names import MODELS, SPLITS
 
@@ -45,8 +53,57 @@ EDITED = ("networks/models.py", "dataset/decode.py", "evaluation/table1.py", "da
 NOTEBOOKS = ("01_dataset", "02_custom_cnn", "03_vgg16_transfer", "04_evaluate")
 
 
-def stand_in(study):
-    """A frozen base of one convolution, the same in every process."""
+class Numbers:
+    """A stand-in of a network: the classes' mean images, and outputs by how near they are."""
+
+    def __init__(self, path: Path) -> None:
+        self.fake, self.real = np.load(path)["means"]
+
+    def get_layer(self, name: str) -> "Numbers":
+        return self
+
+    def predict(self, batches, verbose: int):
+        inputs = np.concatenate([batches[n][0] for n in range(len(batches))]).astype("float64")
+        far = [np.abs(inputs - m).mean(axis=(1, 2, 3)) for m in (self.fake, self.real)]
+        return (far[1] / (far[0] + far[1]))[:, None]
+
+
+def stand_in_train(study, model, seed, checkpoint) -> float:
+    """Two epochs that leave a checkpoint each, and the files of a training run."""
+    read = artefacts.read_images if model == "custom_cnn" else artefacts.read_features
+    inputs = read(study, "train")
+    labels = artefacts.read_manifest(study, "train")["label"].to_numpy()
+    valid = artefacts.read_manifest(study, "valid")["label"].to_numpy()
+    means = np.stack([inputs[labels == label].mean(axis=0, dtype="float64") for label in (1, 0)])
+    means += study.dropout  # so that a setting shows in the outputs
+    score = float(np.abs(read(study, "valid") - means[0]).mean() + valid @ np.arange(len(valid)))
+    for epoch in range(len(checkpoint.rows) + 1, study.epochs + 1):
+        time.sleep(0.1)
+        row = {name: score / epoch for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        checkpoint.rows.append({"epoch": epoch, **row, "learning_rate": 0.1, "seconds": 0.1})
+        checkpoint.weights = [means]
+        checkpoint.write()
+    values = pd.DataFrame(checkpoint.rows)
+    write_csv(artefacts.architecture_csv(study.run, model), values[["epoch"]])
+    with write_atomic(artefacts.model_file(study.run, model, seed)) as part:
+        with part.open("wb") as file:
+            np.savez(file, means=means)
+    write_csv(artefacts.history_csv(study.run, model, seed), values)
+    return checkpoint.seconds
+
+
+class StandInBase:
+    """A stand-in of the frozen base: every eighth pixel."""
+
+    output = np.empty((0, 4, 4, 3))
+
+    @staticmethod
+    def predict_on_batch(batch):
+        return batch[:, ::8, ::8].astype("float32")
+
+
+def stand_in_base(study):
+    """A frozen base of one convolution, the same in every process, as a Keras model."""
     inputs = keras.Input((study.image_size, study.image_size, 3), dtype="uint8")
     scaled = keras.layers.Rescaling(1 / 255)(inputs)
     kernel = keras.initializers.RandomNormal(seed=7)
@@ -54,6 +111,11 @@ def stand_in(study):
     base = keras.Model(inputs, pixels, name="vgg16")
     base.trainable = False
     return base
+
+
+def load_numbers(run: str, model: str, seed: int) -> Numbers:
+    """The stand-in of a saved model."""
+    return Numbers(artefacts.model_file(run, model, seed))
 
 
 class World:
@@ -87,7 +149,10 @@ class World:
             path.relative_to(self.package).as_posix(): digest(path)
             for path in self.package.rglob("*.py")
         }
-        features.frozen_base = training.frozen_base = stand_in
+        features.frozen_base = training.frozen_base = stand_in_base
+        if "keras" not in sys.argv:
+            features.frozen_base = lambda study: StandInBase
+            training._train, predict.load_model = stand_in_train, load_numbers
 
     # What is done to it; those that run give back the refusal, '' where there is none.
 
@@ -149,7 +214,7 @@ class World:
 
     def kill(self) -> str:
         pid, read = self.start(self.chain)
-        time.sleep(self.random.uniform(0, 6))
+        time.sleep(self.random.uniform(0, 6 if "keras" in sys.argv else 1.5))
         os.kill(pid, signal.SIGKILL)
         self.end(pid, read)
         return ""
@@ -160,7 +225,7 @@ class World:
 
     def change_while_it_runs(self) -> str:
         pid, read = self.start(self.chain)
-        time.sleep(self.random.uniform(0, 5))
+        time.sleep(self.random.uniform(0, 5 if "keras" in sys.argv else 1.5))
         self.random.choice((self.edit_image, self.exchange_labels, self.edit_code))()
         return self.end(pid, read)
 
