@@ -1,5 +1,7 @@
 """Do one step of a study, whichever it is; what the other readings' training runs need."""
 
+import difflib
+
 from ..common.errors import StudyError
 from ..study.artefacts import model_file
 from ..study.plan import chain_steps
@@ -61,7 +63,8 @@ def do_by_name(study: Study, name: str) -> None:
     """
     steps = {step.name: step for step in steps_to_train(study, readings=True)}
     if name not in steps:
-        raise StudyError(f"there is no step '{name}': there are {', '.join(steps)}")
+        near = difflib.get_close_matches(name, steps, n=3) or list(steps)[:3]
+        raise StudyError(f"there is no step '{name}': there is {', '.join(near)}, ...")
     do(steps[name])
 
 
