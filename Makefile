@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/installed
 # Passed through the environment, so that spaces, quotes and semicolons arrive unchanged.
-export PROFILE DATA RUN SEEDS SET SCHEDULER ARGS
+VALUES = PROFILE DATA RUN SEEDS SET SCHEDULER ARGS
+$(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))  # a $ in one is a $
+export $(VALUES)
 STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
 TRAINING = --seeds "$$SEEDS" --scheduler "$$SCHEDULER" $(if $(FORCE),--force)
 PIP = PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install

@@ -49,7 +49,7 @@ def fill(study: Study, source: Study, counts: dict[str, int]) -> None:
         step.do(functools.partial(_fill_split, step.outputs, source, split, count))
     half = {split: dict.fromkeys(CLASSES, count // 2) for split, count in counts.items()}
     dataset = {"name": "generated", "generated": True, "counts": half}
-    dataset |= {"fingerprint": "", "unreadable": {}}
+    dataset |= {"fingerprint": "", "unreadable": {}, "left_out": ""}
     prepare_step(study).do(lambda: write_json(dataset_json(study), dataset))
 
 

@@ -95,6 +95,7 @@ def data(profile: Profile = "", data: Data = "", run: Run = "", overrides: Set =
         print(f"{row[0]}: {row[1]}")
     for pair in read_duplicates(study).query("kind != 'unlike'").head(20).itertuples():
         print(f"{pair.kind}: {pair.path_a} and {pair.path_b} ({pair.difference} grey levels apart)")
+    print(f"not read: {dataset['left_out'] or 'nothing'}")
     print(leak(study) or "No test image has a duplicate in training or validation.")
     print(f"fingerprint {dataset['fingerprint']}\nprepared: {shown(prepared_dir(study))}")
 
@@ -129,6 +130,8 @@ def predict(
     """The probability that each face is fake, by a trained model."""
     from .study.artefacts import model_file
     from .study.names import MODELS
+    from .study.parameters import load_study
+    from .study.plan import train_step
 
     if model not in MODELS:
         raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
@@ -137,10 +140,14 @@ def predict(
         if not os.path.isfile(path):
             raise StudyError(f"there is no file {path}")
     saved = model_file(run, model, seed)
+    train = f"fakeface report --run {run}"
     if not os.path.isfile(saved):
-        train = f"fakeface report --run {run}"
         raise StudyError(f"{shown(saved)} is missing: train it with {train}")
     resize_filter, generated = _prepared_as(run)
+    if train_step(load_study(run=run), model, seed).disowns(saved):
+        raise StudyError(
+            f"{shown(saved)} is not what run '{run}' trained: delete it and run {train}"
+        )
     unreadable = 0
     with stderr_to(os.devnull):
         from .networks.predict import predict_images

@@ -258,6 +258,7 @@ def make(tmp_path):
         "it's",
         "a; echo b",
         'two "quotes"',
+        "$(shell touch harm) $HOME $$",
     ],
 )
 def test_make_hands_values_on_as_they_are(make, value):

@@ -24,7 +24,7 @@ from fakeface_utils.common.locks import lock
 from fakeface_utils.common.paths import results_dir
 from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.evaluation.caveats import failed_seeds
+from fakeface_utils.evaluation.caveats import failed_seeds, notices
 from fakeface_utils.notebook import open_study
 from fakeface_utils.study import artefacts
 from fakeface_utils.study import step as step_module
@@ -625,3 +625,69 @@ def test_a_run_that_diverges_ends_is_marked_and_counts(places, faces, capsys):
         "custom CNN: 1 of 1 seeds diverged (0): the loss was no finite number, and the weights "
         "before that are scored; they count in every mean."
     ]
+
+
+# What was open after all of it was tried again.
+
+
+def test_a_run_whose_record_was_deleted_is_still_known_and_gets_it_back(places, faces):
+    study = prepared(faces)
+    study_json("x").unlink()
+    other = places / "other" / faces.name
+    shutil.copytree(faces, other)
+    next(other.rglob("train/fake/0.jpg")).unlink()
+    assert not list(results_dir("x").rglob(".*.step.json"))
+    train_step(study, "custom_cnn", 0).marker.parent.mkdir(parents=True)
+    train_step(study, "custom_cnn", 0).marker.write_text("{}")  # something was computed
+    with pytest.raises(StudyError, match="the images of 'faces' have changed since"):
+        claim_run(load_study(data=str(other), run="x", overrides=SMALL))
+    with pytest.raises(StudyError, match=r"epochs is 1 there and 2 here"):
+        claim_run(load_study(run="x", overrides="epochs=2"))
+    claim_run(study)
+
+
+def test_a_lock_needs_no_room_for_the_name_of_its_holder(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with lock(tmp_path / "x.lock", "work"):
+        assert not (tmp_path / "x.holder").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"profile": 5},
+        {"profile": "nope"},
+        {"data": 5},
+        {"overrides": 7},
+        {"seeds": "two"},
+        {"a": 1},
+    ],
+)
+def test_damaged_parameters_of_a_run_are_one_sentence(places, faces, content):
+    prepared(faces)
+    path = artefacts.parameters_json("x")
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({**whole, **content} if "a" not in content else content))
+    with pytest.raises(StudyError, match=r"parameters.json is damaged"):
+        load_study(run="x")
+
+
+def test_a_step_knows_the_files_it_wrote(places):
+    (places / "input.txt").write_text("in")
+    step = make_step(places)
+    step.do(lambda: step.outputs[0].write_text("out") and None)
+    (places / "input.txt").write_text("changed since, which is another question")
+    assert not step.disowns(step.outputs[0])
+    step.outputs[0].write_text("foreign")
+    assert step.disowns(step.outputs[0])
+    step.marker.unlink()
+    assert not step.disowns(step.outputs[0])  # nothing tells
+
+
+def test_what_is_not_read_is_a_notice_of_the_report(places, faces):
+    (next(faces.rglob("train/fake")) / "x.heic").write_bytes(b"heic")
+    study = prepared(faces)
+    assert notices(study) == ["Not read: 1 file that is no JPEG, PNG, BMP or WebP (.heic 1)."]

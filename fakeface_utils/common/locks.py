@@ -1,10 +1,10 @@
 """One writer for each thing that is written: a step's outputs, a run's name, a chain."""
 
+import contextlib
 import datetime
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,7 +22,7 @@ def _holder(path: Path) -> str:
         return "another process"
 
 
-@contextmanager
+@contextlib.contextmanager
 def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
     """Hold a lock file while the block runs; it goes with the process, however that ends.
 
@@ -60,7 +60,8 @@ def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
     try:
         since = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         words = f"process {os.getpid()} on {platform.node()} since {since}"
-        path.with_suffix(".holder").write_text(words, encoding="utf-8")
+        with contextlib.suppress(OSError):  # it only informs; the disk may be full
+            path.with_suffix(".holder").write_text(words, encoding="utf-8")
         yield
     finally:
         path.with_suffix(".holder").unlink(missing_ok=True)

@@ -181,7 +181,7 @@ def list_images(source: Folder | Zip) -> list[Image]:
             if (split, label) not in full:
                 raise StudyError(
                     f"{root} has no images in {split}/{name}: it needs train, valid and test, each "
-                    f"with fake and real inside; {left_out(source)}".removesuffix("; ")
+                    f"with fake and real inside; not read: {left_out(source) or 'nothing'}"
                 )
     return sorted(images, key=lambda image: (SPLITS.index(image.split), image.path))
 
@@ -198,9 +198,12 @@ def left_out(source: Folder | Zip) -> str:
             suffixes[os.path.splitext(name)[1].lower() or "without suffix"] += 1
     for suffix in SUFFIXES:
         del suffixes[suffix]
-    parts = [f"{len(paths)} {kind} ({min(paths)})" for kind, paths in others.items()]
+    parts = [
+        f"{len(paths)} {kind}{'s' * (len(paths) > 1)} ({min(paths)})"
+        for kind, paths in others.items()
+    ]
     if suffixes:
         named = ", ".join(f"{suffix} {count}" for suffix, count in suffixes.most_common(5))
         what = "file that is" if suffixes.total() == 1 else "files that are"
         parts.insert(0, f"{suffixes.total()} {what} no JPEG, PNG, BMP or WebP ({named})")
-    return escaped("left out: " + ", ".join(parts)) if parts else ""
+    return escaped(", ".join(parts))

@@ -109,8 +109,6 @@ def _list(study: Study) -> tuple[Folder | Zip, list[Image]]:
     path = source_path(study)
     source = open_images(path)
     images = list_images(source)
-    if note := left_out(source):
-        print(note)
     if study.data == "kaggle":
         kaggle.check_counts(images, path)
     if study.images_per_class:
@@ -226,5 +224,6 @@ def _describe(study: Study) -> None:
             "counts": counts,
             "fingerprint": content.hexdigest(),
             "unreadable": unreadable,
+            "left_out": left_out(open_images(source_path(study))),
         },
     )

@@ -19,6 +19,8 @@ def notices(study: Study) -> list[str]:
         sentences.append("VGG16 has random weights, not ImageNet's: its numbers mean nothing.")
     if dataset["unreadable"]:
         sentences.append(f"{len(dataset['unreadable'])} unreadable images were left out.")
+    if dataset["left_out"]:
+        sentences.append(f"Not read: {dataset['left_out']}.")
     if audit_step(study).is_done() and (leaked := leak(study)):
         sentences.append(leaked)
     return sentences

@@ -15,12 +15,12 @@ from ..study.artefacts import executed_notebook
 from ..study.parameters import parameters_of
 from ..study.plan import chain_steps
 from ..study.readings import ABLATION_NOTEBOOK, ablation_steps
-from ..study.record import claim_run
+from ..study.record import claim_run, record
 from ..study.settings import Study
 from ..study.step import Digests, Step
 from .cluster import connect, train_all
 from .estimate import print_estimate
-from .status import Status
+from .status import Status, on_interrupt
 
 Notebooks = dict[str, list[Step]]  # by name, in order, with the steps that each does
 
@@ -56,7 +56,8 @@ def ablate(study: Study, force: bool = False, scheduler: str = "") -> None:
 def _run(study: Study, notebooks: Notebooks, what: str, force: bool, scheduler: str) -> None:
     client = connect(scheduler) if scheduler else None
     check_writable(results_dir(""), figures_dir(""))
-    with lock(results_dir(f".{study.run}.chain.lock"), f"run '{study.run}'", wait=False):
+    running = lock(results_dir(f".{study.run}.chain.lock"), f"run '{study.run}'", wait=False)
+    with on_interrupt(), running:
         claim_run(study, force)
         counts = source_counts(study)
         if client:
@@ -67,6 +68,7 @@ def _run(study: Study, notebooks: Notebooks, what: str, force: bool, scheduler: 
             left = [step for step in steps.values() if force or not step.is_done(known)]
             print_estimate(what, study, counts, left)
         _run_notebooks(study, notebooks, force and not client)
+        record(study)  # also where all was up to date: the file may have been deleted
 
 
 def _train_on_cluster(client: Any, study: Study, notebooks: Notebooks, force: bool) -> None:

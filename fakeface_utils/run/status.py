@@ -5,9 +5,34 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+
+@contextmanager
+def on_interrupt(note: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Raise KeyboardInterrupt for Ctrl-C, a terminal that closes (HUP) and a request to end (TERM).
+
+    Args:
+        note: called before it is raised.
+    """
+
+    def interrupt(number: int, frame: Any) -> None:
+        note()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no HUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Status:
@@ -42,29 +67,17 @@ class Status:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Remember Ctrl-C: Python raises it wherever the code stands, and a callback may drop it.
-
-        A terminal that closes (HUP) and a request to end (TERM) are taken as the same.
+        """Remember an interrupt: Python raises it wherever the code stands, and it may be dropped.
 
         It is raised again at the notebook's next output, or else when the block ends.
         """
 
-        def note(number: int, frame: Any) -> None:
+        def note() -> None:
             self.interrupted = True
-            raise KeyboardInterrupt
 
-        if threading.current_thread() is not threading.main_thread():
-            yield  # signals are the main thread's
-            return
-        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no HUP
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        before = {number: signal.signal(number, note) for number in numbers}
-        try:
+        with on_interrupt(note):
             yield
             self.check_interrupt()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def check_interrupt(self) -> None:
         """Raise KeyboardInterrupt where there was one."""

@@ -7,7 +7,7 @@ data/prepared/<images>/           shared by all runs on the same images
     <split>.npy                   (N, size, size, 3) uint8 RGB
     <split>.csv                   path, label (1 is fake), bytes, width, height, mode, generated,
                                   jpeg_tables, sha256; a row per image, in the array's order
-    dataset.json                  name, generated, counts, fingerprint, unreadable
+    dataset.json                  name, generated, counts, fingerprint, unreadable, left_out
     audit.json, duplicates.csv    see `dataset.audit`
     features/<base>/<split>.npy   (N, h, w, 512) float16 or float32: the frozen VGG16's output
 results/<run>/
@@ -131,7 +131,7 @@ def dataset_json(study: Study) -> Path:
 
 def read_dataset(study: Study) -> dict[str, Any]:
     """Name, counts, fingerprint and mark of the prepared images."""
-    names = ("name", "generated", "counts", "fingerprint", "unreadable")
+    names = ("name", "generated", "counts", "fingerprint", "unreadable", "left_out")
     return _read_json(dataset_json(study), *names)
 
 

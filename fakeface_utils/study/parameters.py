@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import StudyError
-from .artefacts import read_parameters
+from ..common.paths import shown
+from .artefacts import parameters_json, read_parameters
 from .settings import PARAMETERS, PROFILES, Study
 
 MOST_SEEDS = 1000
@@ -108,6 +109,27 @@ def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _held(run: str) -> dict[str, Any]:
+    """The parameters that a run was last opened with; empty where it is new.
+
+    Raises:
+        StudyError: they aren't what this package wrote.
+    """
+    held = read_parameters(run)
+    try:
+        if held:
+            named = {name: held[name] for name in ("profile", "data", "seeds", "overrides")}
+            check_parameters(**named)
+            PROFILES[held["profile"]]
+            _parse_seeds(held["seeds"])
+            _parse_overrides(held["overrides"])
+        return held
+    except (StudyError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{shown(parameters_json(run))} is damaged: delete it and give the parameters again"
+        ) from error
+
+
 def load_study(
     profile: str = "",
     data: str = "",
@@ -138,7 +160,7 @@ def load_study(
         raise StudyError(f"run is '{run}': use letters, digits, '-', '_' and '.' only")
     if run in RESERVED:
         raise StudyError(f"run is '{run}', which is no name for a run here: give another")
-    held = read_parameters(run)
+    held = _held(run)
     if profile not in ("", held.get("profile")):
         held = {}  # another profile under the same name: nothing of the old one is meant
     profile = profile or held.get("profile", "demo")

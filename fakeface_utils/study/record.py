@@ -12,7 +12,7 @@ from ..common.errors import StudyError
 from ..common.files import cannot_write, check_writable, write_json
 from ..common.locks import lock
 from ..common.paths import figures_dir, results_dir
-from .artefacts import parameters_json, read_dataset, read_study_json, study_json
+from .artefacts import parameters_json, read_dataset, read_parameters, read_study_json, study_json
 from .parameters import parameters_of
 from .plan import chain_steps, source_digest
 from .settings import IMAGENET_SHA256, Study, as_typed
@@ -24,7 +24,7 @@ def check_run(study: Study) -> None:
     Raises:
         StudyError: results/<run> holds other settings or other images.
     """
-    if refusal := _refusal(study, read_study_json(study.run)):
+    if refusal := _refusal(study):
         raise StudyError(f"run '{study.run}' holds another study: {refusal}")
 
 
@@ -41,9 +41,10 @@ def claim_run(study: Study, force: bool = False) -> None:
     with lock(results_dir(f".{study.run}.lock"), f"opening run '{study.run}'"):
         if not force:
             check_run(study)
-        elif _refusal(study, read_study_json(study.run)):
+        elif _refusal(study):
             _empty(study.run)  # nothing of the old study may be left to mix with the new one
-        write_json(parameters_json(study.run), parameters_of(study), shared=True)
+        claim = {"settings": study.settings(), "source": source_digest(study)}
+        write_json(parameters_json(study.run), parameters_of(study) | claim, shared=True)
 
 
 def _empty(run: str) -> None:
@@ -61,11 +62,14 @@ def _empty(run: str) -> None:
             raise cannot_write(folder, error) from error
 
 
-def _refusal(study: Study, held: dict[str, Any]) -> str:
-    """How a study differs from a run's record, and what to do; '' where they agree."""
-    if not held:
-        return ""
-    there = Study().settings() | held["settings"]  # a setting newer than the run had its default
+def _refusal(study: Study) -> str:
+    """How a study differs from what its run holds, and what to do; '' where they agree."""
+    held = read_study_json(study.run)
+    if not held and any(results_dir(study.run).rglob(".*.step.json")):  # the record was deleted
+        held = read_parameters(study.run)
+    there = Study().settings() | held.get(
+        "settings", study.settings()
+    )  # a setting newer than the run had its default
     for name, value in study.settings().items():
         if there[name] != value:
             return (

@@ -175,6 +175,12 @@ class Step:
         marker = self._marker()
         return {name: marker[name] for name in ("seconds", "computed")} if marker else None
 
+    def disowns(self, path: Path) -> bool:
+        """Whether its marker tells that it left a file of this name with another content."""
+        outputs = self._marker().get("outputs", {})
+        left = {Path(name).name: value for name, value in outputs.items()}
+        return left.get(path.name) not in (None, digest(path))
+
     def before(self) -> list["Step"]:
         """All steps that this one stands on, in order, each once."""
         steps: dict[Path, Step] = {}
