@@ -26,6 +26,7 @@ from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.evaluation.caveats import failed_seeds, notices
 from fakeface_utils.notebook import open_study
+from fakeface_utils.report.background import provenance
 from fakeface_utils.study import artefacts
 from fakeface_utils.study import step as step_module
 from fakeface_utils.study.artefacts import dataset_json, prepared_dir, read_manifest, study_json
@@ -440,7 +441,7 @@ def test_a_step_keeps_what_computed_it(places, faces, monkeypatch):
 
 def test_values_that_differ_are_listed_with_their_steps():
     steps = {"a": {"v": 1, "w": 5}, "b": {"v": 2}, "c": {"v": 2}, "d": {"v": 2}, "e": {"v": 2}}
-    assert _together(steps) == {"v": "1 (a); 2 (b, c and 2 more steps)", "w": "5"}
+    assert _together(steps) == {"v": "1 (a); 2 (b, c and 2 more)", "w": "5"}
 
 
 # Damage to our own files.
@@ -691,3 +692,16 @@ def test_what_is_not_read_is_a_notice_of_the_report(places, faces):
     (next(faces.rglob("train/fake")) / "x.heic").write_bytes(b"heic")
     study = prepared(faces)
     assert notices(study) == ["Not read: 1 file that is no JPEG, PNG, BMP or WebP (.heic 1)."]
+
+
+def test_the_report_names_gpus_and_where_machines_differ(places, faces, monkeypatch):
+    study = prepared(faces)
+    machine = {"processor": "CPU", "cores": 2, "gpus": ["A100", "A100"]}
+    monkeypatch.setattr(step_module, "hardware", lambda: machine)
+    dataset_json(study).unlink()
+    prepare(study)
+    found = record(study)["hardware"]
+    assert (
+        found["gpus"] == "none (decode train, decode valid and 1 more); A100, A100 (prepare images)"
+    )
+    assert "A100, A100 (prepare images)" in provenance(study).data

@@ -122,7 +122,7 @@ def provenance(study: Study) -> HTML:
         "images (fingerprint)": known["dataset"]["fingerprint"],
         "VGG16's frozen weights (SHA-256)": known["weights_sha256"],
         "CPU": f"{machine['processor']}, {machine['cores']} cores",
-        "GPU": ", ".join(machine["gpus"]) or "none",
+        "GPU": machine["gpus"],
         **known["versions"],
     }
     rows["all steps together"] = f"{sum(known['seconds'].values()) / 60:.1f} minutes"

@@ -97,7 +97,7 @@ def record(study: Study) -> dict[str, Any]:
     costs = {step.name: cost for step in steps if (cost := step.cost())}
     computed = {name: cost["computed"] for name, cost in costs.items()}
     machines = {name: about["hardware"] for name, about in computed.items()}
-    gpus = {name: {"gpus": ", ".join(found["gpus"])} for name, found in machines.items()}
+    gpus = {name: {"gpus": ", ".join(found["gpus"]) or "none"} for name, found in machines.items()}
     content = {
         "profile": study.profile,
         "settings": study.settings(),
@@ -131,7 +131,7 @@ def _together(of_steps: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _named(steps: list[str]) -> str:
     """The first two steps by name, the others by their number."""
-    more = f" and {len(steps) - 2} more steps" if len(steps) > 2 else ""
+    more = f" and {len(steps) - 2} more" if len(steps) > 2 else ""
     return ", ".join(steps[:2]) + more
 
 
