@@ -113,7 +113,7 @@ def _remembered(folder: Path, names: list[str]) -> list[str]:
 def _open() -> sqlite3.Connection:
     """The memory of digests. Where it can't be had, everything is hashed each time."""
     cache_dir().mkdir(parents=True, exist_ok=True)
-    memory = sqlite3.connect(cache_dir() / "digests.sqlite", timeout=30)
+    memory = sqlite3.connect(cache_dir() / "digests.sqlite", timeout=5)
     memory.execute(TABLE)
     return memory
 
