@@ -186,7 +186,7 @@ def test_the_sentence_of_a_failed_process_comes_back(places, monkeypatch):
 
 
 def test_a_step_that_does_not_exist_is_a_sentence_that_names_those_there_are(places):
-    with pytest.raises(StudyError, match="no step 'train vgg16': there are prepare images, "):
+    with pytest.raises(StudyError, match="no step 'train vgg16': there is train vgg16 seed "):
         app(step_command(STUDY, "train vgg16"), standalone_mode=False)
 
 
