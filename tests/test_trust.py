@@ -705,3 +705,19 @@ def test_the_report_names_gpus_and_where_machines_differ(places, faces, monkeypa
         found["gpus"] == "none (decode train, decode valid and 1 more); A100, A100 (prepare images)"
     )
     assert "A100, A100 (prepare images)" in provenance(study).data
+
+
+def test_the_demos_images_are_drawn_again_where_they_changed_and_a_photograph_stays(places):
+    study = load_study(run="x", overrides="images_per_class=2 image_size=35")
+    prepare(study)
+    folder = artefacts.source_path(study)
+    drawn = {path: path.read_bytes() for path in folder.rglob("*.jpg")}
+    fake, real = (next(folder.rglob(f"train/{kind}/*.jpg")) for kind in ("fake", "real"))
+    fake.write_bytes(drawn[real])
+    prepare(study)
+    assert {path: path.read_bytes() for path in folder.rglob("*.jpg")} == drawn
+    photograph = fake.with_name("me.jpg")
+    PIL.Image.new("RGB", (40, 40)).save(photograph)
+    with pytest.raises(StudyError, match=r"me.jpg is not a generated image"):
+        prepare(study)
+    assert photograph.exists()

@@ -12,7 +12,6 @@ import functools
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -97,7 +96,7 @@ def _fetch(study: Study, again: bool) -> None:
             "224, as 56"
         )
     if again:
-        shutil.rmtree(path, ignore_errors=True)
+        demo.remove(path)
     try:
         demo.generate(path, _demo_counts(study), stored)
     except FileExistsError as error:

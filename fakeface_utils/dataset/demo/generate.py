@@ -128,6 +128,13 @@ def _clear(folders: set[Path], wanted: set[Path]) -> None:
             other.unlink()
 
 
+def remove(folder: Path) -> None:
+    """Delete the images that `generate` wrote below a folder; other files stay."""
+    for path in folder.rglob("*.jpg"):
+        if _is_whole(path, None):
+            path.unlink()
+
+
 def generate(folder: Path, images_per_class: Mapping[str, int], size: int, seed: int = 0) -> None:
     """Write the set as folder/real_vs_fake/real-vs-fake/{train,valid,test}/{fake,real}/NAME.jpg.
 
