@@ -369,6 +369,8 @@ def test_a_parameter_of_another_kind_is_one_sentence(places, given, sentence):
 def test_overrides_may_have_commas_and_blanks():
     study = load_study(overrides="epochs = 3, dropout=0.2,  custom_filters=8,8,8")
     assert (study.epochs, study.dropout, study.custom_filters) == (3, 0.2, (8, 8, 8))
+    path = "/a, b = c/weights.h5"  # in quotes nothing is touched
+    assert load_study(overrides=f"vgg16_weights='{path}' epochs=3").vgg16_weights == path
 
 
 @pytest.mark.parametrize(("text", "forced"), [("false", False), ("True", True), (False, False)])

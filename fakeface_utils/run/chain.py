@@ -136,7 +136,9 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: Status
     except OSError as error:
         status.close("failed")
         raise cannot_write(copy, error) from error
-    except (DeadKernelError, RuntimeError) as error:  # while it works, while it starts
+    except RuntimeError as error:  # a kernel that dies while it works, or while it starts
+        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):
+            raise
         status.close("failed")
         raise StudyError(
             f"the kernel of notebook {name} died, most often for lack of memory: take fewer images "

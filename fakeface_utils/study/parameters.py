@@ -93,9 +93,16 @@ def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
         values = dict(overrides)
     else:
         try:
-            words = shlex.split(re.sub(r"\s*=\s*", "=", re.sub(r",(\s|$)", " ", overrides)))
+            tokens = shlex.split(overrides)
         except ValueError as error:
             raise StudyError(f"overrides is {overrides!r}: {error}") from error
+        words: list[str] = []
+        for token in tokens:
+            token = token.removesuffix(",")
+            if words and (token.startswith("=") or words[-1].endswith("=")):
+                words[-1] += token
+            elif token:
+                words.append(token)
         for word in words:
             name, equals, value = word.partition("=")
             if not equals or not value:
