@@ -36,6 +36,7 @@ from .models import architecture, assemble_vgg16, custom_cnn, vgg16_head
 Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs and labels
 
 MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
+LEARNED_BY = 2  # epochs after which a network that still guesses is reported
 
 
 def learning_rate_schedule(
@@ -143,7 +144,7 @@ def fit(
         model: 'custom_cnn' or 'vgg16': whose learning rate and decay.
         network: the custom CNN, or the VGG16 model's head.
         seed: decides order and dropout.
-        train: inputs (N, ...) and labels (N,).
+        train: inputs (N, ...) and labels (N,), of which `drawn_rows` takes the study's share.
         valid: the same of the validation split.
         checkpoint: the state to resume from, which is written after every epoch; without one the
             training run starts from its beginning and leaves nothing.
@@ -154,7 +155,8 @@ def fit(
     Raises:
         Interrupted: Ctrl-C or a notebook's stop button; the checkpoint is that of the last epoch.
     """
-    steps = math.ceil(len(train[0]) / study.batch_size)
+    rows = drawn_rows(train[1], study.training_share, seed)
+    steps = math.ceil(len(rows) / study.batch_size)
     schedule = compile_network(study, model, network, steps)
     # Without an epoch: on JAX, Keras builds its metrics from a first batch and then begins with the
     # second, so that the first epoch of a process would have an order of its own.
@@ -176,7 +178,7 @@ def fit(
         with bar:
             for epoch in range(done + 1, study.epochs + 1):
                 before = time.perf_counter()
-                order = np.random.default_rng((seed, epoch)).permutation(len(train[0]))
+                order = np.random.default_rng((seed, epoch)).permutation(rows)
                 _set_dropout_state(network, seed, epoch)
                 logs = network.fit(
                     Batches(*train, study.batch_size, order),
@@ -205,6 +207,12 @@ def fit(
                         "number: training ends here and keeps the best weights before that"
                     )
                     break
+                if epoch == LEARNED_BY and guesses(row["accuracy"], train[1][rows]):
+                    bar.write(
+                        f"warning: {model} seed {seed} has not learned anything in {epoch} epochs "
+                        f"(training accuracy {row['accuracy']:.3f}): let it go on, or interrupt it "
+                        "and try a lower learning rate under another run's name"
+                    )
                 left = (time.perf_counter() - start) / (epoch - done) * (study.epochs - epoch)
                 bar.write(
                     f"{model} seed {seed} epoch {epoch}/{study.epochs}: loss {row['loss']:.4f}, "
@@ -218,6 +226,35 @@ def fit(
         ) from None
     network.set_weights(state.best)
     return pd.DataFrame(state.rows)
+
+
+def drawn_rows(labels: npt.NDArray, share: float, seed: int) -> npt.NDArray[np.int64]:
+    """The training images that a share leaves, in the array's order.
+
+    Of one seed, the images of a smaller share are among those of a larger one.
+
+    Args:
+        labels: (N,) of all training images.
+        share: of each class's images, above 0 to 1; at least one image stays.
+        seed: the training run's.
+    """
+    kept = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        shuffled = np.random.default_rng((seed, int(label))).permutation(members)
+        kept.append(shuffled[: max(round(share * len(members)), 1)])
+    return np.sort(np.concatenate(kept))
+
+
+def guesses(accuracy: float, labels: npt.NDArray) -> bool:
+    """Whether a training accuracy can't be told from always naming the larger class.
+
+    Args:
+        accuracy: 0 to 1, over one epoch.
+        labels: (N,) of the images trained on.
+    """
+    larger = np.bincount(labels.astype(int)).max() / len(labels)
+    return bool(accuracy < larger + 3 * math.sqrt(larger * (1 - larger) / len(labels)))
 
 
 def _restore(network: keras.Model, state: Checkpoint) -> None:

@@ -40,7 +40,7 @@ OVERHEAD = 60  # seconds for kernels, imports, figures and the report
 
 
 def estimate_seconds(
-    study: Study, counts: dict[str, int], speeds: Speeds, trained: int, images: int
+    study: Study, counts: dict[str, int], speeds: Speeds, trained: float, images: int
 ) -> float:
     """A rough time for the whole work.
 
@@ -48,8 +48,8 @@ def estimate_seconds(
         study: the settings.
         counts: images in each split.
         speeds: what the machine does, see `speeds`; the nearest image size counts.
-        trained: how many training runs of the custom CNN; those of VGG16's new layers are short
-            beside them.
+        trained: how many training runs of the custom CNN, one on half of the images being half a
+            run; those of VGG16's new layers are short beside them.
         images: how many VGG16's frozen base sees.
     """
 
@@ -71,9 +71,11 @@ def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[S
         counts: images in each split.
         left: the steps that aren't done.
     """
-    trained = sum(step.model == "custom_cnn" for step in left if step.kind in ("train", "reading"))
+    kinds = ("train", "reading", "point")
+    runs = [step for step in left if step.kind in kinds and step.model == "custom_cnn"]
+    trained = sum(step.study.training_share for step in runs)
     images = sum(counts[step.split] for step in left if step.kind == "features")
-    work = f"{what} (training runs of the custom CNN: {trained})"
+    work = f"{what} (training runs of the custom CNN: {len(runs)})"
     if not left:
         return
     rates, measured = speeds()

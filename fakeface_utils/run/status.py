@@ -54,10 +54,13 @@ class Status:
     def write(self, text: str) -> None:
         """Take what the notebook prints: at once on a terminal, once a minute in a log.
 
-        A line as '[3/26] padding=valid' names a part; it stays in front of what follows.
+        A line as '[3/26] padding=valid' names a part; it stays in front of what follows. A warning
+        keeps a line of its own.
         """
         self.check_interrupt()
         lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+        for warning in (line for line in lines if line.startswith("warning:")):
+            self._show(warning, end="\n")
         parts = [line for line in lines if line.startswith("[")]
         self.part = f" {parts[-1]}" if parts else self.part
         now = time.perf_counter()
