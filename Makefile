@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/installed
 # Passed through the environment, so that spaces, quotes and semicolons arrive unchanged.
-VALUES = PROFILE DATA RUN SEEDS SET SCHEDULER ARGS
+VALUES = PROFILE DATA RUN SEEDS SET ONLY SCHEDULER ARGS
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))  # a $ in one is a $
 export $(VALUES)
 STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
@@ -12,16 +12,16 @@ TRAINING = --seeds "$$SEEDS" --scheduler "$$SCHEDULER" $(if $(FORCE),--force)
 PIP = PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install
 .DEFAULT_GOAL := help
 
-.PHONY: help report ablations lab test test-slow bench
+.PHONY: help report beyond lab test test-slow bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-report: $(STAMP)  ## run the study: PROFILE=demo|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1 SCHEDULER=address
+report: $(STAMP)  ## run the study: PROFILE=demo|laptop|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1 SCHEDULER=address
 	@$(BIN)/fakeface report $(STUDY) $(TRAINING)
 
-ablations: $(STAMP)  ## measure how far each open question moves validation accuracy; same parameters as report
-	@$(BIN)/fakeface ablations $(STUDY) $(TRAINING)
+beyond: $(STAMP)  ## measure what isn't in the paper: ONLY='open_questions learning_curve' picks; else as report
+	@$(BIN)/fakeface beyond --only "$$ONLY" $(STUDY) $(TRAINING)
 
 lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; passes ARGS='--no-browser' on
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \

@@ -17,12 +17,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Profile = Annotated[str, typer.Option(help="demo (small, generated data) or paper")]
+Profile = Annotated[str, typer.Option(help="demo (generated data), laptop or paper")]
 Data = Annotated[str, typer.Option(help="demo, kaggle, a folder or a zip")]
 Run = Annotated[str, typer.Option(help="name under results/ and figures/")]
 Seeds = Annotated[str, typer.Option(help="how many, or a list as 0,4,7")]
 Set = Annotated[str, typer.Option("--set", help="settings as 'epochs=2 images_per_class=500'")]
 Force = Annotated[bool, typer.Option("--force", help="do all again; replace what the run holds")]
+Only = Annotated[str, typer.Option(help="open_questions, learning_curve; all if empty")]
 Scheduler = Annotated[str, typer.Option(help="a Dask scheduler's address: train on its workers")]
 
 
@@ -53,7 +54,8 @@ def report(
 
 
 @app.command()
-def ablations(
+def beyond(
+    only: Only = "",
     profile: Profile = "",
     data: Data = "",
     run: Run = "",
@@ -62,21 +64,25 @@ def ablations(
     force: Force = False,
     scheduler: Scheduler = "",
 ) -> None:
-    """Change one reading of an open question at a time; compare validation accuracies."""
-    from .evaluation.ablations import read_ablations, summary
+    """Measure what is beyond the paper: its open questions, the learning curve."""
+    from .evaluation import ablations, learning_curve
     from .evaluation.caveats import notices
     from .run import chain
-    from .study.artefacts import ABLATION_FIGURE, ablations_csv, figure_files
+    from .study.artefacts import read_ablations_csv, report_html
+    from .study.beyond import beyond_steps
+    from .study.learning_curve import CURVE_NOTEBOOK
     from .study.parameters import load_study
+    from .study.readings import ABLATION_NOTEBOOK
 
     study = load_study(profile, data, run, seeds, overrides)
-    chain.ablate(study, force, scheduler)
-    table = read_ablations(study)
-    assert table is not None  # the chain ends with an error otherwise
-    print("", *notices(study), summary(table), sep="\n")
-    written = (ablations_csv(study), figure_files(study, ABLATION_FIGURE)[0])
-    print("written: " + ", ".join(map(shown, written)))
-    print(f"make report RUN={study.run} puts them into the report")
+    chain.run_beyond(study, only, force, scheduler)
+    print("", *notices(study), sep="\n")
+    measured = beyond_steps(study, only)
+    if ABLATION_NOTEBOOK in measured:
+        print(ablations.summary(read_ablations_csv(study)))
+    if CURVE_NOTEBOOK in measured:
+        print(learning_curve.summary(study))
+    print(f"\nreport: {shown(report_html(study))}")
 
 
 @app.command()
@@ -109,7 +115,7 @@ def step(
     seeds: Seeds = "",
     overrides: Set = "",
 ) -> None:
-    """Do one step before the test set, as a job of a cluster: prepare, features or training."""
+    """Do one step, as a job of a cluster: prepare, features or training."""
     from .common.machine import ask_for_determinism
     from .run.work import do_by_name
     from .study.parameters import load_study

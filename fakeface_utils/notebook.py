@@ -10,9 +10,9 @@ from IPython.display import HTML
 from .common.errors import StudyError
 from .common.machine import ask_for_determinism
 from .evaluation.caveats import notices
+from .study.beyond import BEYOND
 from .study.parameters import check_parameters, load_study
 from .study.plan import chain_steps, prepare_step
-from .study.readings import ablation_steps
 from .study.record import check_run, claim_run, record
 from .study.settings import PARAMETERS, Study
 from .study.step import Digests
@@ -38,7 +38,7 @@ def open_study(notebook: str, *parameters: Any, force: bool = False) -> Study:
     study = load_study(*parameters)
     if study.deterministic:
         ask_for_determinism()
-    steps = (chain_steps(study) | ablation_steps(study))[notebook]
+    steps = BEYOND[notebook](study) if notebook in BEYOND else chain_steps(study)[notebook]
     if not force:
         check_run(study)
     known = Digests()

@@ -23,12 +23,12 @@ from fakeface_utils.report.drawing import alternative_text
 from fakeface_utils.report.open_questions import draw_open_questions
 from fakeface_utils.run import chain, estimate
 from fakeface_utils.run.status import Status
-from fakeface_utils.run.work import train_readings
+from fakeface_utils.run.work import train_beyond
 from fakeface_utils.study import questions, readings
 from fakeface_utils.study.artefacts import ablations_csv, features_path, prepared_dir, seed_dir
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import features_step, report_step, train_step
+from fakeface_utils.study.plan import chain_steps, features_step, report_step, train_step
 from fakeface_utils.study.questions import open_questions
 from fakeface_utils.study.readings import other_readings, trainings
 from fakeface_utils.study.settings import Study
@@ -133,7 +133,7 @@ SMALL = "image_size=35 batch_norm_momentum=0.9"  # a reading of its own, for 0.9
 
 def ablate(study):
     """What notebook 07 does."""
-    train_readings(study)
+    train_beyond(study, "07_open_questions")
     table = compare_readings(study)
     draw_open_questions(study)
     return table
@@ -287,7 +287,7 @@ def test_the_largest_come_first_and_the_summary_names_two(study):
 
 
 def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
-    command = "<code>make ablations RUN=made-up</code>"
+    command = "<code>make beyond ONLY=open_questions RUN=made-up</code>"
     assert command in ablation(study).data
 
     def make_up(step):
@@ -323,11 +323,12 @@ def test_the_time_is_printed_before_it_starts_and_counts_what_is_left(study, mon
     started = []
     monkeypatch.setattr(chain, "_run_notebooks", lambda study, steps, *_: started.extend(steps))
     monkeypatch.setattr(estimate, "gpus", lambda: [])
-    chain.ablate(study.model_copy(update={"seeds": (0, 1, 2)}))
+    chain.run_beyond(study.model_copy(update={"seeds": (0, 1, 2)}), "open_questions")
     assert "(training runs of the custom CNN: 22)" in capsys.readouterr().out
-    assert started == ["01_dataset", "02_custom_cnn", "03_vgg16_transfer", "07_open_questions"]
+    chain_first = [*chain_steps(study)][:-1]
+    assert started == [*chain_first, "07_open_questions", "06_report"]
     ablate(study)
-    chain.ablate(study)
+    chain.run_beyond(study, "open_questions")
     # The images' audit is left, no training run is.
     assert "(training runs of the custom CNN: 0)" in capsys.readouterr().out
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fakeface_utils.study.beyond import beyond_steps
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import chain_steps
-from fakeface_utils.study.readings import ablation_steps
 from fakeface_utils.study.step import CONTENTS, used_modules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,7 +101,7 @@ def test_no_module_is_long():
 
 def steps():
     study = load_study(data="kaggle", seeds=2)
-    notebooks = chain_steps(study) | ablation_steps(study)
+    notebooks = chain_steps(study) | beyond_steps(study)
     return [step for group in notebooks.values() for step in group]
 
 
@@ -172,7 +172,7 @@ def test_notebooks_share_their_parameters():
         for cell in cells(path, "code")
         if "parameters" in cell["metadata"].get("tags", [])
     ]
-    assert len(tagged) == len(NOTEBOOKS) == 7
+    assert len(tagged) == len(NOTEBOOKS) == 8
     assert len(set(tagged)) == 1
     names = [node.targets[0].id for node in ast.parse(tagged[0]).body]
     assert names == ["profile", "data", "run", "seeds", "overrides", "force"]
@@ -273,4 +273,4 @@ def test_make_hands_values_on_as_they_are(make, value):
 
 
 def test_make_forces_only_where_told(make):
-    assert "--force" in make("ablations", "FORCE=1")
+    assert "--force" in make("beyond", "FORCE=1")

@@ -4,7 +4,6 @@ The validation set decides, as it does for the epoch whose weights are kept; the
 touched. The baseline is the run itself.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ import pandas as pd
 
 from ..common.files import write_csv
 from ..study.artefacts import ablations_csv, read_ablations_csv, read_dataset, read_histories
+from ..study.beyond import as_measured
 from ..study.names import MODELS, TITLES
 from ..study.readings import Reading, compare_step, other_readings
 from ..study.settings import Study
@@ -34,17 +34,8 @@ def compare_readings(study: Study) -> pd.DataFrame:
 
 
 def read_ablations(study: Study) -> pd.DataFrame | None:
-    """The table of `compare_readings`; None where it wasn't made or is out of date.
-
-    Its seeds may differ from the study's: readings may have been compared with fewer.
-    """
-    try:
-        held = json.loads(compare_step(study).marker.read_text(encoding="utf-8"))
-        seeds = tuple(held["settings"]["seeds"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    step = compare_step(study.model_copy(update={"seeds": seeds}))
-    return read_ablations_csv(study) if step.is_done() else None
+    """The table of `compare_readings`; None where it wasn't made or is out of date."""
+    return read_ablations_csv(study) if as_measured(study, compare_step) else None
 
 
 def kept_accuracy(history: pd.DataFrame, best_weights: str) -> float:

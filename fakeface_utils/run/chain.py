@@ -12,9 +12,9 @@ from ..common.paths import NOTEBOOKS, figures_dir, results_dir, shown
 from ..common.progress import stderr_to
 from ..dataset.prepare import source_counts
 from ..study.artefacts import executed_notebook
+from ..study.beyond import beyond_steps
 from ..study.parameters import parameters_of
 from ..study.plan import chain_steps
-from ..study.readings import ABLATION_NOTEBOOK, ablation_steps
 from ..study.record import claim_run, record
 from ..study.settings import Study
 from ..study.step import Digests, Step
@@ -39,18 +39,19 @@ def run(study: Study, force: bool = False, scheduler: str = "") -> None:
     _run(study, chain_steps(study), "from nothing, this", force, scheduler)
 
 
-def ablate(study: Study, force: bool = False, scheduler: str = "") -> None:
-    """Measure the open questions; first the run's own networks, where they aren't trained yet.
+def run_beyond(study: Study, only: str = "", force: bool = False, scheduler: str = "") -> None:
+    """Measure what is beyond the paper, and write the report with it; first the run's own study.
 
     Args:
         study, force, scheduler: see `run`.
+        only: what to measure, see `beyond_steps`.
 
     Raises:
-        StudyError: as `run`.
+        StudyError: there is no such thing to measure; or as `run`.
     """
-    own = chain_steps(study)
-    notebooks = {name: own[name] for name in ("01_dataset", "02_custom_cnn", "03_vgg16_transfer")}
-    _run(study, notebooks | ablation_steps(study), "what is left", force, scheduler)
+    notebooks = chain_steps(study)
+    report = {"06_report": notebooks.pop("06_report")}
+    _run(study, notebooks | beyond_steps(study, only) | report, "what is left", force, scheduler)
 
 
 def _run(study: Study, notebooks: Notebooks, what: str, force: bool, scheduler: str) -> None:
@@ -77,7 +78,7 @@ def _train_on_cluster(client: Any, study: Study, notebooks: Notebooks, force: bo
         step.forget()  # now, since a notebook that is forced would train again
     with client:
         _run_notebooks(study, {"01_dataset": notebooks["01_dataset"]}, force=False)
-        train_all(client, study, readings=ABLATION_NOTEBOOK in notebooks)
+        train_all(client, study, notebooks)
 
 
 def _run_notebooks(study: Study, notebooks: Notebooks, force: bool) -> None:

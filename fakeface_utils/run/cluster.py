@@ -137,13 +137,13 @@ def _outcome(future: Any, step: Step) -> str:
     return f"{step.name}: done by {worker}"
 
 
-def train_all(client: Any, study: Study, readings: bool = False) -> None:
-    """Have the cluster do what isn't done before the test set; print a line for each step's end.
+def train_all(client: Any, study: Study, notebooks: dict[str, list[Step]]) -> None:
+    """Have the cluster do the training runs that aren't done; print a line for each step's end.
 
     Args:
         client: from `connect`.
         study: the settings and seeds; its images are prepared.
-        readings: the training runs of the other readings too.
+        notebooks: whose training runs, by their names.
 
     Raises:
         StudyError: some steps failed; the sentences name them, and what the others finished stays.
@@ -153,7 +153,7 @@ def train_all(client: Any, study: Study, readings: bool = False) -> None:
     sent = _shared(study)
     futures: dict[Path, Any] = {}
     steps: dict[str, Step] = {}
-    for step in steps_to_train(study, readings):
+    for step in steps_to_train(notebooks):
         if step.is_done():
             continue
         after = [futures[before.marker] for before in step.after if before.marker in futures]

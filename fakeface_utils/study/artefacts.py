@@ -14,6 +14,7 @@ results/<run>/
     study.json                    settings, seeds, data, versions, machine, what each step cost
     table1.csv                    see `evaluation.table1`
     ablations.csv                 see `evaluation.ablations`
+    learning_curve.csv, .json     see `evaluation.learning_curve`
     report.html                   one page that opens offline
     notebooks/                    as executed
     <model>/architecture.csv      layer, kind, output_shape, parameters, trainable, multiply_adds,
@@ -37,6 +38,7 @@ import pandas as pd
 
 from ..common.errors import StudyError
 from ..common.paths import data_dir, figures_dir, results_dir, shown
+from .names import MODELS
 from .settings import Study
 
 OWNER, NAME = "xhlulu", "140k-real-and-fake-faces"  # the paper's dataset on Kaggle
@@ -55,7 +57,8 @@ FIGURES = (
     "audit_duplicates",
 )
 ABLATION_FIGURE = "open_questions"
-
+CURVE_FIGURE = "learning_curve"
+BEYOND_FIGURES = (ABLATION_FIGURE, CURVE_FIGURE)
 
 T = TypeVar("T")
 
@@ -278,6 +281,26 @@ def ablations_csv(study: Study) -> Path:
 def read_ablations_csv(study: Study) -> pd.DataFrame:
     """The comparison of the readings, see `evaluation.ablations`."""
     return _read_csv(ablations_csv(study), "setting", "difference", dtype={"value": str})
+
+
+def learning_curve_csv(study: Study) -> Path:
+    """Test accuracy of every network of the learning curve."""
+    return results_dir(study.run) / "learning_curve.csv"
+
+
+def read_learning_curve_csv(study: Study) -> pd.DataFrame:
+    """The points of the learning curve, see `evaluation.learning_curve`."""
+    return _read_csv(learning_curve_csv(study), "model", "seed", "images_per_class", "accuracy")
+
+
+def learning_curve_json(study: Study) -> Path:
+    """The curves that were fitted to the points."""
+    return results_dir(study.run) / "learning_curve.json"
+
+
+def read_learning_curve_json(study: Study) -> dict[str, Any]:
+    """The fitted curves by model, see `evaluation.learning_curve`."""
+    return _read_json(learning_curve_json(study), *MODELS)
 
 
 def report_html(study: Study) -> Path:

@@ -21,7 +21,7 @@ MOST_SEEDS = 1000
 RESERVED = ("bench", "examples", "registry")  # names under results/ that are no run's
 
 
-def _nearest(name: str, names: Mapping[str, Any] | list[str]) -> str:
+def nearest(name: str, names: Mapping[str, Any] | list[str]) -> str:
     """The end of a message about an unknown name."""
     close = difflib.get_close_matches(name, list(names), n=1)
     return f"did you mean '{close[0]}'?" if close else "there are: " + ", ".join(sorted(names))
@@ -112,7 +112,7 @@ def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
         if name in PARAMETERS:
             raise StudyError(f"'{name}' is a parameter of its own, not an override: {name}={value}")
         if name not in known:
-            raise StudyError(f"unknown setting '{name}' in overrides: {_nearest(name, known)}")
+            raise StudyError(f"unknown setting '{name}' in overrides: {nearest(name, known)}")
     return values
 
 
@@ -147,7 +147,7 @@ def load_study(
     """The study that the parameters of a notebook or command describe.
 
     Args:
-        profile: 'demo' or 'paper'; '' for the run's own, else 'demo'.
+        profile: 'demo', 'laptop' or 'paper'; '' for the run's own, else 'demo'.
         data: 'demo', 'kaggle', a folder or a zip (relative to the working directory); '' for the
             run's own, else the profile's.
         run: a name for the results; '' for the profile's own.
@@ -161,7 +161,7 @@ def load_study(
     given = check_parameters(profile=profile, data=data, run=run, seeds=seeds, overrides=overrides)
     overrides = given.overrides
     if profile and profile not in PROFILES:
-        raise StudyError(f"unknown profile '{profile}': {_nearest(profile, PROFILES)}")
+        raise StudyError(f"unknown profile '{profile}': {nearest(profile, PROFILES)}")
     run = run or PROFILES[profile or "demo"].get("run", "paper")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run):
         raise StudyError(f"run is '{run}': use letters, digits, '-', '_' and '.' only")

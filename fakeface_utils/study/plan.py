@@ -6,7 +6,7 @@ from typing import Any
 
 from ..common.paths import NOTEBOOKS, PACKAGE, data_dir, figures_dir, results_dir
 from .artefacts import (
-    ABLATION_FIGURE,
+    BEYOND_FIGURES,
     FIGURES,
     ablations_csv,
     architecture_csv,
@@ -16,6 +16,8 @@ from .artefacts import (
     features_path,
     figure_files,
     history_csv,
+    learning_curve_csv,
+    learning_curve_json,
     model_file,
     predictions_csv,
     prepared_dir,
@@ -224,9 +226,10 @@ def figures_step(study: Study) -> Step:
 
 
 def report_step(study: Study) -> Step:
-    """The HTML report, from files alone; with the open questions where they were measured."""
+    """The HTML report, from files alone; with what was measured beyond the paper."""
     template = sorted(path for path in (PACKAGE / "report" / "template").iterdir())
-    measured = (ablations_csv(study), *figure_files(study, ABLATION_FIGURE))
+    measured = (ablations_csv(study), learning_curve_csv(study), learning_curve_json(study))
+    drawn = [file for name in BEYOND_FIGURES for file in figure_files(study, name)]
     return Step(
         name="report",
         kind="report",
@@ -234,7 +237,7 @@ def report_step(study: Study) -> Step:
         module="report/page.py",
         study=study,
         settings=with_seeds(study),
-        inputs=(NOTEBOOKS / "06_report.ipynb", *template, *measured),
+        inputs=(NOTEBOOKS / "06_report.ipynb", *template, *measured, *drawn),
         outputs=(report_html(study),),
         marker=results_dir(study.run) / ".report.step.json",
         after=(table_step(study), figures_step(study)),

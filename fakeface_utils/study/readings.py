@@ -116,11 +116,11 @@ def drawing_step(study: Study) -> Step:
     )
 
 
-def ablation_steps(study: Study) -> dict[str, list[Step]]:
+def ablation_steps(study: Study) -> list[Step]:
     """The steps of notebook 07, which isn't part of the chain; no step of the run, none twice."""
     own = {step.marker for steps in chain_steps(study).values() for step in steps}
     once: dict[Path, Step] = {}
     for step in (step for one in trainings(study) for step in reading_steps(*one)):
         if step.marker not in own:
             once.setdefault(step.marker, step)
-    return {ABLATION_NOTEBOOK: [*once.values(), compare_step(study), drawing_step(study)]}
+    return [*once.values(), compare_step(study), drawing_step(study)]
