@@ -438,7 +438,7 @@ def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, wor
     assert words in answer.stderr
 
 
-def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report(project):
+def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_and_reaches_the_report(project):
     path = project.root / "fakeface_utils" / "study" / "readings.py"
     old = "    for name, question in register().items():\n        for value"
     few = "    for name in ('resize_filter', 'best_weights'):  # two questions take seconds\n"
@@ -447,12 +447,10 @@ def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report
     path.write_text(path.read_text().replace(old, new))
     own = {path: path.stat().st_mtime_ns for path in project.results.rglob("seed-0/*")}
 
-    code, output = project.run(
-        "beyond", "--only", "open_questions", "--run", "tiny", "--seeds", "1", "--set", TINY
-    )
+    code, output = project.run("beyond", "--run", "tiny", "--seeds", "1", "--set", TINY)
     assert code == 0, output
     assert output.count("up to date, skipped") == 3
-    assert "(training runs of the custom CNN: 1)" in output
+    assert "(training runs of the custom CNN: 4)" in output
     one = "one seed: the intervals cover the choice of validation images, not run-to-run variation"
     assert one in output
     assert all(path.stat().st_mtime_ns == time for path, time in own.items())
@@ -478,11 +476,23 @@ def test_ablations_measure_readings_leave_the_run_as_it_was_and_reach_the_report
         "train.npy",
         "valid.npy",
     ]
-    executed = project.results / "notebooks" / "07_open_questions.ipynb"
-    assert "data:image/png" in executed.read_text()
+    for name in ("07_open_questions", "08_learning_curve"):
+        executed = project.results / "notebooks" / f"{name}.ipynb"
+        assert "data:image/png" in executed.read_text()
+
+    points = pd.read_csv(project.results / "learning_curve.csv")
+    assert points["images_per_class"].tolist() == [3, 6, 12, 24] * 2
+    assert not list((project.results / "learning_curve").rglob("model.keras"))
+    for place, share in enumerate(("0.125", "0.25", "0.5")):
+        folder = project.results / "learning_curve" / f"share={share}" / "custom_cnn" / "seed-0"
+        table = pd.read_csv(folder / "predictions.csv")
+        right = table["label"] == (table["p_fake"] >= 0.5)
+        assert points["accuracy"][place] == pytest.approx(right.mean())
+    assert "VGG16: no curve: " in output or "VGG16: at 50,000 images of each class" in output
 
     page = BeautifulSoup((project.results / "report.html").read_text(), "html.parser")
     images = page.find_all("img")
-    assert len(images) == len(FIGURES) + 1
+    assert len(images) == len(FIGURES) + 2
     assert sum("resize_filter=nearest (VGG16)" in image["alt"] for image in images) == 1
-    assert "ONLY=open_questions" not in page.get_text()
+    assert sum("Test accuracy by training images" in image["alt"] for image in images) == 1
+    assert "make beyond" not in page.get_text()

@@ -34,10 +34,10 @@ def test_demo_differences_are_listed():
 def test_overrides_have_the_types_of_their_settings():
     study = load_study(
         overrides="epochs=2 learning_rate=1e-4 images_per_class=none custom_filters=8,16,16 "
-        "dense_batch_norm=true"
+        "dense_batch_norm=false"
     )
     assert (study.epochs, study.learning_rate, study.images_per_class) == (2, 1e-4, None)
-    assert (study.custom_filters, study.dense_batch_norm) == ((8, 16, 16), True)
+    assert (study.custom_filters, study.dense_batch_norm) == ((8, 16, 16), False)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_every_open_question_names_a_setting_with_its_default():
     for row in named.itertuples():
         if row.setting != "seeds":
             default = Study.model_fields[row.setting].default
-            assert row.default == (str(default).lower() if default is False else str(default))
+            assert row.default == (str(default).lower() if isinstance(default, bool) else str(default))
             assert row.reason
             assert row.alternatives
 

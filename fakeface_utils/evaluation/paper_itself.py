@@ -64,7 +64,7 @@ def network_size(
     Args:
         blocks: filters of the padded 3x3 convolutions; 2x2 pooling ends each block.
         dense: nodes of the dense layers.
-        batch_norm: whether batch normalization follows each convolution.
+        batch_norm: whether batch normalization follows each activation but the output's.
         frozen: whether the convolutions are not trained.
         side: pixels per side of the input.
 
@@ -85,9 +85,10 @@ def network_size(
         inputs * nodes
         for inputs, nodes in zip([side * side * channels, *dense[:-1]], dense, strict=True)
     )
+    norm = sum(dense[:-1]) * batch_norm  # values of the dense layers that are normalized
     return {
-        "parameters": parameters + dense_weights + sum(dense),
-        "trained": trained + dense_weights + sum(dense),
+        "parameters": parameters + dense_weights + sum(dense) + 4 * norm,
+        "trained": trained + dense_weights + sum(dense) + 2 * norm,
         "multiply_adds": multiply_adds + dense_weights,
         "dense_multiply_adds": dense_weights,
     }
