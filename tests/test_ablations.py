@@ -344,3 +344,13 @@ def test_the_reading_stays_in_front_of_what_its_training_run_prints(capsys):
         "epoch 1/8: loss 0.5",
         "[4/4] 07_open_questions: 9 s",
     ]
+
+
+def test_a_warning_keeps_a_line_of_its_own(capsys):
+    status = Status("[2/6] 02_custom_cnn")
+    status.write("custom_cnn seed 0 epoch 2/8: loss 0.7\nwarning: custom_cnn seed 0 guesses\n")
+    status.close("9 s")
+    assert capsys.readouterr().out.splitlines() == [
+        "[2/6] 02_custom_cnn: warning: custom_cnn seed 0 guesses",
+        "[2/6] 02_custom_cnn: 9 s",
+    ]

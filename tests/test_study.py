@@ -8,7 +8,7 @@ from fakeface_utils.study.artefacts import study_json
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.questions import open_questions
 from fakeface_utils.study.record import claim_run
-from fakeface_utils.study.settings import Study
+from fakeface_utils.study.settings import Study, as_typed
 
 
 def test_the_paper_profile_has_the_papers_settings():
@@ -85,7 +85,9 @@ def test_every_open_question_names_a_setting_with_its_default():
     for row in named.itertuples():
         if row.setting != "seeds":
             default = Study.model_fields[row.setting].default
-            assert row.default == (str(default).lower() if isinstance(default, bool) else str(default))
+            assert row.default == (
+                str(default).lower() if isinstance(default, bool) else str(default)
+            )
             assert row.reason
             assert row.alternatives
 

@@ -22,6 +22,7 @@ from fakeface_utils.common.errors import Interrupted, StudyError
 from fakeface_utils.common.files import write_json
 from fakeface_utils.common.paths import PACKAGE
 from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.networks import training
 from fakeface_utils.networks.checkpoint import ARRAYS, Checkpoint, open_checkpoint
 from fakeface_utils.networks.models import custom_cnn, vgg16_head
 from fakeface_utils.networks.predict import predict_test
@@ -409,6 +410,42 @@ HIGH = {
 DECAYS = [
     {"learning_rate_decay": decay, "vgg16_learning_rate_decay": decay} for decay in get_args(Decay)
 ]
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(1e-12, True), (0.01, False)])
+def test_a_network_that_only_guesses_is_reported_after_two_epochs(rate, warned, capsys):
+    settings = {"epochs": 3, "vgg16_learning_rate": rate, "dropout": 0, "batch_size": 10}
+    study = STUDY.model_copy(update=settings)
+    labels = np.tile([0, 1], 50)
+    inputs = np.random.default_rng(0).normal(labels[:, None, None, None] * 3, 1, (100, 1, 1, 8))
+    keras.utils.set_random_seed(0)
+    head = vgg16_head(study, (1, 1, 8))
+    head.set_weights(
+        [0 * weights for weights in head.get_weights()] if warned else head.get_weights()
+    )
+    fit(study, "vgg16", head, 0, (inputs, labels), (inputs, labels))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning:")]
+    assert len(lines) == warned
+    for line in lines:
+        assert "vgg16 seed 0 has not learned anything in 2 epochs (training accuracy 0.5" in line
+
+
+def test_a_share_trains_on_its_images_alone(monkeypatch):
+    study = STUDY.model_copy(update={"epochs": 2, "training_share": 0.25, "batch_size": 4})
+    labels = np.tile([0, 1], 20)
+    inputs = np.arange(40, dtype="float32").reshape(40, 1, 1, 1)
+    seen: list[list[int]] = []
+    batches = training.Batches
+
+    def watched(images, labels, size, order=None):
+        if order is not None:
+            seen.append(sorted(order.tolist()))
+        return batches(images, labels, size, order)
+
+    monkeypatch.setattr(training, "Batches", watched)
+    fit(study, "vgg16", vgg16_head(study, (1, 1, 1)), 5, (inputs, labels), (inputs, labels))
+    assert seen == [training.drawn_rows(labels, 0.25, 5).tolist()] * 2
+    assert len(seen[0]) == 10
 
 
 @pytest.mark.parametrize("model", ["custom_cnn", "vgg16"])
