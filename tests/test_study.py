@@ -8,7 +8,7 @@ from fakeface_utils.study.artefacts import study_json
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.questions import open_questions
 from fakeface_utils.study.record import claim_run
-from fakeface_utils.study.settings import Study, as_typed
+from fakeface_utils.study.settings import Study
 
 
 def test_the_paper_profile_has_the_papers_settings():
