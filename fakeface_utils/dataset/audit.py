@@ -1,21 +1,19 @@
 """What a dataset contains besides its labels: duplicates, leaks between splits, cheap cues.
 
-`alike` defines near-duplicates.
+`alike` defines near-duplicates, `pairs` finds them, `leak` says what they mean for a larger set.
 """
 
-import functools
-import heapq
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import PIL.Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..common.files import write_csv, write_json
-from ..common.progress import progress
 from ..study.artefacts import (
     audit_json,
     duplicates_csv,
@@ -24,15 +22,13 @@ from ..study.artefacts import (
     read_images,
     read_manifest,
 )
-from ..study.names import SPLITS
+from ..study.names import CLASSES, SPLITS
 from ..study.paper import PAPER_COUNTS
 from ..study.plan import audit_step
 from ..study.settings import Study
-from .alike import DIFFERENCE, HASH_DISTANCE, Bytes, difference, distances, perceptual_hash, reduced
-
-MOST_PAIRS = 20_000  # near-duplicates, beyond which the search stops: no real dataset has more
-
-UNLIKE = 6  # closest unconfirmed pairs, kept so that a person can judge the limit
+from .alike import Bytes
+from .leak import leak
+from .pairs import fingerprints, near_pairs
 
 
 def audit(study: Study) -> dict[str, Any]:
@@ -40,8 +36,9 @@ def audit(study: Study) -> dict[str, Any]:
 
     Returns:
         What audit.json holds: sizes, modes, pairs (how many, of each kind), leaked (paths of test
-        images that have a duplicate in training or validation), complete (whether the search for
-        near-duplicates was finished), cues, cue_images.
+        images that have a duplicate in training or validation, directly or through others),
+        complete (whether the search for near-duplicates was finished), leak (of each class, see
+        `leak.leak`), cues, cue_images.
 
     Raises:
         StudyError: the images aren't prepared.
@@ -102,108 +99,58 @@ def _audit(study: Study) -> None:
 
     manifests = [read_manifest(study, split).assign(split=split) for split in SPLITS]
     table = pd.concat(manifests, ignore_index=True)
-    hashes, thumbnails = fingerprints([read_images(study, split) for split in SPLITS])
+    hashes, thumbnails, shifts = fingerprints([read_images(study, split) for split in SPLITS])
     # Only the first of identical files is compared; `first` has its row for each content.
     content, _ = pd.factorize(table["sha256"])
     _, first = np.unique(content, return_index=True)
     copies = np.flatnonzero(first[content] != np.arange(len(table)))
-    near, unlike, complete = _near_pairs(study, table, hashes, thumbnails, first)
-    pairs = [("exact", first[content[b]], b, 0, 0.0) for b in copies]
-    pairs += [("near", *pair) for pair in near] + [("unlike", *pair) for pair in unlike]
+    image = _images_by_place(study)
+    near, unlike, complete = near_pairs(
+        hashes[first], thumbnails[first], shifts[first], lambda place: image(first[place])
+    )
+    pairs = [("exact", first[content[b]], b, 0, 0.0, 0.0) for b in copies]
+    for kind, members in (("near", near), ("unlike", unlike)):
+        pairs += [(kind, first[a], first[b], *apart) for a, b, *apart in members]
     duplicates = _described(table, pairs)
     cues, count = cue_accuracies(manifests[0], thumbnails[: len(manifests[0])])
     write_csv(duplicates_csv(study), duplicates)
     sizes = Counter(f"{w} x {h}" for w, h in zip(table["width"], table["height"], strict=True))
+    faces = _faces(len(table), [pair[1:3] for pair in pairs if pair[0] != "unlike"])
+    test = (table["split"] == "test").to_numpy()
     write_json(
         audit_json(study),
         {
             "sizes": dict(sizes.most_common(10)),
             "modes": dict(Counter(table["mode"]).most_common()),
             "pairs": {kind: _counted(duplicates, kind) for kind in ("exact", "near")},
-            "leaked": _leaked(table, content, [(a, b) for a, b, *_ in near]),
+            "leaked": table["path"][test & np.isin(faces, faces[~test])].tolist(),
             "complete": complete,
+            "leak": {
+                kind: leak(faces[members], test[members])
+                for label, kind in enumerate(CLASSES)
+                for members in [(table["label"] == label).to_numpy()]
+            },
             "cues": cues,
             "cue_images": count,
         },
     )
 
 
-def fingerprints(splits: list[Bytes]) -> tuple[npt.NDArray[np.uint64], Bytes]:
-    """A perceptual hash and a thumbnail of every image.
+def _images_by_place(study: Study) -> Callable[[int], Bytes]:
+    """Reads an image by its place among those of all splits."""
+    images = [read_images(study, split) for split in SPLITS]
+    starts = np.cumsum([0, *map(len, images[:-1])])
 
-    Args:
-        splits: arrays (N, size, size, 3), usually memory-mapped.
+    def image(place: int) -> Bytes:
+        part = int(np.searchsorted(starts, place, side="right")) - 1
+        return images[part][place - starts[part]]
 
-    Returns:
-        (N,) the hash's 64 bits, and (N, side, side, 3), of all splits together; side is 16, and 8
-        for images below 112 px, of which 16 would still show the fine detail.
-    """
-    side = 16 if splits[0].shape[1] >= 112 else 8
-
-    def work(image: Bytes) -> tuple[np.uint64, Bytes]:
-        small = reduced(image)
-        thumbnail = small.resize((side, side), PIL.Image.Resampling.BOX)
-        return perceptual_hash(small), np.asarray(thumbnail)
-
-    total = sum(map(len, splits))
-    hashes, thumbnails = np.empty(total, np.uint64), np.empty((total, side, side, 3), np.uint8)
-    place = 0
-    with progress(total, "hashing", "image") as bar, ThreadPoolExecutor() as pool:
-        for images in splits:
-            for start in range(0, len(images), 256):
-                for bits, thumbnail in pool.map(work, images[start : start + 256]):
-                    hashes[place], thumbnails[place] = bits, thumbnail
-                    place += 1
-                bar.update(len(images[start : start + 256]))
-    return hashes, thumbnails
-
-
-def _near_pairs(
-    study: Study,
-    table: pd.DataFrame,
-    hashes: npt.NDArray[np.uint64],
-    thumbnails: Bytes,
-    members: npt.NDArray[np.int64],
-) -> tuple[list[tuple], list[tuple], bool]:
-    """Near-duplicates among the members, the closest other pairs, whether the search finished."""
-    images = {split: read_images(study, split) for split in SPLITS}
-    start = {split: int((table["split"] == split).to_numpy().argmax()) for split in SPLITS}
-    split_of = table["split"].to_numpy()
-
-    @functools.lru_cache(256)
-    def small(index: int) -> Bytes:
-        split = split_of[index]
-        return np.asarray(reduced(images[split][index - start[split]]))
-
-    near: list[tuple] = []
-    unlike: list[tuple] = []  # a heap with the least similar pair on top
-    members = np.sort(members)
-    hashes = hashes[members]
-    for place in range(len(members)):
-        bits = distances(hashes[place], hashes[place + 1 :])
-        others = np.flatnonzero(bits <= HASH_DISTANCE)
-        a, candidates = int(members[place]), members[place + 1 :][others]
-        apart = np.abs(thumbnails[a].astype(np.int16) - thumbnails[candidates])
-        for b, distance, coarse in zip(
-            candidates, bits[others], apart.mean(axis=(1, 2, 3)), strict=True
-        ):
-            pair = (a, int(b), int(distance))
-            # Averaging never enlarges a difference; rounding may, by less than one.
-            confirmed = coarse < DIFFERENCE + 1 and difference(small(a), small(b)) < DIFFERENCE
-            if confirmed:
-                near.append((*pair, difference(small(a), small(b))))
-            elif len(unlike) < UNLIKE:
-                heapq.heappush(unlike, (-coarse, *pair))
-            else:
-                heapq.heappushpop(unlike, (-coarse, *pair))
-        if len(near) > MOST_PAIRS:
-            return near, [], False
-    return near, [(a, b, d, difference(small(a), small(b))) for _, a, b, d in unlike], True
+    return image
 
 
 def _described(table: pd.DataFrame, pairs: list[tuple]) -> pd.DataFrame:
     """Pairs of row numbers as pairs of named images."""
-    columns = ["kind", "a", "b", "distance", "difference"]
+    columns = ["kind", "a", "b", "distance", "difference", "shifts"]
     named = pd.DataFrame(pairs, columns=columns).astype({"a": int, "b": int})
     kinds = np.where(table["label"] == 1, "fake", "real")
     for side in ("a", "b"):
@@ -212,9 +159,9 @@ def _described(table: pd.DataFrame, pairs: list[tuple]) -> pd.DataFrame:
         named[f"class_{side}"] = kinds[rows]
         named[f"path_{side}"] = table["path"].to_numpy()[rows]
     same = named["split_a"] == named["split_b"]
-    order = named.assign(same=same).sort_values(["kind", "same", "difference"], kind="stable").index
+    order = named.assign(same=same).sort_values(["kind", "same", "shifts"], kind="stable").index
     sides = [f"{what}_{side}" for side in "ab" for what in ("split", "class", "path")]
-    return named.loc[order, ["kind", *sides, "distance", "difference"]].round({"difference": 2})
+    return named.loc[order, ["kind", *sides, *columns[3:]]].round({"difference": 2, "shifts": 3})
 
 
 def _counted(duplicates: pd.DataFrame, kind: str) -> dict[str, int]:
@@ -227,15 +174,8 @@ def _counted(duplicates: pd.DataFrame, kind: str) -> dict[str, int]:
     }
 
 
-def _leaked(
-    table: pd.DataFrame, content: npt.NDArray[np.int64], near: list[tuple[int, int]]
-) -> list[str]:
-    """The test images with a copy or a near-duplicate in training or validation."""
-    test = (table["split"] == "test").to_numpy()
-    learned = set(content[~test])
-    leaked = learned & set(content[test])
-    for a, b in near:
-        for one, other in ((content[a], content[b]), (content[b], content[a])):
-            if other in learned:
-                leaked.add(one)
-    return table["path"][test & np.isin(content, list(leaked))].tolist()
+def _faces(count: int, linked: list[tuple]) -> npt.NDArray[np.int64]:
+    """A number for each of so many images, the same for all that duplicates link."""
+    a, b = np.array(linked, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(a)), (a, b)), (count, count))
+    return connected_components(graph, directed=False)[1].astype(np.int64)

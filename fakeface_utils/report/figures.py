@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ..dataset.alike import COMPARED, DIFFERENCE
+from ..dataset.alike import COMPARED, SHIFTS
 from ..evaluation.metrics import confusion
 from ..evaluation.paper_itself import paper_sizes
 from ..study.artefacts import (
@@ -29,6 +29,7 @@ from ..study.paper import PAPER_BEST_EPOCH
 from ..study.plan import figures_step
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark, save
+from .leak import leak_curve
 
 
 def make_figures(study: Study) -> None:
@@ -46,6 +47,7 @@ def make_figures(study: Study) -> None:
         "roc": roc,
         "audit_cues": audit_cues,
         "audit_duplicates": audit_duplicates,
+        "leak_curve": leak_curve,
     }
 
     def draw() -> None:
@@ -229,7 +231,7 @@ def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
         kind = "not the same" if pair.kind == "unlike" else f"{pair.kind} duplicate"
         for row, (split, kind_of, path, above) in enumerate(
             (
-                (pair.split_a, pair.class_a, pair.path_a, f"{kind}\n{pair.difference:.1f} apart\n"),
+                (pair.split_a, pair.class_a, pair.path_a, f"{kind}\n{pair.shifts:.1f} apart\n"),
                 (pair.split_b, pair.class_b, pair.path_b, ""),
             )
         ):
@@ -239,8 +241,8 @@ def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
     counts = read_audit(study)["pairs"]
     duplicates = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
     figure.suptitle(
-        f"The most similar images (difference: mean grey levels at {COMPARED} px; near below "
-        f"{DIFFERENCE:.0f}){mark(study)}",
+        f"The most similar images (1 apart: as moved by one of {COMPARED} pixels; near below "
+        f"{SHIFTS}){mark(study)}",
         fontsize=9,
     )
     return figure, f"The most similar pairs of images; duplicates found: {duplicates}."

@@ -7,6 +7,7 @@ from IPython.display import HTML
 
 from ..evaluation.caveats import failed_seeds, leak, not_comparable, notices
 from ..evaluation.claims import claims
+from ..evaluation.memory import leaked_accuracy
 from ..evaluation.metrics import metrics
 from ..evaluation.paper_itself import paper_against_itself, paper_sizes
 from ..evaluation.table1 import claim_better, seed_by_seed, table1
@@ -16,6 +17,7 @@ from ..study.names import METRICS, MODELS, TITLES
 from ..study.paper import PAPER_COUNTS
 from ..study.settings import Study
 from .html_pieces import as_table
+from .leak import leak_sentences
 
 PAPER_SIZE = "256 x 256"  # of its images, as audit.json writes sizes
 
@@ -167,6 +169,30 @@ def mcnemar_table(study: Study) -> HTML:
         "p_value": "McNemar's p",
     }
     return HTML(as_table(table.assign(p_value=small).rename(columns=titles)))
+
+
+def seen_in_training(study: Study) -> HTML:
+    """The leak in words, and accuracy on leaked test images against the others."""
+    text = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in leak_sentences(study))
+    table = leaked_accuracy(study)
+    if table.empty:
+        return HTML(text)
+    shown = pd.DataFrame(
+        {
+            "class": table["class"],
+            "model": table["model"].map(TITLES),
+            "leaked test images": table["leaked"],
+            "others": table["others"],
+            "accuracy on leaked": table["leaked_mean"].map("{:.3f}".format),
+            "on others": table["others_mean"].map("{:.3f}".format),
+            "difference, 95 % interval": [
+                f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+                for row in table.itertuples()
+            ],
+        }
+    )
+    caption = "Accuracy on leaked test images against the others of their class, mean over seeds"
+    return HTML(text + as_table(shown, caption))
 
 
 def paper_itself() -> HTML:

@@ -55,6 +55,7 @@ FIGURES = (
     "roc",
     "audit_cues",
     "audit_duplicates",
+    "leak_curve",
 )
 ABLATION_FIGURE = "open_questions"
 CURVE_FIGURE = "learning_curve"
@@ -157,7 +158,7 @@ def audit_json(study: Study) -> Path:
 
 def read_audit(study: Study) -> dict[str, Any]:
     """The audit of a study's images, see `dataset.audit.audit`."""
-    return _read_json(audit_json(study), "leaked", "pairs", "cues")
+    return _read_json(audit_json(study), "leaked", "pairs", "cues", "leak")
 
 
 def duplicates_csv(study: Study) -> Path:
@@ -170,7 +171,8 @@ def read_duplicates(study: Study) -> pd.DataFrame:
 
     Returns:
         kind ('exact', 'near', or 'unlike' for the closest that were not confirmed), split_a,
-        class_a, path_a, the same of b, distance (bits), difference (grey levels).
+        class_a, path_a, the same of b, distance (bits), difference (grey levels), shifts (the
+        same in shifts by one pixel, see `dataset.alike`).
     """
     return _read_csv(duplicates_csv(study), "kind")
 

@@ -31,12 +31,15 @@ from PIL import Image
 
 from ...common.progress import progress
 from ...study.names import CLASSES, SPLITS
-from ..alike import DIFFERENCE, HASH_DISTANCE, Bytes, distances, perceptual_hash, reduced
+from ..alike import Bytes, distances, perceptual_hash, reduced
 from ..decode import MARK
 from .portrait import draw_portrait
 from .traces import SIZES, _jpeg, make_image
 
 IMAGES_PER_CLASS = {"train": 500, "valid": 150, "test": 300}
+
+HASH_DISTANCE = 14  # of 64 bits, and
+DIFFERENCE = 18  # grey levels: a portrait this close to an earlier one is drawn again
 
 _VERSION = 2  # part of every file name: raise it when the images change
 
@@ -80,8 +83,8 @@ def _unlike_each_other(
     """The keys, each extended by how often its portrait is redrawn to resemble no earlier one.
 
     Portraits differ in few features, so some pairs would be near-duplicates by chance, and the
-    demo's audit would report them. The limits are wider than the audit's, because the pictures
-    still go through a camera or a generator, and JPEG.
+    demo's audit would report them. The limits leave room for the camera or generator, and the JPEG,
+    that the pictures still go through: at 56 px no two are closer than 2.3 shifts (see `alike`).
     """
     looks = list(pool(joblib.delayed(_look)((*key, 0), size) for key in keys))
     hashes = np.array([bits for bits, _ in looks])
@@ -89,9 +92,9 @@ def _unlike_each_other(
     attempts = [0] * len(keys)
     for place, key in enumerate(keys):
         while True:
-            near = np.flatnonzero(distances(hashes[place], hashes[:place]) <= HASH_DISTANCE + 4)
+            near = np.flatnonzero(distances(hashes[place], hashes[:place]) <= HASH_DISTANCE)
             apart = np.abs(pixels[near] - pixels[place]).mean(axis=(1, 2, 3))
-            if not (apart < DIFFERENCE + 3).any():
+            if not (apart < DIFFERENCE).any():
                 break
             attempts[place] += 1
             hashes[place], pixels[place] = _look((*key, attempts[place]), size)
