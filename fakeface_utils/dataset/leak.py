@@ -119,5 +119,5 @@ def measured_share(partners: npt.NDArray[np.int64], learned: int, n: int) -> dic
     share, count, z = float(seen.mean()), len(partners), ndtri(0.975)
     middle = (share + z**2 / count / 2) / (1 + z**2 / count)
     half = z * np.sqrt(share * (1 - share) / count + (z / count / 2) ** 2) / (1 + z**2 / count)
-    low, high = max(middle - half, 0), min(middle + half, 1)
-    return {"n": n, "share": share, "low": float(low), "high": float(high)}
+    low, high = float(middle - half), float(middle + half)
+    return {"n": n, "share": share, "low": max(low, 0.0), "high": min(high, 1.0)}

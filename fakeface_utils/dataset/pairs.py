@@ -62,10 +62,10 @@ def near_pairs(
 ) -> tuple[list[Pair], list[Pair], bool]:
     """Near-duplicates, the closest other pairs that the hash proposes, whether it finished.
 
-    Every hash is compared with every later one: at 140,000 images that takes a quarter of a
-    minute, and trees are slower, since the hashes of aligned faces are close to one another. Of
-    the pairs it proposes (one in 120 on the paper's images) thumbnails leave about one in a
-    thousand, of which the pixels are compared.
+    Every hash is compared with every later one, which a tree doesn't spare: the hashes of aligned
+    faces are close to one another. Of the 24.5 million pairs of 7,000 of the paper's images the
+    hash proposes 198,000, and thumbnails leave 68 of these, whose pixels are compared. At 140,000
+    images the search takes about two minutes and no memory but the thumbnails'.
 
     Args:
         hashes, thumbnails, shifts: of N images, see `fingerprints`.
@@ -86,7 +86,7 @@ def near_pairs(
         bits = distances(hashes[a], hashes[a + 1 :])
         others = a + 1 + np.flatnonzero(bits <= HASH_DISTANCE)
         coarse = np.abs(thumbnails[others].astype(np.int16) - thumbnails[a]).mean(axis=(1, 2, 3))
-        moved = (shifts[a] + shifts[others]) / 2
+        moved = np.minimum(shifts[a], shifts[others])
         # Averaging never enlarges a difference; rounding may, by less than one.
         possible = coarse - 1 < SHIFTS * moved
         for place in np.flatnonzero(possible):

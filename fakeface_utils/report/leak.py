@@ -70,8 +70,10 @@ def leak_curve(study: Study) -> Drawn:
     most, top = max(end["n"] for end in ends), 1.15 * max(end["high"] for end in ends)
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), layout="constrained")
     near, far = axes
-    near.set(title="measured here", ylim=(-0.04 * top, top))
-    far.set(title="by model, from the fakes here", xscale="log", xlim=(100, 1e5), ylim=(-0.04, 1))
+    near.set(ylim=(-0.04 * top, top))
+    near.set_title("measured here", fontsize=10)
+    far.set(xscale="log", xlim=(100, 1e5), ylim=(-0.04, 1))
+    far.set_title("by model, from the fakes here", fontsize=10)
     for axis, n in ((near, np.linspace(1, 1.05 * most, 200)), (far, np.geomspace(100, 1e5, 300))):
         _draw_models(axis, n, leaks["fake"])
         axis.set_xlabel("images of the class in training and validation, n")
@@ -84,9 +86,11 @@ def leak_curve(study: Study) -> Drawn:
         style |= {"label": f"{kind} images, measured"}
         aside = most / 50 if kind == "real" else 0  # so that no bar hides another
         near.errorbar(measured["n"] + aside, measured["share"], np.clip(bars, 0, 1), **style)
+        if kind == "fake":
+            far.errorbar(measured["n"], measured["share"], np.clip(bars, 0, 1), **style)
     near.set_ylabel("test images of the class\nwhose face is among these (%)")
     far.axvline(PAPER_LEARNED, color="0.2", ls=":", lw=1.2)
-    place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "top"}
+    place: Any = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "top"}
     far.annotate(f"the paper's\n{PAPER_LEARNED:,} fakes", (PAPER_LEARNED, 0.98), **place)
     figure.legend(
         *near.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
@@ -100,9 +104,15 @@ def _draw_models(axis: Axes, n: Any, leak: dict[str, Any]) -> None:
     if not leak["pairs"]:
         limit = by_chance(n, leak["faces_low"])
         axis.plot(n, limit, "-.", color="0.3", lw=1.2)
-        axis.fill_between(n, 0, limit, color="0.5", alpha=0.2, lw=0, label="what no pair allows")
+        axis.fill_between(
+            n, 0, limit, color="0.5", alpha=0.2, lw=0, label="still possible, as no pair was found"
+        )
         return
     for (name, share, dash), colour in zip(MODELLED, (TRAIN, "0.3"), strict=True):
         low, high = (share(n, leak[end]) for end in ("faces_high", "faces_low"))
         axis.plot(n, share(n, leak["faces"]), dash, color=colour, lw=1.5, label=f"fakes, {name}")
         axis.fill_between(n, low, high, color=colour, alpha=0.15, lw=0)
+        if n[-1] > PAPER_LEARNED:
+            value = float(share(PAPER_LEARNED, leak["faces"]))
+            place: Any = {"xytext": (-5, 2), "textcoords": "offset points", "ha": "right"}
+            axis.annotate(f"{100 * value:.0f} %", (PAPER_LEARNED, value), **place)
