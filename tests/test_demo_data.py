@@ -12,17 +12,11 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from fakeface_utils.dataset.alike import (
-    DIFFERENCE,
-    HASH_DISTANCE,
-    difference,
-    distances,
-    perceptual_hash,
-    reduced,
-)
+from fakeface_utils.dataset.alike import SHIFTS
 from fakeface_utils.dataset.cues import CUES, cue_accuracies
 from fakeface_utils.dataset.demo import generate as demo
 from fakeface_utils.dataset.demo.traces import make_image
+from fakeface_utils.dataset.pairs import UNLIKE, fingerprints, near_pairs
 
 KINDS = ("fake", "real")
 
@@ -91,16 +85,12 @@ def test_the_same_arguments_give_the_same_set(tmp_path):
 
 
 def test_no_two_images_are_near_duplicates_by_the_audits_rule(images):
-    small = [reduced(pixels.astype(np.uint8)) for pixels in images[2]]
-    hashes = np.array([perceptual_hash(image) for image in small])
-    pairs = [
-        (a, b)
-        for a in range(len(small))
-        for b in a + 1 + np.flatnonzero(distances(hashes[a], hashes[a + 1 :]) <= HASH_DISTANCE)
-    ]
-    assert pairs  # the hash alone does propose some
-    apart = [difference(np.asarray(small[a]), np.asarray(small[b])) for a, b in pairs]
-    assert min(apart) >= DIFFERENCE
+    pixels = np.clip(images[2], 0, 255).astype(np.uint8)
+    near, unlike, complete = near_pairs(*fingerprints([pixels]), lambda place: pixels[place])
+    assert near == []
+    assert complete
+    assert len(unlike) == UNLIKE  # the hash does propose some
+    assert min(pair[-1] for pair in unlike) >= SHIFTS
 
 
 def test_portraits_that_are_alike_are_drawn_again(monkeypatch):
