@@ -53,6 +53,7 @@ def test_the_share_by_chance_is_what_draws_have():
         shares.append(leak(faces, test)["measured"][-1]["share"])
     assert by_chance(10_000, 5_000) == pytest.approx(1 - (1 - 1 / 5_000) ** 10_000)
     assert np.mean(shares) == pytest.approx(by_chance(10_000, 5_000), abs=0.005)  # 0.865
+    assert by_chance(60_000, 0.4) == 1  # the low end where every image shows one face
 
 
 def test_the_share_of_twins_is_what_twins_have():

@@ -88,7 +88,7 @@ def faces_estimate(images: int, pairs: int) -> tuple[float | None, float, float 
 
 def by_chance(n: npt.ArrayLike, faces: float) -> Any:
     """The share of test images whose face is among n others, faces drawn with equal chances."""
-    return -np.expm1(np.asarray(n) * np.log1p(-1 / faces))
+    return 1 - (1 - 1 / max(faces, 1.0)) ** np.asarray(n)
 
 
 def by_twins(n: npt.ArrayLike, faces: float) -> Any:

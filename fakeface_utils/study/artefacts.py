@@ -170,9 +170,8 @@ def read_duplicates(study: Study) -> pd.DataFrame:
     """Pairs of images, those that cross splits first.
 
     Returns:
-        kind ('exact', 'near', or 'unlike' for the closest that were not confirmed), split_a,
-        class_a, path_a, the same of b, distance (bits), difference (grey levels), shifts (the
-        same in shifts by one pixel, see `dataset.alike`).
+        kind ('exact', 'near', or 'unlike' for the closest unconfirmed), split_a, class_a, path_a,
+        the same of b, distance (bits), difference (grey levels), shifts (see `dataset.alike`).
     """
     return _read_csv(duplicates_csv(study), "kind")
 
