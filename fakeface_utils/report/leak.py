@@ -114,5 +114,6 @@ def _draw_models(axis: Axes, n: Any, leak: dict[str, Any]) -> None:
         axis.fill_between(n, low, high, color=colour, alpha=0.15, lw=0)
         if n[-1] > PAPER_LEARNED:
             value = float(share(PAPER_LEARNED, leak["faces"]))
-            place: Any = {"xytext": (-5, 2), "textcoords": "offset points", "ha": "right"}
+            place: Any = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right"}
+            place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             axis.annotate(f"{100 * value:.0f} %", (PAPER_LEARNED, value), **place)
