@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))  # the chain
 FIGURES = (
     "figure1_samples", "figure2_architecture", "figure3_vgg16", "figure4_custom_cnn",
-    "confusion_matrices", "roc", "audit_cues", "audit_duplicates",
+    "confusion_matrices", "roc", "audit_cues", "audit_duplicates", "leak_curve",
 )  # fmt: skip
 
 PLACES = ("data", "cache", "results", "figures")

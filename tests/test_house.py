@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from fakeface_utils.study.beyond import beyond_steps
+from fakeface_utils.study.learning_curve import curve_drawing_step
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import chain_steps
+from fakeface_utils.study.plan import chain_steps, figures_step, pictures_step
 from fakeface_utils.study.step import CONTENTS, used_modules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -209,6 +210,27 @@ def test_no_path_of_a_machine_and_no_registry_is_in_the_project():
 def test_no_picture_of_a_person_and_no_array_is_tracked():
     for path in tracked():
         assert path.suffix not in (".jpg", ".jpeg", ".npy", ".npz", ".keras", ".h5"), path
+
+
+def test_no_committed_figure_of_given_images_shows_one():
+    """The paper's images may not be published: a run on them leaves numbers and curves here."""
+    study = load_study("laptop", seeds=2)
+    drawing = (figures_step(study), curve_drawing_step(study))
+    numbers = {path.name for step in drawing for path in step.outputs}
+    assert not numbers & {path.name for path in pictures_step(study).outputs}
+    records = (ROOT / "results" / "examples").glob("*/study.json")
+    given = {
+        p.parent.name for p in records if not json.loads(p.read_text())["dataset"]["generated"]
+    }
+    for path in tracked():
+        if path.relative_to(ROOT).parts[1:2] == ("examples",) and given & set(path.parts):
+            assert path.suffix in (".csv", ".json") or path.name in numbers, path
+
+
+def test_only_the_pictures_show_images():
+    readers = {name for name, path in MODULES.items() if "read_images" in path.read_text()}
+    shown = {name for name in readers if room(name) in ("report", "evaluation", "run")}
+    assert shown == {"fakeface_utils.report.pictures"}
 
 
 def test_no_command_writes_to_a_tracked_file():

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ..common.files import write_atomic
 from ..study.artefacts import figure_files, read_dataset
+from ..study.paper import PAPER_COUNTS
 from ..study.settings import Study
 
 TRAIN, VALID = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
@@ -37,6 +38,15 @@ def alternative_text(study: Study, name: str) -> str:
 
 
 def mark(study: Study) -> str:
-    """What a title adds for generated data and for random weights; '' for neither."""
-    generated = " - generated data, not the paper's" if read_dataset(study)["generated"] else ""
-    return generated + (" - VGG16 with random weights" if study.vgg16_weights == "random" else "")
+    """What a title adds for generated data, other images than the paper's, and random weights."""
+    dataset, paper = read_dataset(study), Study()
+    number, theirs = sum(dataset["counts"]["train"].values()), 2 * PAPER_COUNTS["train"]
+    words = ""
+    if dataset["generated"]:
+        words = " - generated data, not the paper's"
+    elif (number, study.image_size) != (theirs, paper.image_size):
+        words = (
+            f"\n{number:,} training images at {study.image_size} pixels "
+            f"(the paper: {theirs:,} at {paper.image_size})"
+        )
+    return words + (" - VGG16 with random weights" if study.vgg16_weights == "random" else "")

@@ -1,4 +1,4 @@
-"""The paper's Figures 1 to 4, and confusion matrices and ROC curves, from files alone.
+"""The paper's Figures 2 to 4, confusion matrices, ROC curves and the audit, from numbers alone.
 
 Every figure is saved as PNG and PDF; the PNG carries its text alternative, which the report reads.
 """
@@ -11,20 +11,16 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ..dataset.alike import COMPARED, SHIFTS
 from ..evaluation.metrics import confusion
 from ..evaluation.paper_itself import paper_sizes
 from ..study.artefacts import (
     FIGURES,
     read_architecture,
     read_audit,
-    read_duplicates,
     read_histories,
-    read_images,
-    read_manifest,
     read_predictions,
 )
-from ..study.names import CLASSES, MODELS, SPLITS, TITLES
+from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_BEST_EPOCH
 from ..study.plan import figures_step
 from ..study.settings import Study
@@ -33,20 +29,18 @@ from .leak import leak_curve
 
 
 def make_figures(study: Study) -> None:
-    """Draw and save every figure, unless that is done.
+    """Draw and save every figure that shows no image, unless that is done.
 
     Raises:
-        StudyError: a history, the predictions or the prepared images are missing.
+        StudyError: a history, the predictions or the audit are missing.
     """
     makers: dict[str, Callable[[Study], Drawn]] = {
-        "figure1_samples": samples,
         "figure2_architecture": network_diagram,
         "figure3_vgg16": lambda study: curves(study, "vgg16"),
         "figure4_custom_cnn": lambda study: curves(study, "custom_cnn"),
         "confusion_matrices": confusion_matrices,
         "roc": roc,
         "audit_cues": audit_cues,
-        "audit_duplicates": audit_duplicates,
         "leak_curve": leak_curve,
     }
 
@@ -56,22 +50,6 @@ def make_figures(study: Study) -> None:
 
     if not figures_step(study).do(draw):
         print("figures: up to date")
-
-
-def samples(study: Study, columns: int = 6) -> Drawn:
-    """Figure 1: random samples of both classes from the training set, drawn with seed 0."""
-    images, labels = read_images(study, "train"), read_manifest(study, "train")["label"].to_numpy()
-    figure, axes = plt.subplots(2, columns, figsize=(1.5 * columns, 3.7), layout="constrained")
-    for row, kind in enumerate(reversed(CLASSES)):
-        members = np.flatnonzero(labels == CLASSES.index(kind))
-        drawn = np.random.default_rng(0).permutation(members)[:columns]
-        for axis in axes[row]:
-            axis.set_axis_off()
-        for axis, index in zip(axes[row], drawn, strict=False):
-            axis.imshow(images[index])
-        axes[row, 0].set_title(f"{kind} faces", loc="left", fontsize=11)
-    figure.suptitle(f"Random training images{mark(study)}", fontsize=11)
-    return figure, f"Two rows of {columns} random training images: fake faces above, real below."
 
 
 def network_diagram(study: Study) -> Drawn:
@@ -218,31 +196,3 @@ def audit_cues(study: Study) -> Drawn:
     axis.set_title(f"Does a cheap cue give the class away?{mark(study)}", fontsize=10)
     reached = ", ".join(f"{cue} {cues[cue]['accuracy']:.3f}" for cue in cues)
     return figure, f"Accuracy of predicting the class from one cheap cue (chance: 0.5): {reached}."
-
-
-def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
-    """The most similar pairs, one image above the other: duplicates first, then the closest."""
-    pairs = read_duplicates(study).head(columns)
-    splits = {split: read_manifest(study, split)["path"].tolist() for split in SPLITS}
-    figure, axes = plt.subplots(2, columns, figsize=(1.6 * columns, 4.5), layout="constrained")
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for column, pair in enumerate(pairs.itertuples()):
-        kind = "not the same" if pair.kind == "unlike" else f"{pair.kind} duplicate"
-        for row, (split, kind_of, path, above) in enumerate(
-            (
-                (pair.split_a, pair.class_a, pair.path_a, f"{kind}\n{pair.shifts:.1f} apart\n"),
-                (pair.split_b, pair.class_b, pair.path_b, ""),
-            )
-        ):
-            image = read_images(study, split)[splits[split].index(path)]
-            axes[row, column].imshow(image)
-            axes[row, column].set_title(f"{above}{split}, {kind_of}", fontsize=9)
-    counts = read_audit(study)["pairs"]
-    duplicates = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
-    figure.suptitle(
-        f"The most similar images (1 apart: as moved by one of {COMPARED} pixels; near below "
-        f"{SHIFTS}){mark(study)}",
-        fontsize=9,
-    )
-    return figure, f"The most similar pairs of images; duplicates found: {duplicates}."

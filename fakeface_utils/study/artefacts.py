@@ -46,15 +46,14 @@ MOUNTS = (  # where Kaggle's own machines have a dataset that was added to the n
     Path("/kaggle/input") / NAME,
     Path("/kaggle/input/datasets") / OWNER / NAME,
 )
+PICTURES = ("figure1_samples", "audit_duplicates")  # figures that show images
 FIGURES = (
-    "figure1_samples",
     "figure2_architecture",
     "figure3_vgg16",
     "figure4_custom_cnn",
     "confusion_matrices",
     "roc",
     "audit_cues",
-    "audit_duplicates",
     "leak_curve",
 )
 ABLATION_FIGURE = "open_questions"

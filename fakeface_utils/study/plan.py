@@ -8,6 +8,7 @@ from ..common.paths import NOTEBOOKS, PACKAGE, data_dir, figures_dir, results_di
 from .artefacts import (
     BEYOND_FIGURES,
     FIGURES,
+    PICTURES,
     ablations_csv,
     architecture_csv,
     audit_json,
@@ -210,7 +211,7 @@ def table_step(study: Study) -> Step:
 
 
 def figures_step(study: Study) -> Step:
-    """Every figure, from files alone."""
+    """Every figure that shows no image, from files alone."""
     trained = [train_step(study, model, seed) for model in MODELS for seed in study.seeds]
     return Step(
         name="figures",
@@ -221,7 +222,22 @@ def figures_step(study: Study) -> Step:
         settings={"seeds": list(study.seeds)},
         outputs=tuple(file for name in FIGURES for file in figure_files(study, name)),
         marker=figures_dir(study.run) / ".step.json",
-        after=(prepare_step(study), audit_step(study), *trained, table_step(study)),
+        after=(audit_step(study), *trained, table_step(study)),
+    )
+
+
+def pictures_step(study: Study) -> Step:
+    """The figures that show images: of the paper's data, these must not be published."""
+    return Step(
+        name="pictures",
+        kind="figures",
+        notebook="05_figures",
+        module="report/pictures.py",
+        study=study,
+        settings={},
+        outputs=tuple(file for name in PICTURES for file in figure_files(study, name)),
+        marker=figures_dir(study.run) / ".pictures.step.json",
+        after=(prepare_step(study), audit_step(study)),
     )
 
 
@@ -240,7 +256,7 @@ def report_step(study: Study) -> Step:
         inputs=(NOTEBOOKS / "06_report.ipynb", *template, *measured, *drawn),
         outputs=(report_html(study),),
         marker=results_dir(study.run) / ".report.step.json",
-        after=(table_step(study), figures_step(study)),
+        after=(table_step(study), figures_step(study), pictures_step(study)),
     )
 
 
@@ -254,6 +270,6 @@ def chain_steps(study: Study) -> dict[str, list[Step]]:
         "02_custom_cnn": trained["custom_cnn"],
         "03_vgg16_transfer": learned + trained["vgg16"],
         "04_evaluate": [features_step(study, "test"), *predicted, table_step(study)],
-        "05_figures": [figures_step(study)],
+        "05_figures": [figures_step(study), pictures_step(study)],
         "06_report": [report_step(study)],
     }
