@@ -27,9 +27,10 @@ from fakeface_utils.run.cluster import connect, run_on_worker, step_command, tra
 from fakeface_utils.run.work import steps_to_train
 from fakeface_utils.study import questions, readings
 from fakeface_utils.study.artefacts import prepared_dir, seed_dir
+from fakeface_utils.study.beyond import beyond_steps
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import train_step
+from fakeface_utils.study.plan import chain_steps, train_step
 from fakeface_utils.study.record import record
 
 STUDY = load_study(run="tiny", seeds=4, overrides=TINY + " epochs=12")
@@ -137,7 +138,8 @@ def test_everything_is_done_once_and_what_it_needs_first(client, work, capsys, m
     few = {name: register[name] for name in ("resize_filter", "vgg16_scaling", "padding")}
     monkeypatch.setattr(readings, "register", lambda: few)
     study = STUDY.model_copy(update={"seeds": (0, 1)})
-    train_all(client, study, readings=True)
+    notebooks = chain_steps(study) | beyond_steps(study, "open_questions")
+    train_all(client, study, notebooks)
     # The study's own images are there; those of the other filter are made.
     assert [name for name in work.done if name.startswith("prepare images")] == [
         "prepare images with resize_filter=nearest"
@@ -148,17 +150,27 @@ def test_everything_is_done_once_and_what_it_needs_first(client, work, capsys, m
     ]  # fmt: skip
     assert len(work.done) == 1 + 3 * 2 + len(MODELS) * 2 + 2 * (2 + 1 + 1)
     assert capsys.readouterr().out.count(": done by ") == len(work.done)
-    assert all(step.is_done() for step in steps_to_train(study, readings=True))
+    assert all(step.is_done() for step in steps_to_train(notebooks))
     work.done.clear()
-    train_all(client, study, readings=True)
+    train_all(client, study, notebooks)
     assert work.done == []
+
+
+def test_the_learning_curve_is_trained_after_what_it_needs(client, work):
+    study = STUDY.model_copy(update={"seeds": (0,)})
+    train_all(client, study, chain_steps(study) | beyond_steps(study, "learning_curve"))
+    points = [name for name in work.done if name.endswith(" of the images")]
+    assert len(points) == 3 * len(MODELS)
+    assert "train vgg16 seed 0 on 0.125 of the images" in points
+    first = min(work.done.index(name) for name in points if "vgg16" in name)
+    assert "VGG16 features of test" in work.done[:first]
 
 
 def test_a_failure_is_a_sentence_and_the_others_go_on(client, work):
     work.fails["train custom_cnn seed 2"] = StudyError("the disk is full")
     work.fails["VGG16 features of train"] = ValueError("a defect\nwith details")
     with pytest.raises(StudyError) as error:
-        train_all(client, STUDY)
+        train_all(client, STUDY, chain_steps(STUDY))
     sentence = str(error.value)
     assert "train custom_cnn seed 2: the disk is full" in sentence
     assert "VGG16 features of train: ValueError: a defect" in sentence
@@ -220,7 +232,7 @@ def test_trainings_whose_worker_was_killed_equal_a_sequential_run(places, monkey
 
     def work(client):
         try:
-            train_all(client, STUDY)
+            train_all(client, STUDY, chain_steps(STUDY))
         except StudyError as error:
             failed.append(error)
 
