@@ -102,8 +102,8 @@ class Study(BaseModel):
         True,
         "Batch normalization after the dense layer's activation too",
         "the sentence taken literally: 'after every activation'. At the paper's learning rate of "
-        "0.01 the network learned with it and stayed at chance without it (chosen on validation "
-        "images of a part of the paper's data, before any verdict)",
+        "0.01 the network learned with it and hardly without it (chosen on training and validation "
+        "images of a part of the paper's data, before any verdict: docs/paper_images.md)",
         {False: "only in the convolution part, in whose paragraph the sentence stands"},
         ("custom_cnn",),
     )
