@@ -10,6 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fakeface_utils.evaluation.learning_curve import sentence
+from fakeface_utils.evaluation.table1 import difference
+from fakeface_utils.study.artefacts import read_learning_curve_json
 from fakeface_utils.study.beyond import beyond_steps
 from fakeface_utils.study.learning_curve import curve_drawing_step
 from fakeface_utils.study.parameters import load_study
@@ -253,6 +256,28 @@ def test_the_readmes_numbers_are_those_of_the_examples():
             row = table.loc[metric, model]
             text = f"{row['ours_mean']:.4f} ({row['ci_low']:.4f} to {row['ci_high']:.4f})"
             assert text in card, text
+
+
+def test_the_numbers_from_the_papers_images_are_those_of_their_run():
+    """In README's first table and in docs/paper_images.md."""
+    table = pd.read_csv(ROOT / "results" / "examples" / "laptop" / "table1.csv")
+    readme = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs" / "paper_images.md").read_text()
+    for row in table.itertuples():
+        text = f"{row.ours_mean:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
+        assert text in page, text
+        assert text in readme or row.metric != "accuracy", text
+        assert row.verdict.startswith("not comparable (other image counts)")
+    for profile, seeds in (("laptop", 3), ("demo", 5)):
+        study = load_study(profile, seeds=seeds).model_copy(update={"run": f"examples/{profile}"})
+        better = difference(study)
+        text = f"{better['difference']:+.3f} ({better['low']:+.3f} to {better['high']:+.3f})"
+        assert text in readme, text
+    curves = read_learning_curve_json(
+        load_study("laptop").model_copy(update={"run": "examples/laptop"})
+    )
+    for model, curve in curves.items():
+        assert sentence(model, curve) in " ".join(page.split()), model
 
 
 @pytest.fixture
