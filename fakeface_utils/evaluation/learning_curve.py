@@ -189,5 +189,6 @@ def _caveat(study: Study, curves: dict[str, Any]) -> str:
     reach = f"It reaches {beyond:.0f} times beyond what was seen" if beyond > 1 else "It is a fit"
     return (
         f"{reach}, at {study.image_size} pixels and with {seeds}, by one law with one recipe "
-        "(epochs, batch size, rate) at every size: an outlook, no result."
+        "(epochs, batch size, rate) at every size. The band covers training runs and test images, "
+        "not whether the law holds: an outlook, no result."
     )
