@@ -43,6 +43,9 @@ def test_a_network_guesses_until_it_beats_the_larger_class_beyond_chance():
     assert guesses(0.5, labels)
     assert guesses(0.529, labels)
     assert not guesses(0.531, labels)
+    few = np.repeat([0, 1], 62)  # three standard errors are 0.13: no reason for a warning at 0.61
+    assert not guesses(0.613, few)
+    assert guesses(0.5, few)
     uneven = np.repeat([0, 1], [1875, 625])  # of 0.75 they are 0.026
     assert guesses(0.77, uneven)
     assert not guesses(0.78, uneven)

@@ -247,14 +247,17 @@ def drawn_rows(labels: npt.NDArray, share: float, seed: int) -> npt.NDArray[np.i
 
 
 def guesses(accuracy: float, labels: npt.NDArray) -> bool:
-    """Whether a training accuracy can't be told from always naming the larger class.
+    """Whether a training accuracy is hardly above always naming the larger class.
+
+    By three standard errors, and by 0.03 at most: of few images chance alone says little.
 
     Args:
         accuracy: 0 to 1, over one epoch.
         labels: (N,) of the images trained on.
     """
     larger = np.bincount(labels.astype(int)).max() / len(labels)
-    return bool(accuracy < larger + 3 * math.sqrt(larger * (1 - larger) / len(labels)))
+    error = math.sqrt(larger * (1 - larger) / len(labels))
+    return bool(accuracy < larger + min(3 * error, 0.03))
 
 
 def _restore(network: keras.Model, state: Checkpoint) -> None:
