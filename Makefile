@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/installed
 # Passed through the environment, so that spaces, quotes and semicolons arrive unchanged.
-VALUES = PROFILE DATA RUN SEEDS SET ONLY SCHEDULER ARGS
+VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SCHEDULER ARGS
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))  # a $ in one is a $
 export $(VALUES)
 STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
@@ -20,8 +20,8 @@ help:  ## list the targets
 report: $(STAMP)  ## run the study: PROFILE=demo|laptop|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1 SCHEDULER=address
 	@$(BIN)/fakeface report $(STUDY) $(TRAINING)
 
-beyond: $(STAMP)  ## measure what isn't in the paper: ONLY='open_questions learning_curve' picks; else as report
-	@$(BIN)/fakeface beyond --only "$$ONLY" $(STUDY) $(TRAINING)
+beyond: $(STAMP)  ## measure what isn't in the paper: ONLY='open_questions learning_curve elsewhere robustness insight' OTHER=FOLDER; else as report
+	@$(BIN)/fakeface beyond --only "$$ONLY" --other "$$OTHER" $(STUDY) $(TRAINING)
 
 lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; passes ARGS='--no-browser' on
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \

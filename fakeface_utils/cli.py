@@ -1,6 +1,7 @@
 """The `fakeface` command: thin over the package."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,11 @@ Run = Annotated[str, typer.Option(help="name under results/ and figures/")]
 Seeds = Annotated[str, typer.Option(help="how many, or a list as 0,4,7")]
 Set = Annotated[str, typer.Option("--set", help="settings as 'epochs=2 images_per_class=500'")]
 Force = Annotated[bool, typer.Option("--force", help="do all again; replace what the run holds")]
-Only = Annotated[str, typer.Option(help="open_questions, learning_curve; all if empty")]
+Only = Annotated[
+    str,
+    typer.Option(help="open_questions, learning_curve, elsewhere, robustness, insight; else all"),
+]
+Other = Annotated[str, typer.Option(help="a folder or zip of other images, for elsewhere")]
 Scheduler = Annotated[str, typer.Option(help="a Dask scheduler's address: train on its workers")]
 
 
@@ -56,6 +61,7 @@ def report(
 @app.command()
 def beyond(
     only: Only = "",
+    other: Other = "",
     profile: Profile = "",
     data: Data = "",
     run: Run = "",
@@ -64,24 +70,28 @@ def beyond(
     force: Force = False,
     scheduler: Scheduler = "",
 ) -> None:
-    """Measure what is beyond the paper: its open questions, the learning curve."""
-    from .evaluation import ablations, learning_curve
+    """Measure what isn't in the paper, on a trained run; the report then shows it."""
+    from .evaluation import ablations, elsewhere, insight, learning_curve, robustness
     from .evaluation.caveats import notices
     from .run import chain
-    from .study.artefacts import read_ablations_csv, report_html
+    from .study.artefacts import report_html
     from .study.beyond import beyond_steps
-    from .study.learning_curve import CURVE_NOTEBOOK
+    from .study.beyond_artefacts import read_ablations_csv
     from .study.parameters import load_study
-    from .study.readings import ABLATION_NOTEBOOK
 
-    study = load_study(profile, data, run, seeds, overrides)
+    summaries = {
+        "07_open_questions": lambda study: ablations.summary(read_ablations_csv(study)),
+        "08_learning_curve": learning_curve.summary,
+        "09_elsewhere": elsewhere.summary,
+        "10_robustness": robustness.summary,
+        "11_insight": insight.summary,
+    }
+    given = f"{overrides} other={shlex.quote(other)}" if other else overrides
+    study = load_study(profile, data, run, seeds, given)
     chain.run_beyond(study, only, force, scheduler)
     print("", *notices(study), sep="\n")
-    measured = beyond_steps(study, only)
-    if ABLATION_NOTEBOOK in measured:
-        print(ablations.summary(read_ablations_csv(study)))
-    if CURVE_NOTEBOOK in measured:
-        print(learning_curve.summary(study))
+    for notebook in beyond_steps(study, only):
+        print(f"\n{summaries[notebook](study)}")
     print(f"\nreport: {shown(report_html(study))}")
 
 

@@ -25,7 +25,8 @@ from fakeface_utils.run import chain, estimate
 from fakeface_utils.run.status import Status
 from fakeface_utils.run.work import train_beyond
 from fakeface_utils.study import questions, readings
-from fakeface_utils.study.artefacts import ablations_csv, features_path, prepared_dir, seed_dir
+from fakeface_utils.study.artefacts import features_path, prepared_dir, seed_dir
+from fakeface_utils.study.beyond_artefacts import ablations_csv
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import chain_steps, features_step, report_step, train_step

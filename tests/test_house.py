@@ -12,8 +12,8 @@ import pytest
 
 from fakeface_utils.evaluation.learning_curve import sentence
 from fakeface_utils.evaluation.table1 import difference
-from fakeface_utils.study.artefacts import read_learning_curve_json
 from fakeface_utils.study.beyond import beyond_steps
+from fakeface_utils.study.beyond_artefacts import read_learning_curve_json
 from fakeface_utils.study.learning_curve import curve_drawing_step
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import chain_steps, figures_step, pictures_step

@@ -10,8 +10,8 @@ from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.files import write_json
 from fakeface_utils.evaluation import learning_curve as curve
 from fakeface_utils.networks.training import drawn_rows, guesses
-from fakeface_utils.study.artefacts import learning_curve_json
 from fakeface_utils.study.beyond import as_measured, beyond_steps
+from fakeface_utils.study.beyond_artefacts import learning_curve_json
 from fakeface_utils.study.learning_curve import SHARES, curve_step, point_steps, smaller_studies
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study

@@ -71,9 +71,7 @@ def decode(
 ) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
     """Decode an image file to a square RGB array; also return what the original was like.
 
-    A photograph is turned upright as its EXIF data say (FFHQ's and StyleGAN's files have none).
-    Transparent images are laid on white; greyscale and CMYK are converted; of 16 bits the upper 8
-    are kept; other than square images are squeezed, as Keras' loaders do.
+    Other than square images are squeezed, as Keras' loaders do.
 
     Args:
         raw: the file's bytes.
@@ -81,14 +79,41 @@ def decode(
         resize_filter: a key of `FILTERS`.
 
     Returns:
-        (size, size, 3) uint8, and the original's width and height (upright), mode, generated
-        (whether it carries the demo's mark) and jpeg_tables, a digest of its quantization tables.
+        (size, size, 3) uint8; and what `open_rgb` tells of the original.
+
+    Raises:
+        one of `UNREADABLE`: as `open_rgb`.
+    """
+    image, about = open_rgb(raw)
+    return as_input(image, size, resize_filter), about
+
+
+def as_input(image: PIL.Image.Image, size: int, resize_filter: str) -> npt.NDArray[np.uint8]:
+    """An RGB image as (size, size, 3) uint8, resized as every image of the study is."""
+    if image.size != (size, size):
+        image = image.resize((size, size), FILTERS[resize_filter])
+    return np.asarray(image)
+
+
+def open_rgb(raw: bytes) -> tuple[PIL.Image.Image, dict[str, Any]]:
+    """Decode an image file to 8-bit RGB at its own size; also return what it was like.
+
+    A photograph is turned upright as its EXIF data say (FFHQ's and StyleGAN's files have none).
+    Transparent images are laid on white; greyscale and CMYK are converted; of 16 bits the upper 8
+    are kept.
+
+    Args:
+        raw: the file's bytes.
+
+    Returns:
+        The image; and the original's width and height (upright), mode, generated (whether it
+        carries the demo's mark) and jpeg_tables, a digest of its quantization tables.
 
     Raises:
         one of `UNREADABLE`: it isn't an image, it is cut short, it has more than `MOST_PIXELS`, or
             its pixels have no defined place between black and white.
     """
-    with _open(raw) as file:
+    with open_header(raw) as file:
         file.load()
         comment = file.info.get("comment", b"")
         tables = getattr(file, "quantization", None)  # a JPEG's: its quality, in effect
@@ -104,13 +129,10 @@ def decode(
             "generated": comment == MARK.encode(),
             "jpeg_tables": f"{zlib.crc32(str(tables).encode()):08x}" if tables else "none",
         }
-        rgb = to_rgb(image)
-        if rgb.size != (size, size):
-            rgb = rgb.resize((size, size), FILTERS[resize_filter])
-        return np.asarray(rgb), about
+        return to_rgb(image), about
 
 
-def _open(raw: bytes) -> PIL.Image.Image:
+def open_header(raw: bytes) -> PIL.Image.Image:
     """Read an image's header.
 
     Raises:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ..common.files import write_csv
-from ..study.artefacts import ablations_csv, read_ablations_csv, read_dataset, read_histories
+from ..study.artefacts import read_dataset, read_histories
 from ..study.beyond import as_measured
+from ..study.beyond_artefacts import ablations_csv, read_ablations_csv
 from ..study.names import MODELS, TITLES
 from ..study.readings import Reading, compare_step, other_readings
 from ..study.settings import Study

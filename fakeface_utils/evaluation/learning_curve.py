@@ -14,15 +14,14 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from ..common.files import write_csv, write_json
-from ..study.artefacts import (
+from ..study.artefacts import read_dataset, read_predictions
+from ..study.beyond import as_measured
+from ..study.beyond_artefacts import (
     learning_curve_csv,
     learning_curve_json,
-    read_dataset,
     read_learning_curve_csv,
     read_learning_curve_json,
-    read_predictions,
 )
-from ..study.beyond import as_measured
 from ..study.learning_curve import curve_step, smaller_studies
 from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_COUNTS, PAPER_TABLE1

@@ -1,89 +1,58 @@
 """Predictions of the saved models: for the test set, and for a person's own images."""
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ..common.errors import StudyError
 from ..common.files import write_csv
-from ..common.paths import shown
 from ..dataset.decode import UNREADABLE, decode, read_file, reason
 from ..study.artefacts import (
-    model_file,
     predictions_csv,
     read_features,
     read_images,
     read_manifest,
     read_predictions,
+    validation_csv,
 )
 from ..study.plan import predict_step
 from ..study.settings import Study
 from .batches import Batches
 from .device import distribute
+from .trained import load_model
 
 AT_ONCE = 32  # files decoded and predicted together: bounds memory
 
 
-def load_model(run: str, model: str, seed: int) -> keras.Model:
-    """A run's saved model: raw uint8 RGB images (N, size, size, 3) to p_fake (N, 1).
-
-    Loaded in Keras' safe mode: a model file that carries code is refused.
-
-    Raises:
-        StudyError: the run has no such model, or its file is damaged or another's.
-    """
-    path = model_file(run, model, seed)
-    if not path.is_file():
-        raise StudyError(f"{shown(path)} is missing: train it with fakeface report --run {run}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise ValueError(f"the checksum of {damaged} is wrong")
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-        shape = network.input_shape
-        square = shape[1] and shape == (None, shape[1], shape[1], 3)
-        if not square or network.output_shape != (None, 1):
-            raise ValueError(f"it makes {network.output_shape} of {shape}")
-    except (*UNREADABLE, TypeError, LookupError, AttributeError, ImportError) as error:
-        why = str(error).partition("\n")[0].partition(". ")[0]  # Keras adds advice for programmers
-        raise StudyError(
-            f"{shown(path)} is damaged or not ours ({why}): delete it and run fakeface "
-            f"report --run {run} again"
-        ) from error
-    return network
-
-
 def predict_test(study: Study, model: str, seed: int) -> pd.DataFrame:
-    """Predict every image of the test set with one saved model, unless that is done.
+    """Predict the test set with one saved model, and the validation set, unless that is done.
 
-    The VGG16 model's head reads the test set's features: its frozen base runs once for all seeds.
+    The VGG16 model's head reads features: its frozen base runs once for all seeds.
 
     Returns:
-        path, label (1 is fake) and p_fake (0 to 1), one row per image.
+        path, label (1 is fake) and p_fake (0 to 1), one row per image of the test set.
 
     Raises:
         StudyError: the model, the prepared images or the features are missing.
     """
     step = predict_step(study, model, seed)
-    path = predictions_csv(study.run, model, seed)
 
     def predict() -> None:
-        table = read_manifest(study, "test")[["path", "label"]]
         distribute(study)
         network = load_model(study.run, model, seed)
-        inputs: npt.NDArray = read_images(study, "test")
-        if model == "vgg16":
-            network, inputs = network.get_layer("head"), read_features(study, "test")
-        batches = Batches(inputs, table["label"].to_numpy(), study.batch_size)
-        p_fake = network.predict(batches, verbose=0)[:, 0]
-        if not np.isfinite(p_fake).all():
-            raise StudyError(f"{step.name}: some outputs are no finite numbers: train it again")
-        write_csv(path, table.assign(p_fake=p_fake.astype("float64")))
+        network = network.get_layer("head") if model == "vgg16" else network
+        read = read_features if model == "vgg16" else read_images
+        for split, path in (("valid", validation_csv), ("test", predictions_csv)):
+            table = read_manifest(study, split)[["path", "label"]]
+            inputs: npt.NDArray = read(study, split)
+            batches = Batches(inputs, table["label"].to_numpy(), study.batch_size)
+            p_fake = network.predict(batches, verbose=0)[:, 0]
+            if not np.isfinite(p_fake).all():
+                raise StudyError(f"{step.name}: some outputs are no finite numbers: train it again")
+            write_csv(path(study.run, model, seed), table.assign(p_fake=p_fake.astype("float64")))
 
     if not step.do(predict):
         print(f"{step.name}: up to date")

@@ -7,24 +7,14 @@ import pandas as pd
 from IPython.display import HTML
 
 from ..dataset import audit
-from ..evaluation import ablations
-from ..evaluation import learning_curve as curve
-from ..study.artefacts import (
-    ABLATION_FIGURE,
-    CURVE_FIGURE,
-    read_architecture,
-    read_dataset,
-    read_duplicates,
-)
+from ..study.artefacts import read_architecture, read_dataset, read_duplicates
 from ..study.names import MODELS, TITLES
 from ..study.plan import chain_steps
 from ..study.questions import open_questions
 from ..study.record import command, record
 from ..study.settings import Study
 from ..study.step import Step
-from .html_pieces import as_table, figure
-from .learning_curve import CAPTION as CURVE_CAPTION
-from .open_questions import CAPTION
+from .html_pieces import as_table
 
 
 def sizes_and_times(study: Study) -> HTML:
@@ -97,29 +87,6 @@ def images(study: Study) -> HTML:
 def register(study: Study) -> HTML:
     """What the paper leaves open, with our reading, the reason and the alternatives."""
     return HTML(as_table(open_questions(study)))
-
-
-def ablation(study: Study) -> HTML:
-    """How far each other reading moves validation accuracy, or the command that measures it."""
-    table = ablations.read_ablations(study)
-    if table is None:
-        return HTML(
-            "<p>How far each of these choices moves validation accuracy was not measured for this "
-            f"run: <code>make beyond ONLY=open_questions RUN={study.run}</code> measures it.</p>"
-        )
-    shown = figure(study, ABLATION_FIGURE, CAPTION).data
-    return HTML(f"<p>{html.escape(ablations.summary(table))}</p>{shown}")
-
-
-def learning_curve(study: Study) -> HTML:
-    """How accuracy grows with the training images, or the command that measures it."""
-    if curve.fitted_curves(study) is None:
-        return HTML(
-            "<p>How accuracy grows with the number of training images was not measured for this "
-            f"run: <code>make beyond ONLY=learning_curve RUN={study.run}</code> measures it.</p>"
-        )
-    shown = figure(study, CURVE_FIGURE, CURVE_CAPTION).data
-    return HTML(f"<p>{html.escape(curve.summary(study))}</p>{shown}")
 
 
 def settings(study: Study) -> HTML:

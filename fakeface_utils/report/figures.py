@@ -24,6 +24,7 @@ from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_BEST_EPOCH
 from ..study.plan import figures_step
 from ..study.settings import Study
+from .calibration import reliability_diagram
 from .drawing import TRAIN, VALID, Drawn, mark, save
 from .leak import leak_curve
 
@@ -40,6 +41,7 @@ def make_figures(study: Study) -> None:
         "figure4_custom_cnn": lambda study: curves(study, "custom_cnn"),
         "confusion_matrices": confusion_matrices,
         "roc": roc,
+        "reliability": reliability_diagram,
         "audit_cues": audit_cues,
         "leak_curve": leak_curve,
     }

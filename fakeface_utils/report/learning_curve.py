@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
 from ..evaluation.learning_curve import PAPER_SIZE, fitted_curves, learning_curve, sentence
-from ..study.artefacts import CURVE_FIGURE
+from ..study.beyond_artefacts import CURVE_FIGURE
 from ..study.learning_curve import curve_drawing_step
 from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_TABLE1

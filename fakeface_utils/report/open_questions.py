@@ -12,7 +12,7 @@ from ..evaluation.ablations import (
     count_of_seeds,
     in_points,
 )
-from ..study.artefacts import ABLATION_FIGURE
+from ..study.beyond_artefacts import ABLATION_FIGURE
 from ..study.names import MODELS, TITLES
 from ..study.readings import drawing_step
 from ..study.settings import Study

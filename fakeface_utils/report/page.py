@@ -9,7 +9,7 @@ from ..common.paths import NOTEBOOKS
 from ..study.artefacts import report_html
 from ..study.plan import report_step
 from ..study.settings import Study
-from . import background, tables
+from . import background, beyond, calibration, tables
 from .html_pieces import figure
 
 PAGE = "page"  # the tag of the notebook's cells that are part of the report
@@ -19,7 +19,7 @@ def write_page(study: Study) -> Path:
     """Write report.html, unless that is done: one file, no request to any network.
 
     The page consists of notebook 06's cells with the tag `page`: texts, and the outputs of cells
-    that are a single expression of `study`, `tables`, `background` and `figure`.
+    that are a single expression of `study`, `figure` and this room's modules.
 
     Returns:
         Its path.
@@ -34,7 +34,8 @@ def write_page(study: Study) -> Path:
 def _write(study: Study) -> None:
     from nbconvert import HTMLExporter  # half a second to import, here only
 
-    names = {"study": study, "tables": tables, "background": background, "figure": figure}
+    names = {"study": study, "figure": figure, "tables": tables, "background": background}
+    names |= {"beyond": beyond, "calibration": calibration}
     notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
     tagged = [cell for cell in notebook.cells if PAGE in cell.metadata.get("tags", [])]
     for cell in tagged:

@@ -1,6 +1,7 @@
 """Every file a study leaves: where it lies, which columns it has, and how it is read.
 
 This is the contract between the steps: one writes a file, all others read it by what stands here.
+What is measured beyond the paper has its own in `beyond_artefacts`.
 
 data/prepared/<images>/           shared by all runs on the same images
     <split>.json                  path: why it can't be read, of those left out
@@ -13,15 +14,15 @@ data/prepared/<images>/           shared by all runs on the same images
 results/<run>/
     study.json                    settings, seeds, data, versions, machine, what each step cost
     table1.csv                    see `evaluation.table1`
-    ablations.csv                 see `evaluation.ablations`
-    learning_curve.csv, .json     see `evaluation.learning_curve`
+    calibration.json              see `evaluation.calibration`
     report.html                   one page that opens offline
     notebooks/                    as executed
     <model>/architecture.csv      layer, kind, output_shape, parameters, trainable, multiply_adds,
                                   activation
     <model>/seed-<k>/history.csv  epoch (from 1), loss, accuracy, val_loss, val_accuracy,
                                   learning_rate (at the epoch's last step), seconds
-    <model>/seed-<k>/predictions.csv    path, label, p_fake (0 to 1)
+    <model>/seed-<k>/predictions.csv    path, label, p_fake (0 to 1), of the test set
+    <model>/seed-<k>/validation.csv     the same of the validation set
     <model>/seed-<k>/model.keras
 figures/<run>/                    .png and .pdf
 """
@@ -53,12 +54,10 @@ FIGURES = (
     "figure4_custom_cnn",
     "confusion_matrices",
     "roc",
+    "reliability",
     "audit_cues",
     "leak_curve",
 )
-ABLATION_FIGURE = "open_questions"
-CURVE_FIGURE = "learning_curve"
-BEYOND_FIGURES = (ABLATION_FIGURE, CURVE_FIGURE)
 
 T = TypeVar("T")
 
@@ -88,14 +87,17 @@ def _read(path: Path, read: Callable[[Path], T], *needed: str) -> T:
         ) from error
 
 
-def _read_json(path: Path, *needed: str) -> dict[str, Any]:
+def read_json(path: Path, *needed: str) -> dict[str, Any]:
+    """A JSON object with the needed keys; raises as `_read`."""
+
     def read(path: Path) -> dict[str, Any]:
         return dict(**json.loads(path.read_text(encoding="utf-8")))
 
     return _read(path, read, *needed)
 
 
-def _read_csv(path: Path, *needed: str, **options: Any) -> pd.DataFrame:
+def read_csv(path: Path, *needed: str, **options: Any) -> pd.DataFrame:
+    """A table with the needed columns; raises as `_read`."""
     return _read(path, lambda path: pd.read_csv(path, **options), *needed)
 
 
@@ -135,13 +137,13 @@ def dataset_json(study: Study) -> Path:
 def read_dataset(study: Study) -> dict[str, Any]:
     """Name, counts, fingerprint and mark of the prepared images."""
     names = ("name", "generated", "counts", "fingerprint", "unreadable", "left_out")
-    return _read_json(dataset_json(study), *names)
+    return read_json(dataset_json(study), *names)
 
 
 def read_manifest(study: Study, split: str) -> pd.DataFrame:
     """One row per image of a split, in the array's order; label 1 is fake."""
     words = {"path": str, "jpeg_tables": str, "sha256": str}  # digests may look like numbers
-    return _read_csv(prepared_dir(study) / f"{split}.csv", "path", "label", dtype=words)
+    return read_csv(prepared_dir(study) / f"{split}.csv", "path", "label", dtype=words)
 
 
 def read_images(study: Study, split: str) -> npt.NDArray[np.uint8]:
@@ -157,7 +159,7 @@ def audit_json(study: Study) -> Path:
 
 def read_audit(study: Study) -> dict[str, Any]:
     """The audit of a study's images, see `dataset.audit.audit`."""
-    return _read_json(audit_json(study), "leaked", "pairs", "cues", "leak")
+    return read_json(audit_json(study), "leaked", "pairs", "cues", "leak")
 
 
 def duplicates_csv(study: Study) -> Path:
@@ -172,7 +174,7 @@ def read_duplicates(study: Study) -> pd.DataFrame:
         kind ('exact', 'near', or 'unlike' for the closest unconfirmed), split_a, class_a, path_a,
         the same of b, distance (bits), difference (grey levels), shifts (see `dataset.alike`).
     """
-    return _read_csv(duplicates_csv(study), "kind")
+    return read_csv(duplicates_csv(study), "kind")
 
 
 def features_path(study: Study, split: str) -> Path:
@@ -211,6 +213,11 @@ def predictions_csv(run: str, model: str, seed: int) -> Path:
     return seed_dir(run, model, seed) / "predictions.csv"
 
 
+def validation_csv(run: str, model: str, seed: int) -> Path:
+    """One trained network's outputs for the validation set."""
+    return seed_dir(run, model, seed) / "validation.csv"
+
+
 def architecture_csv(run: str, model: str) -> Path:
     """The layers of a model, the same for all seeds."""
     return results_dir(run) / model / "architecture.csv"
@@ -218,12 +225,12 @@ def architecture_csv(run: str, model: str) -> Path:
 
 def read_architecture(study: Study, model: str) -> pd.DataFrame:
     """The layers of a model, in order."""
-    return _read_csv(architecture_csv(study.run, model), "layer")
+    return read_csv(architecture_csv(study.run, model), "layer")
 
 
 def read_history(study: Study, model: str, seed: int) -> pd.DataFrame:
     """One training run's history, a row per epoch."""
-    return _read_csv(history_csv(study.run, model, seed), "epoch", "val_loss")
+    return read_csv(history_csv(study.run, model, seed), "epoch", "val_loss")
 
 
 def read_histories(study: Study, model: str) -> pd.DataFrame:
@@ -235,7 +242,13 @@ def read_histories(study: Study, model: str) -> pd.DataFrame:
 def read_predictions(study: Study, model: str, seed: int) -> pd.DataFrame:
     """path, label (1 is fake) and p_fake of every test image."""
     path = predictions_csv(study.run, model, seed)
-    return _read_csv(path, "label", "p_fake", dtype={"path": str})
+    return read_csv(path, "label", "p_fake", dtype={"path": str})
+
+
+def read_validation(study: Study, model: str, seed: int) -> pd.DataFrame:
+    """path, label (1 is fake) and p_fake of every validation image."""
+    path = validation_csv(study.run, model, seed)
+    return read_csv(path, "label", "p_fake", dtype={"path": str})
 
 
 # A run's results.
@@ -249,7 +262,7 @@ def study_json(run: str) -> Path:
 def read_study_json(run: str) -> dict[str, Any]:
     """A run's record, see `study.record`; empty where the run is new."""
     path = study_json(run)
-    return _read_json(path, "settings", "dataset") if path.exists() else {}
+    return read_json(path, "settings", "dataset") if path.exists() else {}
 
 
 def parameters_json(run: str) -> Path:
@@ -260,7 +273,7 @@ def parameters_json(run: str) -> Path:
 def read_parameters(run: str) -> dict[str, Any]:
     """profile, data, seeds and overrides of a run; empty where the run is new."""
     path = parameters_json(run)
-    return _read_json(path) if path.exists() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def table1_csv(study: Study) -> Path:
@@ -270,37 +283,17 @@ def table1_csv(study: Study) -> Path:
 
 def read_table1(study: Study) -> pd.DataFrame:
     """Table 1, see `evaluation.table1`."""
-    return _read_csv(table1_csv(study), "metric", "model", "ours_mean")
+    return read_csv(table1_csv(study), "metric", "model", "ours_mean")
 
 
-def ablations_csv(study: Study) -> Path:
-    """How far each other reading of an open question moves validation accuracy."""
-    return results_dir(study.run) / "ablations.csv"
+def calibration_json(study: Study) -> Path:
+    """How far p_fake can be believed, and the thresholds fixed on validation images."""
+    return results_dir(study.run) / "calibration.json"
 
 
-def read_ablations_csv(study: Study) -> pd.DataFrame:
-    """The comparison of the readings, see `evaluation.ablations`."""
-    return _read_csv(ablations_csv(study), "setting", "difference", dtype={"value": str})
-
-
-def learning_curve_csv(study: Study) -> Path:
-    """Test accuracy of every network of the learning curve."""
-    return results_dir(study.run) / "learning_curve.csv"
-
-
-def read_learning_curve_csv(study: Study) -> pd.DataFrame:
-    """The points of the learning curve, see `evaluation.learning_curve`."""
-    return _read_csv(learning_curve_csv(study), "model", "seed", "images_per_class", "accuracy")
-
-
-def learning_curve_json(study: Study) -> Path:
-    """The curves that were fitted to the points."""
-    return results_dir(study.run) / "learning_curve.json"
-
-
-def read_learning_curve_json(study: Study) -> dict[str, Any]:
-    """The fitted curves by model, see `evaluation.learning_curve`."""
-    return _read_json(learning_curve_json(study), *MODELS)
+def read_calibration(study: Study) -> dict[str, Any]:
+    """By model and seed, see `evaluation.calibration`."""
+    return read_json(calibration_json(study), *MODELS)
 
 
 def report_html(study: Study) -> Path:

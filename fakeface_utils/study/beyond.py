@@ -4,9 +4,12 @@ import json
 from collections.abc import Callable
 
 from ..common.errors import StudyError
+from .elsewhere import ELSEWHERE_NOTEBOOK, elsewhere_steps
+from .insight import INSIGHT_NOTEBOOK, insight_steps
 from .learning_curve import CURVE_NOTEBOOK, curve_steps
 from .parameters import nearest
 from .readings import ABLATION_NOTEBOOK, ablation_steps
+from .robustness import ROBUSTNESS_NOTEBOOK, robustness_steps
 from .settings import Study
 from .step import Step
 
@@ -14,6 +17,9 @@ from .step import Step
 BEYOND: dict[str, Callable[[Study], list[Step]]] = {
     ABLATION_NOTEBOOK: ablation_steps,
     CURVE_NOTEBOOK: curve_steps,
+    ELSEWHERE_NOTEBOOK: elsewhere_steps,
+    ROBUSTNESS_NOTEBOOK: robustness_steps,
+    INSIGHT_NOTEBOOK: insight_steps,
 }
 
 
@@ -22,7 +28,7 @@ def beyond_steps(study: Study, only: str = "") -> dict[str, list[Step]]:
 
     Args:
         study: the settings and seeds.
-        only: names with blanks or commas between, as 'open_questions learning_curve'; '' for all.
+        only: names with blanks or commas between, as 'elsewhere robustness'; '' for all.
 
     Raises:
         StudyError: there is no such name.
@@ -38,9 +44,10 @@ def beyond_steps(study: Study, only: str = "") -> dict[str, list[Step]]:
 
 
 def as_measured(study: Study, step_of: Callable[[Study], Step]) -> Study | None:
-    """The study with the seeds for which something beyond the paper was measured.
+    """The study as something beyond the paper was measured for it.
 
-    They may differ from the study's own: a report with five seeds shows what two were measured for.
+    Seeds and `beyond_images` may differ from the study's own: a report with five seeds shows what
+    two were measured for.
 
     Args:
         study: the settings.
@@ -50,8 +57,10 @@ def as_measured(study: Study, step_of: Callable[[Study], Step]) -> Study | None:
         None where it wasn't measured or is out of date.
     """
     try:
-        held = json.loads(step_of(study).marker.read_text(encoding="utf-8"))
-        measured = study.model_copy(update={"seeds": tuple(held["settings"]["seeds"])})
+        held = json.loads(step_of(study).marker.read_text(encoding="utf-8"))["settings"]
+        images = held.get("beyond_images", study.beyond_images)
+        update = {"seeds": tuple(held["seeds"]), "beyond_images": images}
+        measured = study.model_copy(update=update)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return measured if step_of(measured).is_done() else None

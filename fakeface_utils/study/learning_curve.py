@@ -3,15 +3,8 @@
 from dataclasses import replace
 
 from ..common.paths import figures_dir, results_dir
-from .artefacts import (
-    CURVE_FIGURE,
-    figure_files,
-    history_csv,
-    learning_curve_csv,
-    learning_curve_json,
-    predictions_csv,
-    seed_dir,
-)
+from .artefacts import figure_files, history_csv, predictions_csv, seed_dir
+from .beyond_artefacts import CURVE_FIGURE, learning_curve_csv, learning_curve_json
 from .names import MODELS
 from .plan import features_step, predict_step, prepare_step, train_step, with_seeds
 from .settings import Study, as_typed

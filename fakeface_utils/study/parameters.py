@@ -186,6 +186,8 @@ def load_study(
     weights = values.get("vgg16_weights", "imagenet")
     if weights not in ("imagenet", "random"):
         values["vgg16_weights"] = str(Path(weights).expanduser().resolve())
+    if other := values.get("other"):
+        values["other"] = str(Path(other).expanduser().resolve())
     try:
         return Study(**values)
     except ValidationError as error:

@@ -6,19 +6,16 @@ from typing import Any
 
 from ..common.paths import NOTEBOOKS, PACKAGE, data_dir, figures_dir, results_dir
 from .artefacts import (
-    BEYOND_FIGURES,
     FIGURES,
     PICTURES,
-    ablations_csv,
     architecture_csv,
     audit_json,
+    calibration_json,
     dataset_json,
     duplicates_csv,
     features_path,
     figure_files,
     history_csv,
-    learning_curve_csv,
-    learning_curve_json,
     model_file,
     predictions_csv,
     prepared_dir,
@@ -26,7 +23,9 @@ from .artefacts import (
     seed_dir,
     source_path,
     table1_csv,
+    validation_csv,
 )
+from .beyond_artefacts import beyond_files
 from .names import MODELS, SPLITS
 from .settings import Study
 from .step import Digests, Step
@@ -176,9 +175,9 @@ def train_step(study: Study, model: str, seed: int) -> Step:
 
 
 def predict_step(study: Study, model: str, seed: int) -> Step:
-    """Predict the test set with one trained network."""
+    """Predict the validation and the test set with one trained network."""
     folder = seed_dir(study.run, model, seed)
-    of_base = [features_step(study, "test")] if model == "vgg16" else []
+    of_base = [features_step(study, split) for split in ("valid", "test")]
     return Step(
         name=f"predict {model} seed {seed}",
         kind="predict",
@@ -186,9 +185,16 @@ def predict_step(study: Study, model: str, seed: int) -> Step:
         module="networks/predict.py",
         study=study,
         settings={},
-        outputs=(predictions_csv(study.run, model, seed),),
+        outputs=(
+            predictions_csv(study.run, model, seed),
+            validation_csv(study.run, model, seed),
+        ),
         marker=folder / ".predict.step.json",
-        after=(prepare_step(study), train_step(study, model, seed), *of_base),
+        after=(
+            prepare_step(study),
+            train_step(study, model, seed),
+            *(of_base if model == "vgg16" else ()),
+        ),
         model=model,
         seed=seed,
     )
@@ -210,6 +216,22 @@ def table_step(study: Study) -> Step:
     )
 
 
+def calibration_step(study: Study) -> Step:
+    """How far p_fake can be believed, and the thresholds, fixed on validation images."""
+    predicted = [predict_step(study, model, seed) for model in MODELS for seed in study.seeds]
+    return Step(
+        name="calibration",
+        kind="table",
+        notebook="04_evaluate",
+        module="evaluation/calibration.py",
+        study=study,
+        settings={"seeds": list(study.seeds)},
+        outputs=(calibration_json(study),),
+        marker=results_dir(study.run) / ".calibration.step.json",
+        after=tuple(predicted),
+    )
+
+
 def figures_step(study: Study) -> Step:
     """Every figure that shows no image, from files alone."""
     trained = [train_step(study, model, seed) for model in MODELS for seed in study.seeds]
@@ -222,7 +244,7 @@ def figures_step(study: Study) -> Step:
         settings={"seeds": list(study.seeds)},
         outputs=tuple(file for name in FIGURES for file in figure_files(study, name)),
         marker=figures_dir(study.run) / ".step.json",
-        after=(audit_step(study), *trained, table_step(study)),
+        after=(audit_step(study), *trained, table_step(study), calibration_step(study)),
     )
 
 
@@ -244,8 +266,6 @@ def pictures_step(study: Study) -> Step:
 def report_step(study: Study) -> Step:
     """The HTML report, from files alone; with what was measured beyond the paper."""
     template = sorted(path for path in (PACKAGE / "report" / "template").iterdir())
-    measured = (ablations_csv(study), learning_curve_csv(study), learning_curve_json(study))
-    drawn = [file for name in BEYOND_FIGURES for file in figure_files(study, name)]
     return Step(
         name="report",
         kind="report",
@@ -253,10 +273,15 @@ def report_step(study: Study) -> Step:
         module="report/page.py",
         study=study,
         settings=with_seeds(study),
-        inputs=(NOTEBOOKS / "06_report.ipynb", *template, *measured, *drawn),
+        inputs=(NOTEBOOKS / "06_report.ipynb", *template, *beyond_files(study)),
         outputs=(report_html(study),),
         marker=results_dir(study.run) / ".report.step.json",
-        after=(table_step(study), figures_step(study), pictures_step(study)),
+        after=(
+            table_step(study),
+            calibration_step(study),
+            figures_step(study),
+            pictures_step(study),
+        ),
     )
 
 
@@ -269,7 +294,12 @@ def chain_steps(study: Study) -> dict[str, list[Step]]:
         "01_dataset": [*prepare_step(study).before(), prepare_step(study), audit_step(study)],
         "02_custom_cnn": trained["custom_cnn"],
         "03_vgg16_transfer": learned + trained["vgg16"],
-        "04_evaluate": [features_step(study, "test"), *predicted, table_step(study)],
+        "04_evaluate": [
+            features_step(study, "test"),
+            *predicted,
+            table_step(study),
+            calibration_step(study),
+        ],
         "05_figures": [figures_step(study), pictures_step(study)],
         "06_report": [report_step(study)],
     }

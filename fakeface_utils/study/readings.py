@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ..common.paths import figures_dir, results_dir
-from .artefacts import ABLATION_FIGURE, ablations_csv, figure_files, history_csv, seed_dir
+from .artefacts import figure_files, history_csv, seed_dir
+from .beyond_artefacts import ABLATION_FIGURE, ablations_csv
 from .names import MODELS
 from .plan import chain_steps, prepare_step, train_step, with_seeds
 from .questions import register

@@ -140,6 +140,7 @@ def command(study: Study) -> str:
     data = "PATH" if Path(study.data).is_absolute() else study.data
     seeds = ",".join(map(str, study.seeds)) + ("," if len(study.seeds) == 1 else "")
     words = f"make report PROFILE={study.profile} DATA={data} RUN={study.run} SEEDS={seeds}"
-    overrides = study.model_copy(update={"vgg16_weights": study.settings()["vgg16_weights"]})
+    pathless = {"vgg16_weights": study.settings()["vgg16_weights"], "other": ""}
+    overrides = study.model_copy(update=pathless)
     changed = " ".join(overrides.overrides())
     return words + (f" SET='{changed}'" if changed else "")

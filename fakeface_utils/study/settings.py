@@ -18,6 +18,7 @@ from .names import MODELS
 IMAGENET_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 
 PARAMETERS = ("profile", "data", "run", "seeds")  # given by themselves; all else are overrides
+BEYOND = ("other", "beyond_images")  # settings that the paper's own study doesn't have
 Decay = Literal["inverse_time_per_step", "linear_per_epoch", "inverse_time_per_epoch", "none"]
 
 
@@ -188,6 +189,11 @@ class Study(BaseModel):
         "faster on GPUs only",
     )
 
+    other: str = _ours("", "a folder or zip of other images, on which notebook 09 tries the run")
+    beyond_images: int = _ours(
+        1000, "test images of each class, at most, that notebooks 10 and 11 work on", ge=1
+    )
+
     @field_validator("images_per_class", mode="before")
     @classmethod
     def _none_in_words(cls, value: Any) -> Any:
@@ -209,8 +215,11 @@ class Study(BaseModel):
         return self.image_size * 8 // 7
 
     def settings(self) -> dict[str, Any]:
-        """All that decides a result but the seeds, as JSON values without any path."""
-        values = self.model_dump(mode="json", exclude={"profile", "run", "seeds"})
+        """All that decides a result of the paper's study but the seeds, as JSON without any path.
+
+        What concerns only measurements beyond it can change without a new run.
+        """
+        values = self.model_dump(mode="json", exclude={"profile", "run", "seeds", *BEYOND})
         named = self.vgg16_weights in ("imagenet", "random")
         return values | {
             "data": self.data_name,
@@ -257,6 +266,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "batch_size": 25,
         "learning_rate": 0.0003,
         "batch_norm_momentum": 0.9,
+        "beyond_images": 300,
     },
     # The same code, small: minutes on two CPU cores. At so few steps the paper's learning rate and
     # Keras' batch-norm momentum don't learn. These were chosen on validation images: at 0.0003 and
@@ -269,5 +279,6 @@ PROFILES: dict[str, dict[str, Any]] = {
         "batch_size": 25,
         "learning_rate": 0.0001,
         "batch_norm_momentum": 0.8,
+        "beyond_images": 100,
     },
 }

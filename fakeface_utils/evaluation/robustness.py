@@ -1,0 +1,8 @@
+"""A run on damaged test images, in numbers."""
+
+from ..study.settings import Study
+
+
+def summary(study: Study) -> str:
+    """What was found, in a few sentences."""
+    return ""
