@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.ticker import NullFormatter
 
 from ..evaluation.calibration import (
     BINS,
@@ -55,6 +56,7 @@ def reliability_diagram(study: Study) -> Drawn:
         diagram.set(title=TITLES[model], ylabel="share of fakes", xlim=(-0.02, 1.02))
         diagram.set_ylim(-0.02, 1.02)
         counts.set(xlabel="p(fake)", ylabel="outputs", yscale="log")
+        counts.yaxis.set_minor_formatter(NullFormatter())
     lines, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside lower center", ncols=3, fontsize=8)
     words = f"{seeds} seeds added up" if seeds > 1 else "one seed"
