@@ -18,7 +18,7 @@ from fakeface_utils.evaluation.ablations import (
     read_ablations,
     summary,
 )
-from fakeface_utils.report.background import ablation
+from fakeface_utils.report.beyond import section
 from fakeface_utils.report.drawing import alternative_text
 from fakeface_utils.report.open_questions import draw_open_questions
 from fakeface_utils.run import chain, estimate
@@ -289,7 +289,7 @@ def test_the_largest_come_first_and_the_summary_names_two(study):
 
 def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
     command = "<code>make beyond ONLY=open_questions RUN=made-up</code>"
-    assert command in ablation(study).data
+    assert command in section(study, "open_questions").data
 
     def make_up(step):
         for path in step.outputs:
@@ -305,7 +305,7 @@ def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
 
     one_seed = study.model_copy(update={"seeds": (0,)})  # a table of one seed may stand beside it
     for each in (study, one_seed):
-        shown = ablation(each).data
+        shown = section(each, "open_questions").data
         assert summary(table).split(":")[0] in shown
         assert command not in shown
         assert "<img" in shown
@@ -317,7 +317,7 @@ def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
     path = seed_dir(study.run, "custom_cnn", 0) / "history.csv"
     path.write_text(path.read_text().replace("0.625", "0.7"))
     assert read_ablations(study) is None
-    assert command in ablation(study).data
+    assert command in section(study, "open_questions").data
 
 
 def test_the_time_is_printed_before_it_starts_and_counts_what_is_left(study, monkeypatch, capsys):
