@@ -20,7 +20,7 @@ from ..common.files import write_atomic
 from ..common.paths import shown
 from ..common.progress import progress
 from ..study.artefacts import read_images, read_manifest, source_path
-from ..study.beyond_artefacts import SPECTRUM_SIZES, spectra_npy
+from ..study.beyond_artefacts import SPECTRUM_SIZES, spectra_npy, spectrum_side
 from ..study.insight import spectra_step
 from ..study.names import SPLITS
 from ..study.settings import Study
@@ -48,15 +48,9 @@ def measure_spectra(study: Study) -> None:
                 print(f"{step.name}: up to date")
 
 
-def stored_side(study: Study) -> int:
-    """The commonest side in pixels of the square originals of the training set; 0 for none."""
-    manifest = read_manifest(study, "train")
-    sides = manifest.loc[manifest["width"] == manifest["height"], "width"]
-    return int(sides.mode().max()) if len(sides) else 0
-
-
 def _measure(study: Study, size: str, split: str) -> None:
-    side, read = (_originals if size == "stored" else _inputs)(study, split)
+    side = spectrum_side(study, size)
+    read = _originals(study, split, side) if size == "stored" else _inputs(study, split)
     count = len(read_manifest(study, split))
 
     def work(number: int) -> npt.NDArray[np.float32] | None:
@@ -76,18 +70,18 @@ def _measure(study: Study, size: str, split: str) -> None:
         np.save(part, spectra)
 
 
-Reader = Callable[[int], npt.NDArray[np.uint8] | None]
+Reader = Callable[[int], npt.NDArray[np.uint8] | None]  # an image by its place in the split
 
 
-def _inputs(study: Study, split: str) -> tuple[int, Reader]:
-    """Side, and how to read an image, of what the networks see."""
+def _inputs(study: Study, split: str) -> Reader:
+    """Reads what the networks see."""
     images = read_images(study, split)
-    return study.image_size, lambda number: images[number]
+    return lambda number: images[number]
 
 
-def _originals(study: Study, split: str) -> tuple[int, Reader]:
-    """The same of the images as they are stored; None for one of another size."""
-    manifest, side = read_manifest(study, split), stored_side(study)
+def _originals(study: Study, split: str, side: int) -> Reader:
+    """Decodes the images as they are stored; None for one of another size."""
+    manifest = read_manifest(study, split)
     usual = ((manifest["width"] == side) & (manifest["height"] == side)).to_numpy()
     paths, source = manifest["path"].tolist(), open_images(source_path(study))
 
@@ -102,7 +96,7 @@ def _originals(study: Study, split: str) -> tuple[int, Reader]:
                 f"({reason(error)}): put it back, or run notebooks/01_dataset.ipynb again"
             ) from error
 
-    return side, read
+    return read
 
 
 def log_spectrum(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

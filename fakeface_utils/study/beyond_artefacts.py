@@ -22,7 +22,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..common.paths import results_dir
-from .artefacts import figure_files, prepared_dir, read_array, read_arrays, read_csv, read_json
+from .artefacts import (
+    figure_files,
+    prepared_dir,
+    read_array,
+    read_arrays,
+    read_csv,
+    read_json,
+    read_manifest,
+)
 from .names import MODELS
 from .settings import Study
 
@@ -115,6 +123,18 @@ def insight_json(study: Study) -> Path:
 def read_insight_json(study: Study) -> dict[str, Any]:
     """What the networks look at, see `evaluation.insight.insight`."""
     return read_json(insight_json(study), "images", "spectra", "networks", "maps")
+
+
+def spectrum_side(study: Study, size: str) -> int:
+    """The side in pixels of the images at one of `SPECTRUM_SIZES`.
+
+    As stored it is the commonest of the training set's square images; 0 where none is square.
+    """
+    if size == "input":
+        return study.image_size
+    manifest = read_manifest(study, "train")
+    sides = manifest.loc[manifest["width"] == manifest["height"], "width"]
+    return int(sides.mode().max()) if len(sides) else 0
 
 
 def spectra_npy(study: Study, size: str, split: str) -> Path:
