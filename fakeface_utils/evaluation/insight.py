@@ -19,7 +19,7 @@ from ..study.beyond_artefacts import (
 from ..study.insight import insight_step
 from ..study.names import CLASSES, MODELS, TITLES
 from ..study.settings import Study
-from .agreement import rank_correlations
+from .agreement import rank_correlations, read_cells, removed_cells
 from .intervals import interval
 from .spectra import scored, spectrum_findings
 
@@ -85,11 +85,14 @@ def map_findings(networks: list[dict[str, npt.NDArray]]) -> dict[str, Any]:
         networks: what each seed's file has, see `networks.maps.make_maps`.
 
     Returns:
-        grid, rows and columns of a map; untrained, the rank correlation with the maps of the
+        grid, rows and columns of a map; cells, how many of them the network reads on, and
+        removed_cells of these; untrained, the rank correlation with the maps of the
         untrained network, see `_spread`; seeds, the same between the maps of any two training runs,
         None for one seed; and removal: hottest and random, the mean fall of the logit, and
         difference, low and high (95 %, over images and seeds).
     """
+    grid = networks[0]["maps"].shape[1:]
+    rows, columns = read_cells(grid)
     pairs = list(itertools.combinations(networks, 2))
     between = [rank_correlations(one["maps"], other["maps"]) for one, other in pairs]
     falls = np.stack([network["removed"] for network in networks])  # (seeds, N, 2)
@@ -97,7 +100,9 @@ def map_findings(networks: list[dict[str, npt.NDArray]]) -> dict[str, Any]:
     variance = more.mean(axis=0).var(ddof=1) / more.shape[1]
     low, high = interval(more.mean(axis=1), variance)
     return {
-        "grid": list(networks[0]["maps"].shape[1:]),
+        "grid": list(grid),
+        "cells": rows.stop * columns.stop,
+        "removed_cells": removed_cells(grid),
         "untrained": _spread(np.concatenate([network["untrained_rank"] for network in networks])),
         "seeds": _spread(np.concatenate(between)) if between else None,
         "removal": {
@@ -192,10 +197,12 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
     if untrained["median"] is None:
         return f"{TITLES[model]}: every map is flat, so there is nothing to read."
     rows, columns = findings["grid"]
+    few = findings["cells"] < rows * columns
+    unread = f", of which the pooling behind them reads {findings['cells']}" if few else ""
     doubts = []
     text = (
-        f"{TITLES[model]} ({rows} x {columns} cells): a map's rank correlation with that of the "
-        f"untrained network has a median of {untrained['median']:.2f}"
+        f"{TITLES[model]} ({rows} x {columns} cells{unread}): a map's rank correlation with that "
+        f"of the untrained network has a median of {untrained['median']:.2f}"
     )
     if abs(untrained["median"]) >= SAME:
         doubts.append("much of it is there without any training")
@@ -203,8 +210,11 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
         text += f", between two training runs a mean of {seeds['mean']:.2f}"
         if seeds["mean"] <= APART:
             doubts.append("another training run looks elsewhere")
+    elif seeds is None:
+        text += "; how far another training run's maps differ takes a second seed"
     text += (
-        f". Painting over the hottest fifth moves the logit towards the other class by "
+        f". Painting over the hottest fifth ({findings['removed_cells']} of "
+        f"{findings['cells']}) moves the logit towards the other class by "
         f"{removal['difference']:.2f} more than a random fifth does (95 % interval "
         f"{removal['low']:.2f} to {removal['high']:.2f}; {removal['hottest']:.2f} and "
         f"{removal['random']:.2f})"

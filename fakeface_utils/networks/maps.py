@@ -23,7 +23,7 @@ import numpy.typing as npt
 from ..common.errors import StudyError
 from ..common.files import write_atomic
 from ..common.progress import progress
-from ..evaluation.agreement import rank_correlations
+from ..evaluation.agreement import rank_correlations, read_cells, removed_cells
 from ..study.artefacts import read_images, read_manifest
 from ..study.beyond_artefacts import maps_npz
 from ..study.insight import maps_step
@@ -32,7 +32,6 @@ from ..study.settings import Study
 from .trained import load_model
 
 AT_ONCE = 25  # images in a batch; the first convolution's output bounds the memory
-REMOVED = 0.2  # the share of a map's cells that is painted over
 
 Floats = npt.NDArray[np.float32]
 
@@ -133,11 +132,13 @@ def painted(image: npt.NDArray[np.uint8], cells: npt.NDArray[np.bool_]) -> npt.N
 
 
 def hottest(evidence: npt.NDArray) -> npt.NDArray[np.bool_]:
-    """The `REMOVED` share of cells with the most evidence, (h, w); at least one."""
-    count = max(round(REMOVED * evidence.size), 1)
-    cells = np.zeros(evidence.size, dtype=bool)
-    cells[np.argsort(-evidence, axis=None, kind="stable")[:count]] = True
-    return cells.reshape(evidence.shape)
+    """As many cells as `removed_cells` says, those with the most evidence, (h, w)."""
+    read = read_cells(evidence.shape)
+    cells = np.zeros(evidence.shape, dtype=bool)
+    part = cells[read]  # a view
+    most = np.argsort(-evidence[read], axis=None, kind="stable")
+    part[np.unravel_index(most[: removed_cells(evidence.shape)], part.shape)] = True
+    return cells
 
 
 def removal(

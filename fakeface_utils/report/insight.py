@@ -112,8 +112,8 @@ def mean_maps(study: Study) -> Drawn:
         row[0].set_ylabel(f"{TITLES[model]}\n{rows} × {columns} cells", fontsize=11)
     images = ", ".join(f"{count} {kind}" for kind, count in numbers["images"].items())
     figure.suptitle(
-        f"Mean maps of test images ({images}), seed {seed}: red speaks for fake, blue for real"
-        f"{mark(study)}",
+        f"Mean maps of test images ({images}), seed {seed}\n"
+        f"red speaks for fake, blue for real{mark(study)}",
         fontsize=10,
     )
     return figure, "Mean maps of both classes. " + " ".join(
@@ -161,7 +161,8 @@ def control_table(study: Study) -> HTML:
         rows.append(
             {
                 "maps of": TITLES[model],
-                "cells": f"{down} × {across}",
+                "cells": f"{down} × {across}, {findings['cells']} read on",
+                "a fifth": findings["removed_cells"],
                 "alike the untrained network's": _spread(findings["untrained"], "median"),
                 "alike another seed's": _spread(findings["seeds"], "mean"),
                 "fall of the logit: hottest fifth": f"{removal['hottest']:.2f}",

@@ -118,8 +118,8 @@ def single_maps(study: Study) -> Drawn:
         column[1].imshow(image.mean(axis=2), cmap="gray", vmin=0, vmax=255, extent=place)
         column[1].imshow(heat, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.abs(heat), extent=place)
     figure.suptitle(
-        f"The custom CNN's surest answers (seed {seed}): red speaks for fake, blue for real"
-        f"{mark(study)}",
+        f"The custom CNN's surest answers, seed {seed}\n"
+        f"red speaks for fake, blue for real{mark(study)}",
         fontsize=10,
     )
     return figure, f"Test images with their maps: {'; '.join(told)}."
