@@ -8,17 +8,27 @@ import keras
 import numpy as np
 import PIL.Image
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from fakeface_utils.common.files import write_csv, write_json
 from fakeface_utils.dataset import spectra
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.evaluation import insight
 from fakeface_utils.evaluation.agreement import rank_correlations
 from fakeface_utils.evaluation.spectra import STRENGTHS, compare, spectrum_findings, spectrum_model
 from fakeface_utils.networks import maps
-from fakeface_utils.study.artefacts import PICTURES
+from fakeface_utils.networks.imagenet import frozen_base
+from fakeface_utils.networks.models import assemble_vgg16, custom_cnn, vgg16_head
+from fakeface_utils.report import insight as report
+from fakeface_utils.report.drawing import alternative_text, save
+from fakeface_utils.report.pictures import first_filters, montage, single_maps
+from fakeface_utils.study.artefacts import PICTURES, model_file, predictions_csv, read_manifest
 from fakeface_utils.study.beyond_artefacts import (
     INSIGHT_FIGURES,
     INSIGHT_PICTURES,
+    insight_json,
+    read_insight_json,
+    read_maps,
     read_spectra,
     spectrum_side,
 )
@@ -369,3 +379,88 @@ def test_pictures_are_kept_apart_from_the_figures_that_may_be_published():
     assert pictures.module == "report/pictures.py"
     assert all(step.notebook == "11_insight" for step in insight_steps(study))
     assert len(insight_steps(study)) == 6 + 4 + 3
+
+
+def test_from_trained_networks_to_the_figures(places, faces):
+    """Small networks of both kinds with two seeds, from files to files."""
+    tiny = "image_size=35 custom_filters=2,2,9 custom_dense=9 vgg16_dense=99 vgg16_weights=random"
+    study = load_study(data=str(faces), run="x", seeds=2, overrides=f"{tiny} beyond_images=3")
+    prepare(study)
+    spectra.measure_spectra(study)
+    base = frozen_base(study)
+    labels = read_manifest(study, "test")["label"].to_numpy()
+    p_fake = np.linspace(0.1, 0.9, len(labels))
+    for seed in study.seeds:
+        keras.utils.set_random_seed(seed)
+        head = vgg16_head(study, base.output.shape[1:])
+        for model, net in (
+            ("custom_cnn", custom_cnn(study)),
+            ("vgg16", assemble_vgg16(base, head)),
+        ):
+            model_file("x", model, seed).parent.mkdir(parents=True, exist_ok=True)
+            net.save(model_file("x", model, seed))
+            table = read_manifest(study, "test")[["path", "label"]].assign(p_fake=p_fake)
+            write_csv(predictions_csv("x", model, seed), table)
+            maps._make(study, model, seed)
+    made = read_maps(study, "custom_cnn", 1)
+    assert (made["maps"].shape, made["maps"].dtype) == ((6, 8, 8), np.float16)
+    assert made["rows"].tolist() == maps.mapped_rows(labels, 3).tolist()
+    assert np.abs(made["maps"]).max(axis=(1, 2)) == pytest.approx(np.ones(6), abs=1e-3)
+    assert made["responses"].shape == (2, 35, 35, 2)
+    assert labels[made["faces"]].tolist() == [0, 1]
+    by_class = [made["maps"][labels[made["rows"]] == label].astype(float) for label in (0, 1)]
+    assert made["trained"].shape == (2, 8, 8)
+    assert np.corrcoef(made["trained"][1].ravel(), by_class[1].mean(axis=0).ravel())[0, 1] > 0.7
+    assert read_maps(study, "vgg16", 0)["maps"].shape == (6, 2, 2)
+    write_json(insight_json(study), insight._insight(study))
+    numbers = read_insight_json(study)
+    assert numbers["images"] == {"real": 3, "fake": 3}
+    assert numbers["spectra"]["input"]["side"] == 35
+    assert numbers["networks"]["vgg16"]["auc"] == pytest.approx(roc_auc_score(labels, p_fake))
+    assert -1 <= numbers["maps"]["vgg16"]["seeds"]["mean"] <= 1
+    assert numbers["maps"]["custom_cnn"]["removed_cells"] == 13
+    text = insight.summary(study)
+    assert "(40 pixels)" in text
+    assert "VGG16 (2 x 2 cells)" in text
+    for name, make in (
+        *zip(INSIGHT_FIGURES, (report.spectra, report.mean_maps), strict=True),
+        *zip(INSIGHT_PICTURES, (single_maps, first_filters), strict=True),
+    ):
+        save(study, name, make(study))
+        assert len(alternative_text(study, name)) > 40
+    assert "spectrum, as stored (40 pixels)" in report.spectrum_table(study).data
+    assert "2 × 2, 4 read on" in report.control_table(study).data
+    assert report.section(study) == ""  # the steps left no marker: it may be out of date
+
+
+def test_filters_are_laid_out_in_rows_with_lines_between():
+    sheet = montage(np.stack([np.full((3, 4), n, dtype=np.uint8) for n in range(5)], axis=-1))
+    assert sheet.shape == (2 * 5, 3 * 6)
+    assert [sheet[0, 0], sheet[0, 6], sheet[0, 12], sheet[5, 0], sheet[5, 6]] == [0, 1, 2, 3, 4]
+    assert set(sheet[3:5].ravel()) == set(sheet[5:, 12:].ravel()) == {255}
+
+
+def accuracy(mean):
+    return {"accuracy": {"mean": mean, "low": mean - 0.03, "high": mean + 0.03}}
+
+
+@pytest.mark.parametrize(
+    ("spectrum", "network", "words"),
+    [
+        (0.52, 0.9, "no more than chance"),
+        (0.7, 0.9, "but the better network knows more"),
+        (0.87, 0.9, "isn't decided"),
+        (0.93, 0.9, "no look at the face is needed"),
+    ],
+)
+def test_the_verdict_on_the_spectrum_follows_from_the_numbers(spectrum, network, words):
+    of_size = {"side": 64, "why_not": "", "images": {"real": 50, "fake": 50}}
+    none = {"side": 0, "why_not": "only 0 real images", "metrics": {}}
+    numbers = {
+        "spectra": {"stored": none, "input": of_size | {"metrics": accuracy(spectrum)}},
+        "networks": {"custom_cnn": accuracy(network), "vgg16": accuracy(0.6)},
+    }
+    text = insight.spectrum_sentence(numbers)
+    assert words in text
+    assert "as stored it could not be tried (only 0 real images)" in text
+    assert f"{spectrum:.3f} (95 % interval {spectrum - 0.03:.3f} to {spectrum + 0.03:.3f})" in text

@@ -65,7 +65,7 @@ def spectra(study: Study) -> Drawn:
     """Power by frequency of both classes and their log ratio, at both sizes."""
     numbers = read_insight_json(study)["spectra"]
     shape: Any = {"sharex": True, "sharey": "row", "layout": "constrained"}
-    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.6), **shape)
+    figure, axes = plt.subplots(2, 2, figsize=(6.4, 5.2), **shape)
     for column, size in zip(axes.T, SPECTRUM_SIZES, strict=True):
         power, ratio = column
         of_size = numbers[size]
@@ -98,7 +98,7 @@ def _curve(
 def mean_maps(study: Study) -> Drawn:
     """The mean map of each class, trained and untrained, of both models' first seed."""
     numbers, seed = read_insight_json(study), study.seeds[0]
-    figure, axes = plt.subplots(len(MODELS), 4, figsize=(7.2, 4.6), layout="constrained")
+    figure, axes = plt.subplots(len(MODELS), 4, figsize=(6.4, 4.6), layout="constrained")
     for row, model in zip(axes, MODELS, strict=True):
         maps = read_maps(study, model, seed)
         rows, columns = numbers["maps"][model]["grid"]

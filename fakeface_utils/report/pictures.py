@@ -99,7 +99,7 @@ def single_maps(study: Study) -> Drawn:
     network = read_maps(study, "custom_cnn", seed)
     images, labels = read_images(study, "test"), read_manifest(study, "test")["label"].to_numpy()
     rows, logits = network["rows"], network["logits"].astype(float)
-    figure, axes = plt.subplots(2, 4, figsize=(7.2, 4.4), layout="constrained")
+    figure, axes = plt.subplots(2, 4, figsize=(6.4, 4.2), layout="constrained")
     told = []
     for column, (label, answer) in zip(axes.T, ((1, 1), (1, 0), (0, 0), (0, 1)), strict=True):
         towards = logits if answer else -logits
@@ -130,7 +130,7 @@ def first_filters(study: Study) -> Drawn:
     seed = study.seeds[0]
     network, images = read_maps(study, "custom_cnn", seed), read_images(study, "test")
     figure, axes = plt.subplots(
-        2, 2, figsize=(7.2, 5.6), height_ratios=(1, 3), layout="constrained"
+        2, 2, figsize=(6.4, 5.2), height_ratios=(1, 3), layout="constrained"
     )
     for column, label in zip(axes.T, (0, 1), strict=True):
         column[0].imshow(images[network["faces"][label]])

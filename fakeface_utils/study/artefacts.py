@@ -89,11 +89,7 @@ def _read(path: Path, read: Callable[[Path], T], *needed: str) -> T:
 
 def read_json(path: Path, *needed: str) -> dict[str, Any]:
     """A JSON object with the needed keys; raises as `_read`."""
-
-    def read(path: Path) -> dict[str, Any]:
-        return dict(**json.loads(path.read_text(encoding="utf-8")))
-
-    return _read(path, read, *needed)
+    return _read(path, lambda path: dict(**json.loads(path.read_text(encoding="utf-8"))), *needed)
 
 
 def read_csv(path: Path, *needed: str, **options: Any) -> pd.DataFrame:
