@@ -213,20 +213,19 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
     elif seeds is None:
         text += "; how far another training run's maps differ takes a second seed"
     text += (
-        f". Painting over the hottest fifth ({findings['removed_cells']} of "
-        f"{findings['cells']}) moves the logit towards the other class by "
-        f"{removal['difference']:.2f} more than a random fifth does (95 % interval "
-        f"{removal['low']:.2f} to {removal['high']:.2f}; {removal['hottest']:.2f} and "
-        f"{removal['random']:.2f})"
+        f". Painting over the hottest fifth ({findings['removed_cells']} of {findings['cells']}) "
+        f"moves the logit towards the other class by {removal['hottest']:.2f}, over a random "
+        f"fifth by {removal['random']:.2f}: difference {removal['difference']:.2f} (95 % interval "
+        f"{removal['low']:.2f} to {removal['high']:.2f})"
     )
     if removal["low"] <= 0:
         doubts.append("what it calls hottest matters no more than other places, as far as seen")
-    verdict = (
-        f"So such a map means little: {'; '.join(doubts)}."
-        if doubts
-        else "So the map shows something that was learned and that the answer rests on."
-    )
-    return f"{text}. {verdict}"
+    verdict = "So the map shows something that was learned and that the answer rests on"
+    if doubts:
+        verdict = f"So such a map means little: {'; '.join(doubts)}"
+    elif seeds is None:
+        verdict += ", in this training run"
+    return f"{text}. {verdict}."
 
 
 def summary(study: Study) -> str:

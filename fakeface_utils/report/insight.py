@@ -35,12 +35,13 @@ CAPTIONS = {
     "an image can hold.",
     "mean_maps": "The mean map of the test images of each class: trained, and with what was "
     "trained set back to random weights (all of the custom CNN, VGG16's head). Each pair has its "
-    "own scale.",
+    "own scale, on which the strongest hundredth of the cells is cut.",
     "single_maps": "The test images of which the custom CNN is surest, right and wrong, and their "
     "maps. A few images prove nothing.",
     "first_filters": "What the filters of the custom CNN's first convolution answer to the surest "
     "real and fake image; each filter is scaled to its largest answer.",
 }
+CLIPPED = 0.99  # where a colour scale ends, so that a single cell doesn't pale the others
 SIZES = {"stored": "as stored", "input": "the networks' input"}
 
 
@@ -103,7 +104,7 @@ def mean_maps(study: Study) -> Drawn:
         maps = read_maps(study, model, seed)
         rows, columns = numbers["maps"][model]["grid"]
         for first, state in ((0, "trained"), (2, "untrained")):
-            limit = np.abs(maps[state]).max() or 1.0
+            limit = np.quantile(np.abs(maps[state]), CLIPPED) or 1.0
             for place, label in enumerate((1, 0)):
                 axis = row[first + place]
                 axis.imshow(maps[state][label], cmap="RdBu_r", vmin=-limit, vmax=limit)
