@@ -260,7 +260,7 @@ def test_a_network_that_looks_nowhere_has_no_map_and_the_sentence_says_so(images
     findings = insight.map_findings([{"maps": found, "untrained_rank": ranks, "removed": falls}])
     assert findings["untrained"]["flat"] == len(images)
     assert (findings["removal"]["low"], findings["removal"]["high"]) == (0, 0)
-    assert insight.maps_sentence("vgg16", findings).startswith("VGG16: every map is flat")
+    assert insight.maps_sentence("vgg16", findings).startswith("Maps of VGG16: all are flat")
 
 
 def test_equal_weights_on_one_colour_favour_no_place():
@@ -363,6 +363,8 @@ def test_good_controls_and_bad_ones_are_told_in_words():
     assert "custom CNN (7 x 7 cells, of which the pooling behind them reads 36)" in text
     assert "So such a map means little: much of it is there without any training; another" in text
     assert "hottest matters no more than other places" in text
+    few = insight.maps_sentence("vgg16", good | {"grid": [3, 3], "cells": 4, "removed_cells": 1})
+    assert "means little: it has too few cells to say where." in few
     one = insight.map_findings([network(0)])
     assert one["seeds"] is None
     text = insight.maps_sentence("vgg16", one)

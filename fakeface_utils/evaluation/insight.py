@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from ..common.files import write_json
 from ..study.artefacts import read_manifest, read_predictions
-from ..study.beyond import as_measured
 from ..study.beyond_artefacts import (
     SPECTRUM_SIZES,
     insight_json,
@@ -26,6 +25,7 @@ from .spectra import scored, spectrum_findings
 NAMES = {"stored": "as stored", "input": "as the networks see them"}
 SAME = 0.5  # a rank correlation from which two maps of an image are called alike
 APART = 0.3  # and up to which they are called different
+FEW = 10  # cells, fewer than which are hardly a map
 
 
 def insight(study: Study) -> dict[str, Any]:
@@ -41,16 +41,6 @@ def insight(study: Study) -> dict[str, Any]:
     """
     insight_step(study).do(lambda: write_json(insight_json(study), _insight(study)))
     return read_insight_json(study)
-
-
-def measured(study: Study) -> tuple[Study, dict[str, Any]] | None:
-    """The study as it was measured and its numbers; None where there are none, or they are old.
-
-    Raises:
-        StudyError: the file is damaged.
-    """
-    then = as_measured(study, insight_step)
-    return (then, read_insight_json(then)) if then else None
 
 
 def _insight(study: Study) -> dict[str, Any]:
@@ -195,15 +185,17 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
     """What the controls say about the maps of one model, and whether a map means much."""
     untrained, seeds, removal = (findings[name] for name in ("untrained", "seeds", "removal"))
     if untrained["median"] is None:
-        return f"{TITLES[model]}: every map is flat, so there is nothing to read."
+        return f"Maps of {TITLES[model]}: all are flat, so there is nothing to read."
     rows, columns = findings["grid"]
     few = findings["cells"] < rows * columns
     unread = f", of which the pooling behind them reads {findings['cells']}" if few else ""
     doubts = []
     text = (
-        f"{TITLES[model]} ({rows} x {columns} cells{unread}): a map's rank correlation with that "
-        f"of the untrained network has a median of {untrained['median']:.2f}"
+        f"Maps of {TITLES[model]} ({rows} x {columns} cells{unread}): the rank correlation with "
+        f"those of the untrained network has a median of {untrained['median']:.2f}"
     )
+    if findings["cells"] < FEW:
+        doubts.append("it has too few cells to say where")
     if abs(untrained["median"]) >= SAME:
         doubts.append("much of it is there without any training")
     if seeds and seeds["mean"] is not None:
@@ -235,13 +227,11 @@ def summary(study: Study) -> str:
         StudyError: the file is missing or damaged.
     """
     numbers = read_insight_json(study)
-    return " ".join(
-        filter(
-            None,
-            [
-                spectrum_sentence(numbers),
-                *(power_sentence(size, numbers["spectra"][size]) for size in SPECTRUM_SIZES),
-                *(maps_sentence(model, numbers["maps"][model]) for model in MODELS),
-            ],
-        )
-    )
+    maps = (maps_sentence(model, numbers["maps"][model]) for model in MODELS)
+    return " ".join([spectra_summary(numbers), *maps])
+
+
+def spectra_summary(numbers: dict[str, Any]) -> str:
+    """What the spectra say: how far they alone lead, and where fakes and reals differ."""
+    where = (power_sentence(size, numbers["spectra"][size]) for size in SPECTRUM_SIZES)
+    return " ".join(filter(None, [spectrum_sentence(numbers), *where]))

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from ..evaluation.insight import insight, maps_sentence, measured, power_sentence, summary
+from ..evaluation.insight import insight, maps_sentence, power_sentence, spectra_summary
 from ..study.beyond import as_measured
 from ..study.beyond_artefacts import (
     INSIGHT_FIGURES,
@@ -17,7 +17,7 @@ from ..study.beyond_artefacts import (
     read_insight_json,
     read_maps,
 )
-from ..study.insight import insight_drawing_step, insight_pictures_step
+from ..study.insight import insight_drawing_step, insight_pictures_step, insight_step
 from ..study.names import CLASSES, METRICS, MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark, save
@@ -133,7 +133,7 @@ def spectrum_table(study: Study) -> HTML:
     scores |= {TITLES[model]: numbers["networks"][model] for model in MODELS}
     rows = [
         {"model": name, **{metric: _ends(of_model[metric]) for metric in METRICS}}
-        | {"AUC": f"{of_model['auc']:.4f}"}
+        | {"AUC": f"{of_model['auc']:.3f}"}
         for name, of_model in scores.items()
     ]
     chosen = ", ".join(
@@ -142,16 +142,17 @@ def spectrum_table(study: Study) -> HTML:
         if not of_size["why_not"]
     )
     left_out = sum(numbers["spectra"]["stored"]["left_out"].values())
-    caption = (
-        "Test set, 95 % intervals in brackets. Spectrum: logistic regression fitted on the "
-        f"training images, C chosen on the validation images: {chosen or 'none'}. Images left out "
-        f"as stored, since not square or of another size: {left_out}"
+    about = (
+        "Spectrum: a logistic regression fitted on the training images, its C chosen on the "
+        f"validation images: {chosen or 'none'}. Images left out as stored, since of one colour, "
+        f"not square or of another size: {left_out}."
     )
-    return HTML(as_table(pd.DataFrame(rows), caption))
+    table = as_table(pd.DataFrame(rows), "Test set, 95 % intervals in brackets")
+    return HTML(f"{table}<p>{html.escape(about)}</p>")
 
 
 def _ends(value: dict[str, float]) -> str:
-    return f"{value['mean']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
+    return f"{value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
 
 
 def control_table(study: Study) -> HTML:
@@ -172,14 +173,13 @@ def control_table(study: Study) -> HTML:
                 f"{removal['high']:.2f})",
             }
         )
-    return HTML(
-        as_table(
-            pd.DataFrame(rows),
-            "Alike: Spearman's rank correlation of two maps of an image (1: the same, 0: "
-            "unrelated), median against the untrained and mean between seeds, quartiles in "
-            "brackets. Fall: towards the other class; difference with 95 % interval",
-        )
+    about = (
+        "Alike: Spearman's rank correlation of two maps of an image (1: the same, 0: unrelated), "
+        "median against the untrained and mean between seeds, quartiles in brackets. Fall: towards "
+        "the other class; difference with 95 % interval over images and seeds."
     )
+    table = as_table(pd.DataFrame(rows), "Controls of the maps")
+    return HTML(f"{table}<p>{about}</p>")
 
 
 def _spread(spread: dict[str, Any] | None, middle: str) -> str:
@@ -202,8 +202,9 @@ def maps_caption(study: Study) -> str:
 def section(study: Study) -> str:
     """The report's section as HTML; '' where it wasn't measured."""
     then = as_measured(study, insight_drawing_step)
-    if then is None or measured(then) is None:
+    if then is None or not insight_step(then).is_done():
         return ""
+    numbers = read_insight_json(then)
     captions = CAPTIONS | {"mean_maps": maps_caption(then)}
     shown = {name: figure(then, name, captions[name]).data for name in INSIGHT_FIGURES}
     pictures = ""
@@ -212,6 +213,6 @@ def section(study: Study) -> str:
             figure(then, name, captions[name]).data for name in ("first_filters", "single_maps")
         )
     return (
-        f"<p>{html.escape(summary(then))}</p>{shown['spectra']}{spectrum_table(then).data}"
+        f"<p>{html.escape(spectra_summary(numbers))}</p>{shown['spectra']}{spectrum_table(then).data}"
         f"{shown['mean_maps']}{control_table(then).data}{pictures}"
     )

@@ -140,7 +140,7 @@ def first_filters(study: Study) -> Drawn:
             axis.set_axis_off()
     count = network["responses"].shape[-1]
     figure.suptitle(
-        f"The {count} filters of the custom CNN's first convolution (seed {seed}){mark(study)}",
+        f"The custom CNN's {count} first filters, seed {seed}{mark(study)}",
         fontsize=10,
     )
     return figure, f"The answers of {count} filters to one real and one fake image, bright: strong."
