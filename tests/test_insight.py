@@ -260,7 +260,7 @@ def test_a_network_that_looks_nowhere_has_no_map_and_the_sentence_says_so(images
     findings = insight.map_findings([{"maps": found, "untrained_rank": ranks, "removed": falls}])
     assert findings["untrained"]["flat"] == len(images)
     assert (findings["removal"]["low"], findings["removal"]["high"]) == (0, 0)
-    assert insight.maps_sentence("vgg16", findings).startswith("Maps of VGG16: all are flat")
+    assert insight.maps_sentence("vgg16", findings).startswith("The VGG16's maps are all flat")
 
 
 def test_equal_weights_on_one_colour_favour_no_place():
@@ -360,7 +360,7 @@ def test_good_controls_and_bad_ones_are_told_in_words():
     assert bad["seeds"]["mean"] == pytest.approx(0, abs=0.05)
     assert bad["removal"]["low"] < 0 < bad["removal"]["high"]
     text = insight.maps_sentence("custom_cnn", bad)
-    assert "custom CNN (7 x 7 cells, of which the pooling behind them reads 36)" in text
+    assert "custom CNN's maps (7 x 7 cells, of which the pooling behind them reads 36)" in text
     assert "So such a map means little: much of it is there without any training; another" in text
     assert "hottest matters no more than other places" in text
     few = insight.maps_sentence("vgg16", good | {"grid": [3, 3], "cells": 4, "removed_cells": 1})
@@ -423,7 +423,7 @@ def test_from_trained_networks_to_the_figures(places, faces):
     assert numbers["maps"]["custom_cnn"]["removed_cells"] == 13
     text = insight.summary(study)
     assert "(40 pixels)" in text
-    assert "VGG16 (2 x 2 cells)" in text
+    assert "VGG16's maps (2 x 2 cells)" in text
     for name, make in (
         *zip(INSIGHT_FIGURES, (report.spectra, report.mean_maps), strict=True),
         *zip(INSIGHT_PICTURES, (single_maps, first_filters), strict=True),

@@ -185,13 +185,13 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
     """What the controls say about the maps of one model, and whether a map means much."""
     untrained, seeds, removal = (findings[name] for name in ("untrained", "seeds", "removal"))
     if untrained["median"] is None:
-        return f"Maps of {TITLES[model]}: all are flat, so there is nothing to read."
+        return f"The {TITLES[model]}'s maps are all flat: there is nothing to read."
     rows, columns = findings["grid"]
     few = findings["cells"] < rows * columns
     unread = f", of which the pooling behind them reads {findings['cells']}" if few else ""
     doubts = []
     text = (
-        f"Maps of {TITLES[model]} ({rows} x {columns} cells{unread}): the rank correlation with "
+        f"The {TITLES[model]}'s maps ({rows} x {columns} cells{unread}): the rank correlation with "
         f"those of the untrained network has a median of {untrained['median']:.2f}"
     )
     if findings["cells"] < FEW:
