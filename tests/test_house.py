@@ -14,6 +14,7 @@ from fakeface_utils.evaluation.learning_curve import sentence
 from fakeface_utils.evaluation.table1 import difference
 from fakeface_utils.study.beyond import beyond_steps
 from fakeface_utils.study.beyond_artefacts import read_learning_curve_json
+from fakeface_utils.study.insight import insight_drawing_step, insight_pictures_step
 from fakeface_utils.study.learning_curve import curve_drawing_step
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import chain_steps, figures_step, pictures_step
@@ -176,7 +177,7 @@ def test_notebooks_share_their_parameters():
         for cell in cells(path, "code")
         if "parameters" in cell["metadata"].get("tags", [])
     ]
-    assert len(tagged) == len(NOTEBOOKS) == 8
+    assert len(tagged) == len(NOTEBOOKS) == 9
     assert len(set(tagged)) == 1
     names = [node.targets[0].id for node in ast.parse(tagged[0]).body]
     assert names == ["profile", "data", "run", "seeds", "overrides", "force"]
@@ -218,9 +219,10 @@ def test_no_picture_of_a_person_and_no_array_is_tracked():
 def test_no_committed_figure_of_given_images_shows_one():
     """The paper's images may not be published: a run on them leaves numbers and curves here."""
     study = load_study("laptop", seeds=2)
-    drawing = (figures_step(study), curve_drawing_step(study))
+    drawing = (figures_step(study), curve_drawing_step(study), insight_drawing_step(study))
     numbers = {path.name for step in drawing for path in step.outputs}
-    assert not numbers & {path.name for path in pictures_step(study).outputs}
+    pictures = (pictures_step(study), insight_pictures_step(study))
+    assert not numbers & {path.name for step in pictures for path in step.outputs}
     records = (ROOT / "results" / "examples").glob("*/study.json")
     given = {
         p.parent.name for p in records if not json.loads(p.read_text())["dataset"]["generated"]

@@ -1,7 +1,7 @@
 """The two networks: built, trained, and used for predictions. The only room that imports Keras.
 
 Reads prepared arrays and VGG16's ImageNet weights. Writes features, checkpoints, histories,
-architectures, models and predictions.
+architectures, models, predictions and maps.
 """
 
 import os

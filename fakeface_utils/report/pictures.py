@@ -1,13 +1,18 @@
-"""The figures that show images of the study: Figure 1 and the audit's most similar pairs.
+"""The figures that show images of the study: Figure 1, the most similar pairs, single maps.
 
 Of data whose licence forbids it these must not be published; all other figures show numbers alone.
 """
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
 
 from ..dataset.alike import COMPARED, SHIFTS
 from ..study.artefacts import read_audit, read_duplicates, read_images, read_manifest
+from ..study.beyond_artefacts import read_maps
+from ..study.insight import insight_pictures_step
 from ..study.names import CLASSES, SPLITS
 from ..study.plan import pictures_step
 from ..study.settings import Study
@@ -27,6 +32,21 @@ def make_pictures(study: Study) -> None:
 
     if not pictures_step(study).do(draw):
         print("pictures: up to date")
+
+
+def make_insight_pictures(study: Study) -> None:
+    """Draw and save the pictures of notebook 11, unless that is done.
+
+    Raises:
+        StudyError: the prepared images or the maps are missing.
+    """
+
+    def draw() -> None:
+        save(study, "single_maps", single_maps(study))
+        save(study, "first_filters", first_filters(study))
+
+    if not insight_pictures_step(study).do(draw):
+        print("pictures of maps and filters: up to date")
 
 
 def samples(study: Study, columns: int = 6) -> Drawn:
@@ -71,3 +91,68 @@ def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
         fontsize=9,
     )
     return figure, f"The most similar pairs of images; duplicates found: {duplicates}."
+
+
+def single_maps(study: Study) -> Drawn:
+    """The images of which the custom CNN is surest, right and wrong, of each class; their maps."""
+    seed = study.seeds[0]
+    network = read_maps(study, "custom_cnn", seed)
+    images, labels = read_images(study, "test"), read_manifest(study, "test")["label"].to_numpy()
+    rows, logits = network["rows"], network["logits"].astype(float)
+    figure, axes = plt.subplots(2, 4, figsize=(6.4, 4.2), layout="constrained")
+    told = []
+    for column, (label, answer) in zip(axes.T, ((1, 1), (1, 0), (0, 0), (0, 1)), strict=True):
+        towards = logits if answer else -logits
+        given = (labels[rows] == label) & (towards >= 0)
+        words = f"{CLASSES[label]}, called {CLASSES[answer]}"
+        for axis in column:
+            axis.set_axis_off()
+        column[0].set_title(words if given.any() else f"{words}:\nnone", fontsize=10)
+        if not given.any():
+            continue
+        surest = int(np.where(given, towards, -np.inf).argmax())
+        told.append(f"{words}, logit {logits[surest]:.1f}")
+        image, heat = images[rows[surest]], network["maps"][surest].astype(float)
+        place = (0, image.shape[1], image.shape[0], 0)
+        column[0].imshow(image, extent=place)
+        column[1].imshow(image.mean(axis=2), cmap="gray", vmin=0, vmax=255, extent=place)
+        column[1].imshow(heat, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.abs(heat), extent=place)
+    figure.suptitle(
+        f"The custom CNN's surest answers, seed {seed}\n"
+        f"red speaks for fake, blue for real{mark(study)}",
+        fontsize=10,
+    )
+    return figure, f"Test images with their maps: {'; '.join(told)}."
+
+
+def first_filters(study: Study) -> Drawn:
+    """What the first convolution's filters answer to one real and one fake image."""
+    seed = study.seeds[0]
+    network, images = read_maps(study, "custom_cnn", seed), read_images(study, "test")
+    figure, axes = plt.subplots(
+        2, 2, figsize=(6.4, 5.2), height_ratios=(1, 3), layout="constrained"
+    )
+    for column, label in zip(axes.T, (0, 1), strict=True):
+        column[0].imshow(images[network["faces"][label]])
+        column[0].set_title(CLASSES[label], fontsize=11)
+        column[1].imshow(montage(network["responses"][label]), cmap="gray", vmin=0, vmax=255)
+        for axis in column:
+            axis.set_axis_off()
+    count = network["responses"].shape[-1]
+    figure.suptitle(
+        f"The custom CNN's {count} first filters, seed {seed}{mark(study)}",
+        fontsize=10,
+    )
+    return figure, f"The answers of {count} filters to one real and one fake image, bright: strong."
+
+
+def montage(responses: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(H, W, filters) as one image, about as many filters across as down, white lines between."""
+    height, width, count = responses.shape
+    across = math.ceil(math.sqrt(count))
+    down = math.ceil(count / across)
+    sheet = np.full((down * (height + 2), across * (width + 2)), 255, dtype=np.uint8)
+    for number in range(count):
+        top, left = number // across * (height + 2), number % across * (width + 2)
+        sheet[top : top + height, left : left + width] = responses[..., number]
+    return sheet

@@ -89,16 +89,22 @@ def _read(path: Path, read: Callable[[Path], T], *needed: str) -> T:
 
 def read_json(path: Path, *needed: str) -> dict[str, Any]:
     """A JSON object with the needed keys; raises as `_read`."""
-
-    def read(path: Path) -> dict[str, Any]:
-        return dict(**json.loads(path.read_text(encoding="utf-8")))
-
-    return _read(path, read, *needed)
+    return _read(path, lambda path: dict(**json.loads(path.read_text(encoding="utf-8"))), *needed)
 
 
 def read_csv(path: Path, *needed: str, **options: Any) -> pd.DataFrame:
     """A table with the needed columns; raises as `_read`."""
     return _read(path, lambda path: pd.read_csv(path, **options), *needed)
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """A .npy file, memory-mapped; raises as `_read`."""
+    return _read(path, lambda path: np.load(path, mmap_mode="r"))
+
+
+def read_arrays(path: Path, *needed: str) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a .npz file by name; raises as `_read`."""
+    return _read(path, lambda path: dict(np.load(path)), *needed)
 
 
 # The images.
@@ -148,8 +154,7 @@ def read_manifest(study: Study, split: str) -> pd.DataFrame:
 
 def read_images(study: Study, split: str) -> npt.NDArray[np.uint8]:
     """The images of a split, (N, size, size, 3) uint8 RGB, memory-mapped."""
-    path = prepared_dir(study) / f"{split}.npy"
-    return _read(path, lambda path: np.load(path, mmap_mode="r"))
+    return read_array(prepared_dir(study) / f"{split}.npy")
 
 
 def audit_json(study: Study) -> Path:
@@ -187,7 +192,7 @@ def features_path(study: Study, split: str) -> Path:
 
 def read_features(study: Study, split: str) -> npt.NDArray[np.floating]:
     """The features of a split, (N, h, w, 512), memory-mapped."""
-    return _read(features_path(study, split), lambda path: np.load(path, mmap_mode="r"))
+    return read_array(features_path(study, split))
 
 
 # A run's networks.

@@ -9,16 +9,28 @@ results/<run>/
     robustness/                   a CSV for each kind and strength of damage, see
                                   `networks.robustness`
     insight.json                  see `evaluation.insight`
-    insight/                      spectra and maps
+    insight/<model>-seed-<k>.npz  see `networks.maps`
+data/prepared/<data>/
+    spectra/<size>-<split>.npy    (N, bins) float32, see `dataset.spectra`
 """
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..common.paths import results_dir
-from .artefacts import figure_files, read_csv, read_json
+from .artefacts import (
+    figure_files,
+    prepared_dir,
+    read_array,
+    read_arrays,
+    read_csv,
+    read_json,
+    read_manifest,
+)
 from .names import MODELS
 from .settings import Study
 
@@ -28,6 +40,7 @@ ELSEWHERE_FIGURE = "elsewhere"
 ROBUSTNESS_FIGURES = ("robustness", "frequency_bands")
 INSIGHT_FIGURES = ("spectra", "mean_maps")
 INSIGHT_PICTURES = ("single_maps", "first_filters")  # figures that show images
+SPECTRUM_SIZES = ("stored", "input")  # images as they are stored, and as the networks see them
 BEYOND_FIGURES = (
     ABLATION_FIGURE,
     CURVE_FIGURE,
@@ -105,3 +118,45 @@ def robustness_csv(study: Study) -> Path:
 def insight_json(study: Study) -> Path:
     """What the networks look at, in numbers."""
     return results_dir(study.run) / "insight.json"
+
+
+def read_insight_json(study: Study) -> dict[str, Any]:
+    """What the networks look at, see `evaluation.insight.insight`."""
+    return read_json(insight_json(study), "images", "spectra", "networks", "maps")
+
+
+def spectrum_side(study: Study, size: str) -> int:
+    """The side in pixels of the images at one of `SPECTRUM_SIZES`.
+
+    As stored it is the commonest of the training set's square images; 0 where none is square.
+    """
+    if size == "input":
+        return study.image_size
+    manifest = read_manifest(study, "train")
+    sides = manifest.loc[manifest["width"] == manifest["height"], "width"]
+    return int(sides.mode().max()) if len(sides) else 0
+
+
+def spectra_npy(study: Study, size: str, split: str) -> Path:
+    """The spectrum of every image of a split; studies of the same images share it.
+
+    Args:
+        size: of `SPECTRUM_SIZES`.
+        split: of `SPLITS`.
+    """
+    return prepared_dir(study) / "spectra" / f"{size}-{split}.npy"
+
+
+def read_spectra(study: Study, size: str, split: str) -> npt.NDArray[np.float32]:
+    """(N, bins), in the manifest's order, see `dataset.spectra`."""
+    return read_array(spectra_npy(study, size, split))
+
+
+def maps_npz(study: Study, model: str, seed: int) -> Path:
+    """One network's maps of test images."""
+    return results_dir(study.run) / "insight" / f"{model}-seed-{seed}.npz"
+
+
+def read_maps(study: Study, model: str, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """One network's maps and their controls by name, see `networks.maps.make_maps`."""
+    return read_arrays(maps_npz(study, model, seed), "rows", "maps", "removed")
