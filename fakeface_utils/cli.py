@@ -152,6 +152,20 @@ def predict(
     predict(images, run, model, seed, csv, json, stability)
 
 
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="two or more runs; differences to the first")],
+) -> None:
+    """Show runs side by side: settings, data, Table 1 with differences, validation curves."""
+    from .evaluation.side_by_side import compare, evaluated
+    from .report.compare import write_comparison
+
+    studies = evaluated(runs)
+    comparison = compare(studies)
+    print(comparison.text())
+    print(f"\npage: {shown(write_comparison(studies, comparison))}")
+
+
 def main() -> None:
     """Run the command; a person's mistake is one sentence and exit code 1, an interrupt 130."""
     try:
