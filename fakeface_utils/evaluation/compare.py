@@ -62,23 +62,26 @@ def outputs_of(study: Study, model: str, positive: str) -> tuple[Bools, Bools]:
     return (truth, fake) if positive == "fake" else (~truth, ~fake)
 
 
-def scores(truth: Bools, called: Bools) -> tuple[pd.DataFrame, pd.Series]:
-    """Each metric of each seed, a row a seed; and its variance over test sets of this size."""
-    matrices = [confusion(truth, one) for one in called]
-    values = pd.DataFrame([rates(*matrix.ravel()) for matrix in matrices])
-    return values, pd.DataFrame([metric_variances(matrix) for matrix in matrices]).mean()
+def scores(truth: Bools, called: Bools) -> pd.DataFrame:
+    """Each metric of each seed, a row a seed."""
+    return pd.DataFrame([rates(*confusion(truth, one).ravel()) for one in called])
+
+
+def variances(truth: Bools, called: Bools) -> pd.Series:
+    """The variance of each metric over test sets of this size, the mean over seeds."""
+    return pd.DataFrame([metric_variances(confusion(truth, one)) for one in called]).mean()
 
 
 def differences(
     first: tuple[Bools, Bools], second: tuple[Bools, Bools], paired: bool
 ) -> dict[str, tuple[float, float, float]]:
     """By metric, the second run's mean minus the first's, and its interval's ends."""
-    (values, variances), (others, more) = scores(*first), scores(*second)
     if paired:
-        variances = pd.Series(paired_variances(first[0], first[1], second[1]))
+        of_images = pd.Series(paired_variances(first[0], first[1], second[1]))
     else:
-        variances = variances + more
-    return {m: difference(values[m], others[m], variances[m]) for m in METRICS}
+        of_images = variances(*first) + variances(*second)
+    values, others = scores(*first), scores(*second)
+    return {m: difference(values[m], others[m], of_images[m]) for m in METRICS}
 
 
 def difference(

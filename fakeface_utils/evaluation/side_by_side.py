@@ -22,7 +22,7 @@ from ..study.parameters import load_study
 from ..study.plan import predict_step
 from ..study.settings import Study, as_typed
 from .caveats import failed_seeds, notices
-from .compare import differences, outputs_of, same_test_images, scores
+from .compare import differences, outputs_of, same_test_images, scores, variances
 from .intervals import interval
 
 
@@ -107,15 +107,18 @@ def compare(studies: Sequence[Study]) -> Comparison:
     paired = {study.run: same_test_images(first, study) for study in others}
     rows, answers = [], []
     for model in MODELS:
-        measured = {run: scores(*of_models[model]) for run, of_models in outputs.items()}
+        measured = {
+            run: (scores(*of_models[model]), variances(*of_models[model]))
+            for run, of_models in outputs.items()
+        }
         apart = {
             run: differences(outputs[first.run][model], outputs[run][model], paired[run])
             for run in paired
         }
         for metric in METRICS:
             row = {"model": TITLES[model], "metric": metric}
-            for run, (values, variances) in measured.items():
-                ends = np.clip(interval(values[metric], variances[metric]), 0, 1)
+            for run, (values, of_images) in measured.items():
+                ends = np.clip(interval(values[metric], of_images[metric]), 0, 1)
                 row[run] = _in_words(float(values[metric].mean()), *ends)
             for run, of_metrics in apart.items():
                 row[f"{run} minus {first.run}"] = _in_words(*of_metrics[metric], sign="+")
