@@ -74,9 +74,9 @@ def make(places):
 
 
 def table_of(*studies):
-    """The comparison's table, its rows by model and metric; and the comparison."""
+    """The comparison's table, its rows by what they are the mean of; and the comparison."""
     comparison = compare(studies)
-    return comparison.table.set_index(["model", "metric"]), comparison
+    return comparison.table.set_index("mean of"), comparison
 
 
 def numbers(words):
@@ -89,7 +89,7 @@ def test_runs_with_the_same_predictions_differ_by_0_and_the_interval_is_around_0
         apart, low, high = numbers(words)
         assert apart == 0
         assert low == -high < 0
-    assert table.loc[("VGG16", "accuracy"), "one"] == table.loc[("VGG16", "accuracy"), "two"]
+    assert table.loc["VGG16, accuracy", "one"] == table.loc["VGG16, accuracy", "two"]
     assert comparison.settings.empty
     assert all("can't tell which is better" in answer for answer in comparison.answers)
     assert len(comparison.answers) == 2
@@ -99,7 +99,7 @@ def test_a_known_difference_has_its_value_and_its_interval(make):
     table, comparison = table_of(make("one", [40]), make("two", [10]))
     # 30 of 200 images right only in the second run: Agresti and Min's variance, with half an image
     # in each of four kinds, here of each class.
-    apart, low, high = numbers(table.loc[("custom CNN", "accuracy"), "two minus one"])
+    apart, low, high = numbers(table.loc["custom CNN, accuracy", "two minus one"])
     assert apart == pytest.approx(0.15)
     share = (32 / 204, 30 / 204)  # differ; differ in the second's favour more than in the first's
     half = 1.96 * np.sqrt((share[0] - share[1] ** 2) / 204)
@@ -108,20 +108,20 @@ def test_a_known_difference_has_its_value_and_its_interval(make):
     assert comparison.answers[0].endswith("two is better, as far as one training run can tell.")
     assert "One seed: one, two." in " ".join(comparison.remarks)
     # Of 100 fakes 80 and 95 are found; of 100 reals 20 and 5 are called fake.
-    assert numbers(table.loc[("VGG16", "recall"), "one"])[0] == pytest.approx(0.8)
-    assert numbers(table.loc[("VGG16", "recall"), "two minus one"])[0] == pytest.approx(0.15)
-    assert numbers(table.loc[("VGG16", "precision"), "two"])[0] == pytest.approx(0.95)
+    assert numbers(table.loc["VGG16, recall", "one"])[0] == pytest.approx(0.8)
+    assert numbers(table.loc["VGG16, recall", "two minus one"])[0] == pytest.approx(0.15)
+    assert numbers(table.loc["VGG16, precision", "two"])[0] == pytest.approx(0.95)
 
 
 def test_runs_with_other_numbers_of_seeds_are_compared_by_their_means(make):
     table, comparison = table_of(make("one", [20, 22, 24]), make("two", [30, 34]), make("x", [22]))
-    apart, low, high = numbers(table.loc[("VGG16", "accuracy"), "two minus one"])
+    apart, low, high = numbers(table.loc["VGG16, accuracy", "two minus one"])
     assert apart == pytest.approx(-0.05)
     # t(2) = 4.3027, s = 0.01, n = 3; t(1) = 12.7062, s = 0.014142, n = 2
     of_seeds = 4.3027**2 * 0.0001 / 3 + 12.7062**2 * 0.0002 / 2
     assert (high - low) / 2 > np.sqrt(of_seeds)
     assert (high - low) / 2 == pytest.approx(np.sqrt(of_seeds), abs=0.005)
-    assert numbers(table.loc[("VGG16", "accuracy"), "x minus one"])[0] == 0
+    assert numbers(table.loc["VGG16, accuracy", "x minus one"])[0] == 0
     assert comparison.remarks[1].startswith("One seed: x. ")
     assert list(comparison.about["seeds"]) == ["0, 1, 2", "0, 1", "0"]
 
@@ -137,7 +137,7 @@ def test_other_test_images_are_not_paired_and_it_is_said(make):
     same = make("same", [20], "resize_filter=nearest")  # prepared anew from the same files
     other = make("other", [20], "images_per_class=100", images="other")
     table, comparison = table_of(one, same, other)
-    accuracy = table.loc[("VGG16", "accuracy")]
+    accuracy = table.loc["VGG16, accuracy"]
     paired, unpaired = (numbers(accuracy[f"{run} minus one"]) for run in ("same", "other"))
     assert paired[0] == unpaired[0] == 0
     assert unpaired[2] > 3 * paired[2]
@@ -162,16 +162,16 @@ def test_the_settings_that_differ_are_listed_and_no_others(make):
     make("one", [20])
     make("two", [20], "epochs=3 dropout=0.2")
     comparison = compare(evaluated(["one", "two"]))
-    rows = comparison.settings.set_index("setting")
+    rows = comparison.settings.set_index("the setting")
     assert list(rows.index) == ["dropout", "epochs"]
     assert list(rows.loc["epochs"]) == ["10", "3"]
-    assert "Settings that differ\nsetting one two\ndropout 0.4 0.2" in comparison.text()
+    assert "Settings that differ\nthe setting one two\n    dropout 0.4 0.2" in comparison.text()
     assert comparison.notices[0].startswith("one, two: Generated data: ")
 
 
 def test_one_positive_class_serves_both_runs(make):
     table, comparison = table_of(make("one", [20]), make("two", [20], "positive_class=real"))
-    assert set(map(str, table["one"])) == set(map(str, table["two"]))
+    assert list(table["one"]) == list(table["two"])
     assert comparison.remarks[-1] == "Positive class: fake, as in one, for all runs."
 
 
@@ -210,7 +210,7 @@ def test_it_takes_two_runs_or_more_each_once(make, runs):
         evaluated(runs)
 
 
-def test_a_run_that_is_missing_or_not_evaluated_is_one_sentence(make):
+def test_a_run_that_is_missing_or_not_evaluated_is_one_sentence(make, tmp_path):
     make("one", [20])
     two = make("two", [20])
     with pytest.raises(StudyError, match="no run 'new': run fakeface report --run new to make it"):
@@ -226,6 +226,10 @@ def test_a_run_that_is_missing_or_not_evaluated_is_one_sentence(make):
         evaluated(["one", "two"])
     step.marker.unlink()
     assert len(evaluated(["one", "two"])) == 2
+    study_json("two").with_name(".parameters.json").rename(tmp_path / "kept")
+    with pytest.raises(StudyError, match=r"run 'two' isn't evaluated: .*parameters\.json is missi"):
+        evaluated(["one", "two"])  # what is in it isn't guessed
+    (tmp_path / "kept").rename(study_json("two").with_name(".parameters.json"))
     predictions_csv("two", "vgg16", 0).unlink()
     with pytest.raises(StudyError, match=r"run 'two' isn't evaluated: .*predictions\.csv is missi"):
         evaluated(["one", "two"])

@@ -13,7 +13,9 @@ from ..study.artefacts import (
     dataset_json,
     history_csv,
     model_file,
+    parameters_json,
     predictions_csv,
+    prepared_dir,
     read_dataset,
     study_json,
 )
@@ -36,7 +38,7 @@ class Comparison:
         about: a row per run: data, training images, pixels, seeds, fingerprint.
         settings: the settings that differ, a column per run.
         answers: a sentence per model and further run on accuracy.
-        table: Table 1: model, metric, each run's mean with its interval, each difference with its.
+        table: Table 1: mean of what, each run's with its interval, and each difference with its.
         remarks: how the differences were computed.
     """
 
@@ -76,7 +78,8 @@ def evaluated(runs: Sequence[str]) -> list[Study]:
         if not study_json(study.run).exists():
             raise StudyError(f"there is no run '{study.run}': {again} to make it")
         networks = [(model, seed) for model in MODELS for seed in study.seeds]
-        needed = [dataset_json(study)]
+        needed = [parameters_json(study.run), dataset_json(study)]
+        needed += [prepared_dir(study) / "test.csv"]
         for model, seed in networks:
             needed += [history_csv(study.run, model, seed), predictions_csv(study.run, model, seed)]
         if missing := [path for path in needed if not path.is_file()]:
@@ -116,7 +119,7 @@ def compare(studies: Sequence[Study]) -> Comparison:
             for run in paired
         }
         for metric in METRICS:
-            row = {"model": TITLES[model], "metric": metric}
+            row = {"mean of": f"{TITLES[model]}, {metric}"}  # a run's name has no blank
             for run, (values, of_images) in measured.items():
                 ends = np.clip(interval(values[metric], of_images[metric]), 0, 1)
                 row[run] = _in_words(float(values[metric].mean()), *ends)
@@ -136,12 +139,12 @@ def compare(studies: Sequence[Study]) -> Comparison:
 
 
 def settings_apart(studies: Sequence[Study]) -> pd.DataFrame:
-    """The settings that differ between runs: setting, and a column per run."""
+    """The settings that differ between runs: the setting, and a column per run."""
     settings = {study.run: study.settings() for study in studies}
     names = list(next(iter(settings.values())))
     rows = [
         {
-            "setting": name,
+            "the setting": name,
             **{run: escaped(as_typed(values[name])) for run, values in settings.items()},
         }
         for name in names
