@@ -1,6 +1,5 @@
 """The `fakeface` command: thin over the package."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Annotated
 import typer
 
 from .common.errors import StudyError
-from .common.paths import escaped, shown
-from .common.progress import stderr_to
+from .common.paths import shown
 
 app = typer.Typer(
     help="Reproduce Perisic & Jovanovic (2022): real and fake faces.",
@@ -138,69 +136,34 @@ def step(
 
 @app.command()
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="image files")],
+    images: Annotated[list[str], typer.Argument(help="files, folders, patterns as '*.jpg'")],
     run: Annotated[str, typer.Option(help="the run whose model is used")] = "demo",
     model: Annotated[str, typer.Option(help="custom_cnn or vgg16")] = "custom_cnn",
     seed: Annotated[int, typer.Option(help="the seed whose model is used")] = 0,
+    csv: Annotated[Path | None, typer.Option(help="write the answers as CSV")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the answers as JSON")] = None,
+    stability: Annotated[
+        bool, typer.Option("--stability", help="judge eight re-savings of each image too")
+    ] = False,
 ) -> None:
-    """The probability that each face is fake, by a trained model."""
-    from .study.artefacts import model_file
-    from .study.names import MODELS
-    from .study.parameters import load_study
-    from .study.plan import train_step
+    """Judge your own images by a trained model: p(fake), and fake, real or unsure."""
+    from .run.predict import predict
 
-    if model not in MODELS:
-        raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
-    # Keras takes seconds to load: what can be checked without it comes first.
-    for path in images:
-        if not os.path.isfile(path):
-            raise StudyError(f"there is no file {path}")
-    saved = model_file(run, model, seed)
-    train = f"fakeface report --run {run}"
-    if not os.path.isfile(saved):
-        raise StudyError(f"{shown(saved)} is missing: train it with {train}")
-    resize_filter, generated = _prepared_as(run)
-    if train_step(load_study(run=run), model, seed).disowns(saved):
-        raise StudyError(
-            f"{shown(saved)} is not what run '{run}' trained: delete it and run {train}"
-        )
-    unreadable = 0
-    with stderr_to(os.devnull):
-        from .networks.predict import predict_images
-
-        for path, p_fake, notes in predict_images(
-            images, run, model, seed, resize_filter, generated
-        ):
-            if p_fake is None:
-                unreadable += 1
-            else:
-                notes.append(f"{'fake' if p_fake >= 0.5 else 'real'}, p(fake) = {p_fake:.4f}")
-            print(*(escaped(f"{path}: {note}") for note in notes), sep="\n")
-    if unreadable:
-        raise StudyError(
-            f"{unreadable} of {len(images)} files can't be read: give JPEG, PNG, BMP or WebP files"
-        )
+    predict(images, run, model, seed, csv, json, stability)
 
 
-def _prepared_as(run: str) -> tuple[str, bool]:
-    """How a run's images were resized, and whether they were generated.
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="two or more runs; differences to the first")],
+) -> None:
+    """Show runs side by side: settings, data, Table 1 with differences, validation curves."""
+    from .evaluation.side_by_side import compare, evaluated
+    from .report.compare import write_comparison
 
-    Raises:
-        StudyError: its record is missing or of another shape.
-    """
-    from .dataset.decode import FILTERS
-    from .study.artefacts import read_study_json, study_json
-
-    record = read_study_json(run)
-    try:
-        resize_filter = record["settings"]["resize_filter"]
-        FILTERS[resize_filter]
-        return resize_filter, record["dataset"]["generated"]
-    except (LookupError, TypeError) as error:
-        raise StudyError(
-            f"{shown(study_json(run))} is missing or damaged: delete it where it is there, and run "
-            f"fakeface report --run {run} again"
-        ) from error
+    studies = evaluated(runs)
+    comparison = compare(studies)
+    print(comparison.text())
+    print(f"\npage: {shown(write_comparison(studies, comparison))}")
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 """What people look at: figures, tables and the page.
 
-Reads the files of all steps; trains and predicts nothing. Writes `figures/<run>/` and
-`report.html`.
+Reads the files of all steps; trains and predicts nothing. Writes `figures/<run>/`,
+`report.html` and the pages of compared runs, `results/compare/`.
 """

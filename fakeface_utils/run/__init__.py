@@ -1,4 +1,5 @@
-"""The whole chain: notebooks in order by papermill, the status line, the estimate, the cluster.
+"""The whole chain of notebooks with its status line, estimate and cluster; and `predict`.
 
-Reads the plan and the notebooks. Writes the executed notebooks and their logs.
+Reads the plan, the notebooks and a person's own images. Writes the executed notebooks and their
+logs, and tables of answers.
 """

@@ -18,7 +18,7 @@ from .artefacts import parameters_json, read_parameters
 from .settings import PARAMETERS, PROFILES, Study
 
 MOST_SEEDS = 1000
-RESERVED = ("bench", "examples", "registry")  # names under results/ that are no run's
+RESERVED = ("bench", "compare", "examples", "registry")  # names under results/ that are no run's
 
 
 def nearest(name: str, names: Mapping[str, Any] | list[str]) -> str:

@@ -176,10 +176,11 @@ class Step:
         return {name: marker[name] for name in ("seconds", "computed")} if marker else None
 
     def disowns(self, path: Path) -> bool:
-        """Whether its marker tells that it left a file of this name with another content."""
-        outputs = self._marker().get("outputs", {})
-        left = {Path(name).name: value for name, value in outputs.items()}
-        return left.get(path.name) not in (None, digest(path))
+        """Whether its marker tells that it read or left a file of this name with other content."""
+        marker = self._marker()
+        files = marker.get("inputs", {}) | marker.get("outputs", {})
+        known = {Path(name).name: value for name, value in files.items()}
+        return known.get(path.name) not in (None, digest(path))
 
     def before(self) -> list["Step"]:
         """All steps that this one stands on, in order, each once."""

@@ -1,0 +1,83 @@
+"""The page of two or more runs side by side, with both models' validation curves."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
+
+from ..common.files import write_atomic
+from ..common.paths import results_dir
+from ..evaluation.side_by_side import Comparison
+from ..study.artefacts import read_histories
+from ..study.names import MODELS, TITLES
+from ..study.settings import Study
+from .drawing import Drawn
+from .html_pieces import as_table
+
+TEMPLATE = Path(__file__).parent / "template"
+DASHES = ("-", "--", "-.", ":")
+
+
+def compare_html(runs: Sequence[str]) -> Path:
+    """The page of some runs; a long list is cut to what a disk takes for a name."""
+    return results_dir("compare") / f"{'--'.join(runs)[:200]}.html"
+
+
+def write_comparison(studies: Sequence[Study], comparison: Comparison) -> Path:
+    """Write the page: one file that opens offline.
+
+    Returns:
+        Its path.
+    """
+    figure, alternative = draw_curves(studies)
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    plt.close(figure)
+    templates = Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True)
+    page = templates.get_template("compare.html.j2").render(
+        comparison=comparison,
+        table=lambda table, caption="": Markup(as_table(table, caption)),
+        curves=base64.b64encode(png.getvalue()).decode(),
+        alternative=alternative,
+    )
+    path = compare_html(comparison.runs)
+    with write_atomic(path) as part:
+        part.write_text(page, encoding="utf-8")
+    return path
+
+
+def draw_curves(studies: Sequence[Study]) -> Drawn:
+    """Accuracy and loss on validation images by epoch: a row a model, a line a run."""
+    figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
+    colours = sns.color_palette("colorblind", len(studies))
+    lowest = []
+    for row, model in zip(axes, MODELS, strict=True):
+        for place, study in enumerate(studies):
+            history = read_histories(study, model)
+            look = {"color": colours[place], "ls": DASHES[place % len(DASHES)]}
+            for axis, quantity in zip(row, ("accuracy", "loss"), strict=True):
+                by_epoch = history.groupby("epoch")[f"val_{quantity}"]
+                mean: pd.Series = by_epoch.mean()
+                axis.plot(mean.index, mean, marker="o", ms=4, label=study.run, **look)
+                axis.fill_between(
+                    mean.index, by_epoch.min(), by_epoch.max(), color=look["color"], alpha=0.15
+                )
+            lowest.append(
+                f"{TITLES[model]} of {study.run} {mean.min():.3f} at epoch {mean.idxmin()}"
+            )
+        for axis, quantity in zip(row, ("accuracy", "loss"), strict=True):
+            axis.set(xlabel="epoch", ylabel=f"validation {quantity}", title=TITLES[model])
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lines, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=4, fontsize=8)
+    return figure, (
+        "Accuracy and loss on validation images by epoch, mean and range over seeds. Lowest mean "
+        f"validation loss: {'; '.join(lowest)}."
+    )
