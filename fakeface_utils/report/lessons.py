@@ -21,28 +21,28 @@ DRAWN_AGAIN = 2000  # test sets that the bootstrap makes
 DASHES = ("-", "--", "-.", ":")
 
 
-def learning_rates(study: Study, rates: Mapping[str, npt.NDArray[np.float64]]) -> Drawn:
+def learning_rates(study: Study, rates: Mapping[str, Mapping[str, npt.NDArray]]) -> Drawn:
     """The learning rate over a training run, for each reading of the decay.
 
     Args:
         study: the settings; its own reading is drawn thicker.
-        rates: by reading the rate at every step.
+        rates: by panel and reading the rates of a training run, evenly spread over its steps.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    colours = sns.color_palette("colorblind")
-    ends = []
-    for number, (reading, values) in enumerate(rates.items()):
-        own = reading == study.learning_rate_decay
-        epochs = np.arange(1, len(values) + 1) / len(values) * study.epochs
-        label = reading.replace("_", " ") + (" (here)" if own else "")
-        dash, width = DASHES[number % len(DASHES)], 2.8 if own else 1.4
-        axis.plot(epochs, values, dash, color=colours[number], lw=width, label=label)
-        ends.append(f"{label} {values[-1]:.3g}")
-    axis.set(xlabel="epoch", ylabel="learning rate", ylim=(0, None))
-    axis.legend(fontsize=9)
-    axis.set_title(f"How the learning rate falls, by each reading of the paper{mark(study)}",
-                   fontsize=10)  # fmt: skip
-    return figure, f"Learning rate at the last step, by reading: {'; '.join(ends)}."
+    figure, axes = plt.subplots(1, len(rates), figsize=(8.4, 3.6), layout="constrained")
+    colours, ends = sns.color_palette("colorblind"), []
+    for axis, (panel, readings) in zip(axes, rates.items(), strict=True):
+        for number, (reading, values) in enumerate(readings.items()):
+            own = reading == study.learning_rate_decay
+            label = reading.replace("_", " ") + (" (chosen)" if own else "")
+            share = np.linspace(0, 1, len(values))
+            dash, width = DASHES[number % len(DASHES)], 2.8 if own else 1.4
+            axis.plot(share, values, dash, color=colours[number], lw=width, label=label)
+            ends.append(f"{panel}, {label}: {values[-1]:.3g}")
+        axis.set(title=panel, xlabel="part of the training run", ylim=(0, None))
+    axes[0].set_ylabel("learning rate")
+    axes[0].legend(fontsize=8)
+    figure.suptitle("How the learning rate falls, by each reading of the paper", fontsize=10)
+    return figure, f"Learning rate at the last step. {'; '.join(ends)}."
 
 
 def normalized(study: Study, before: npt.NDArray, after: npt.NDArray) -> Drawn:
@@ -112,14 +112,14 @@ def bootstrap(study: Study, model: str) -> Drawn:
     drawn = np.random.default_rng(0).binomial(count, right.mean(), DRAWN_AGAIN) / count
     low, high = np.percentile(drawn, [2.5, 97.5])
     figure, axis = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
-    axis.hist(drawn, np.arange(drawn.min() - 0.5 / count, drawn.max() + 1 / count, 2 / count),
-              color=TRAIN)  # fmt: skip
+    edges = np.arange(drawn.min() - 0.5 / count, drawn.max() + 1 / count, 2 / count)
+    axis.hist(drawn, edges.tolist(), color=TRAIN)
     axis.axvspan(low, high, color=VALID, alpha=0.2, lw=0)
     axis.axvline(right.mean(), color="0.2", lw=1)
     axis.set(xlabel="accuracy of a test set drawn again", ylabel=f"of {DRAWN_AGAIN:,} draws")
     axis.set_title(
-        f"{TITLES[model]}, seed {seed}: other {count:,} images, other accuracy{mark(study)}",
-        fontsize=10,
+        f"{TITLES[model]}, seed {seed}: other images, other accuracy{mark(study)}",
+        fontsize=9,
     )
     return figure, (
         f"Accuracy {right.mean():.4f} on {count:,} test images. Drawn again with replacement, 95 % "
@@ -137,7 +137,7 @@ def seeds_apart(study: Study, model: str) -> Drawn:
     axis.set(xlabel="epoch", ylabel="validation accuracy (share of images)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(fontsize=8, ncols=2)
-    axis.set_title(f"{TITLES[model]}: what the seed alone changes{mark(study)}", fontsize=10)
+    axis.set_title(f"{TITLES[model]}: what the seed alone changes{mark(study)}", fontsize=9)
     last = history[history["epoch"] == history["epoch"].max()]["val_accuracy"]
     seeds = len(study.seeds)
     spread = (

@@ -10,10 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..dataset.alike import COMPARED, SHIFTS
-from ..study.artefacts import read_audit, read_duplicates, read_images, read_manifest
+from ..study.artefacts import (
+    read_audit,
+    read_duplicates,
+    read_images,
+    read_manifest,
+    read_predictions,
+)
 from ..study.beyond_artefacts import read_maps
 from ..study.insight import insight_pictures_step
-from ..study.names import CLASSES, SPLITS
+from ..study.names import CLASSES, SPLITS, TITLES
 from ..study.plan import pictures_step
 from ..study.settings import Study
 from .drawing import Drawn, mark, save
@@ -63,6 +69,29 @@ def samples(study: Study, columns: int = 6) -> Drawn:
         axes[row, 0].set_title(f"{kind} faces", loc="left", fontsize=11)
     figure.suptitle(f"Random training images{mark(study)}", fontsize=11)
     return figure, f"Two rows of {columns} random training images: fake faces above, real below."
+
+
+def surest_mistakes(study: Study, model: str, columns: int = 5) -> Drawn:
+    """The test images about which one network is most wrong: missed fakes, accused photographs."""
+    seed = study.seeds[0]
+    table, images = read_predictions(study, model, seed), read_images(study, "test")
+    figure = plt.figure(figsize=(1.7 * columns, 4.8), layout="constrained")
+    parts, words = np.atleast_1d(figure.subfigures(2, 1)), []
+    for part, kind in zip(parts, reversed(CLASSES), strict=True):
+        members = table[table["label"] == CLASSES.index(kind)]
+        wrong = members[(members["p_fake"] >= 0.5) != (kind == "fake")]
+        worst = wrong.sort_values("p_fake", ascending=kind == "fake").head(columns)
+        axes = part.subplots(1, columns)
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, (place, p_fake) in zip(axes, worst["p_fake"].items(), strict=False):
+            axis.imshow(images[int(str(place))])
+            axis.set_title(f"p(fake) {p_fake:.3f}", fontsize=9)
+        named = "fakes called real" if kind == "fake" else "real faces called fake"
+        part.suptitle(f"{len(wrong)} {named}, the surest first", fontsize=10)
+        words.append(f"{len(wrong)} of {len(members)} {named}")
+    figure.suptitle(f"{TITLES[model]}, seed {seed}: the surest mistakes{mark(study)}", fontsize=10)
+    return figure, f"The surest mistakes of {TITLES[model]}, seed {seed}: {', '.join(words)}."
 
 
 def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
