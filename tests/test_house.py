@@ -176,7 +176,7 @@ def test_notebooks_share_their_parameters():
         for cell in cells(path, "code")
         if "parameters" in cell["metadata"].get("tags", [])
     ]
-    assert len(tagged) == len(NOTEBOOKS) == 8
+    assert len(tagged) == len(NOTEBOOKS) == 9
     assert len(set(tagged)) == 1
     names = [node.targets[0].id for node in ast.parse(tagged[0]).body]
     assert names == ["profile", "data", "run", "seeds", "overrides", "force"]

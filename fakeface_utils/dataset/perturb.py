@@ -13,13 +13,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import PIL.Image
 import scipy.fft
 import scipy.ndimage
 from PIL.JpegImagePlugin import get_sampling
 
+from ..common.errors import StudyError
+from ..study.artefacts import read_manifest
 from ..study.robustness import Damage
-from .decode import as_input, open_header, open_rgb
+from ..study.settings import Study
+from .decode import UNREADABLE, as_input, open_header, open_rgb, reason
+from .folder import Folder, Zip
 
 BILINEAR, BICUBIC = PIL.Image.Resampling.BILINEAR, PIL.Image.Resampling.BICUBIC
 HALVED = 2  # Pillow's number for 4:2:0: colours at half the resolution
@@ -51,6 +56,34 @@ class Original:
     def side(self) -> int:
         """Pixels of the shorter side."""
         return min(self.image.size)
+
+
+def chosen(study: Study) -> pd.DataFrame:
+    """At most `beyond_images` test images of each class, drawn with seed 0, in the old order.
+
+    Returns:
+        Their rows of the manifest.
+    """
+    manifest = read_manifest(study, "test")
+    rows: list[int] = []
+    for label in (0, 1):
+        members = np.flatnonzero(manifest["label"] == label)
+        rows += list(np.random.default_rng(0).permutation(members)[: study.beyond_images])
+    return manifest.iloc[sorted(rows)]
+
+
+def read_original(source: Folder | Zip, path: str, sha256: str) -> Original:
+    """Read and decode an image of the study.
+
+    Raises:
+        StudyError: it can't be read any more.
+    """
+    try:
+        return open_original(source.read(path), sha256)
+    except UNREADABLE as error:
+        raise StudyError(
+            f"{path} can't be read any more ({reason(error)}): put the image back and run again"
+        ) from error
 
 
 def open_original(raw: bytes, sha256: str) -> Original:

@@ -50,7 +50,7 @@ def robustness(study: Study) -> pd.DataFrame:
         family, level, model; images, seeds; the means over seeds: accuracy with low and high (95
         %), real_accuracy and fake_accuracy (of each class), auc, called_fake (a share); loss (of
         accuracy against the same images undamaged), loss_low and loss_high (95 %, paired). A row
-        per damage and model; 'resave' has none where no image is a JPEG.
+        per damage and model; 'resave' has none where no image of a class is a JPEG.
 
     Raises:
         StudyError: the networks weren't asked about a damage.
@@ -63,9 +63,9 @@ def frequency_bands(study: Study) -> pd.DataFrame:
     """What mixed images are called; as `robustness`.
 
     Returns:
-        cutoff, model; pairs, seeds; the shares called fake, means over seeds: fake_high (a fake's high
-        band over a real's low), fake_low (the reverse), control (two reals), each with its ends
-        _from and _to (95 %); decides ('high', 'low' or ''), see `which_decides`.
+        cutoff, model; pairs, seeds; the shares called fake, means over seeds: fake_high (a fake's
+        high band over a real's low), fake_low (the reverse), control (two reals), each with its
+        ends _from and _to (95 %); decides ('high', 'low' or ''), see `which_decides`.
     """
     robustness(study)
     return read_frequency_bands_csv(study)
@@ -77,7 +77,7 @@ def _write(study: Study) -> None:
     mixed: list[dict[str, Any]] = []
     for damage in DAMAGES:
         table = read_damage_csv(study, damage.name)
-        for model in MODELS if len(table) else ():
+        for model in MODELS if table["label"].nunique() == 2 else ():
             names = [column(model, seed) for seed in study.seeds]
             if damage.family == "swap":
                 mixed.append({"cutoff": damage.level, "model": model, **bands(table, names)})
@@ -241,7 +241,7 @@ def _controls(table: pd.DataFrame) -> str:
     for family in CONTROLS:
         rows = table[table["family"] == family]
         if rows.empty:
-            parts.append(f"{WORDS[family]}: no image is a JPEG")
+            parts.append(f"{WORDS[family]}: no image of a class is a JPEG")
             continue
         row = rows.iloc[0]
         harmless &= row.loss_low <= 0 <= row.loss_high

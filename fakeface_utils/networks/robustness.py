@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..common.errors import StudyError
 from ..common.files import write_csv
 from ..common.progress import progress
-from ..dataset.decode import UNREADABLE, as_input, reason
+from ..dataset.decode import as_input
 from ..dataset.folder import Folder, Zip, open_images
-from ..dataset.perturb import Original, Pixels, chain_parameters, damaged, open_original, swap
-from ..study.artefacts import read_manifest, source_path
+from ..dataset.perturb import (
+    Pixels,
+    chain_parameters,
+    chosen,
+    damaged,
+    read_original,
+    swap,
+)
+from ..study.artefacts import source_path
 from ..study.beyond_artefacts import chain_csv, damage_csv
 from ..study.robustness import DAMAGES, Damage, damage_step
 from ..study.settings import Study
@@ -47,20 +53,6 @@ def ask_damaged(study: Study) -> None:
         for damage in left:
             ask = functools.partial(_ask, study, damage, tables[damage], source, networks, bar)
             steps[damage].do(ask)
-
-
-def chosen(study: Study) -> pd.DataFrame:
-    """At most `beyond_images` test images of each class, drawn with seed 0, in the old order.
-
-    Returns:
-        Their rows of the manifest.
-    """
-    manifest = read_manifest(study, "test")
-    rows: list[int] = []
-    for label in (0, 1):
-        members = np.flatnonzero(manifest["label"] == label)
-        rows += list(np.random.default_rng(0).permutation(members)[: study.beyond_images])
-    return manifest.iloc[sorted(rows)]
 
 
 def pairs(images: pd.DataFrame) -> pd.DataFrame:
@@ -121,18 +113,9 @@ def _input(
 ) -> Pixels | None:
     """What the networks are shown of one image, or of two for a swap."""
     size, resize_filter = study.image_size, study.resize_filter
-    original = _read(source, row["path"], row["sha256"])
+    original = read_original(source, row["path"], row["sha256"])
     if damage.family != "swap":
         return damaged(original, damage, size, resize_filter)
-    above = _read(source, row["high_path"], row["high_sha256"])
+    above = read_original(source, row["high_path"], row["high_sha256"])
     low, high = (as_input(one.image, size, resize_filter) for one in (original, above))
     return swap(low, high, damage.level or 0.0)
-
-
-def _read(source: Folder | Zip, path: str, sha256: str) -> Original:
-    try:
-        return open_original(source.read(path), sha256)
-    except UNREADABLE as error:
-        raise StudyError(
-            f"{path} can't be read any more ({reason(error)}): put the image back and run again"
-        ) from error
