@@ -230,9 +230,9 @@ def test_scores_and_bands_of_a_known_table():
     [
         (0.9, 0.1, 0.1, "high"),
         (0.1, 0.9, 0.1, "low"),
-        (0.5, 0.5, 0.1, ""),
-        (0.9, 0.1, 0.9, ""),  # mixing alone makes a real be called fake
-        (0.12, 0.08, 0.1, ""),
+        (0.5, 0.5, 0.1, "neither"),
+        (0.9, 0.1, 0.9, "neither"),  # mixing alone makes a real be called fake
+        (0.12, 0.08, 0.1, "neither"),
     ],
 )
 def test_a_band_decides_where_a_fakes_is_called_fake_and_mixing_alone_is_not(
@@ -309,7 +309,7 @@ def test_a_detector_of_sharpness_fails_with_blur_and_to_the_side_real(study, cap
     text = numbers.summary(study)
     assert "right on 1.000 of the undamaged images." in text
     assert "saved again as it was: no image of a class is a JPEG" in text
-    assert "cut at 0.125, 0.25, 0.375, 0.5" in text
+    assert "the high band decides if cut at 0.125, 0.25, 0.375, 0.5" in text
     drawn = chain_csv(study).read_text().splitlines()
     assert (drawn[0], len(drawn)) == ("path,left,top,side,quality", 17)
     report.draw_robustness(study)
@@ -404,9 +404,9 @@ def made_up(jpeg, clean=0.9, low=0.8, flip=(0.0, -0.01, 0.01)):
     return pd.DataFrame(rows)
 
 
-def say(monkeypatch, table, decides=("high", "high", "", "low", "low")):
+def say(monkeypatch, table, decides=("high", "high", "neither", "low", "low")):
     mixed = pd.DataFrame({"cutoff": CUTOFFS, "model": "custom_cnn", "decides": decides})
-    both = pd.concat([mixed, mixed.assign(model="vgg16", decides="")])
+    both = pd.concat([mixed, mixed.assign(model="vgg16", decides="neither")])
     monkeypatch.setattr(numbers, "read_robustness_csv", lambda study: table)
     monkeypatch.setattr(numbers, "read_frequency_bands_csv", lambda study: both)
     return numbers.summary(load_study("demo"))
@@ -422,8 +422,11 @@ def test_the_summary_says_what_the_numbers_say(monkeypatch):
         "then calls 0.97 of all images fake, of the undamaged 0.97: right are 0.02 of the reals "
         "and 0.99 of the fakes. The controls change nothing measurable" in text
     )
-    assert "cut at 0.125, 0.25 of Nyquist the high band decides; cut at 0.5, 0.75" in text
-    assert "at 1 other cut-off it can't be told" in text
+    assert (
+        "Of images mixed from a real and a fake, the high band decides if cut at 0.125, 0.25 and "
+        "the low band decides if cut at 0.5, 0.75 of Nyquist; at 1 other cut-off it can't be told. "
+        "So what it goes by lies mostly above 0.25 and below 0.5 of Nyquist." in text
+    )
     assert "Mixed images can't tell which band decides" in text  # VGG16's
     assert "Measured on 200 test images, one seed, so not how training runs differ." in text
 
@@ -433,7 +436,10 @@ def test_the_summary_says_where_nothing_is_lost_and_where_nothing_can_be(monkeyp
     assert "No JPEG quality down to 30 costs it measurable accuracy (at 30: 0.010 lost" in text
     text = say(monkeypatch, made_up({30: (0.1, 0.05, 0.15)}, flip=(-0.04, -0.06, -0.02)))
     assert "half of what it had above 0.5 is left at every quality down to 30" in text
-    assert "The controls should change nothing, and one does (flipped: -0.040 lost" in text
+    assert "but accuracy differs on images that are flipped (flipped: -0.040 lost" in text
     text = say(monkeypatch, made_up({30: (0.0, -0.1, 0.1)}, clean=0.52, low=0.45))
     assert "no better than guessing here: what damage costs can't be told" in text
     assert "JPEG" not in text
+    across = made_up({30: (0.0, -0.1, 0.1)})
+    assert "don't agree" in say(monkeypatch, across, ("low", "low", "high", "high", "high"))
+    assert "lies mostly above 0.75 of Nyquist" in say(monkeypatch, across, ["high"] * 5)

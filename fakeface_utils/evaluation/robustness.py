@@ -22,7 +22,7 @@ from ..study.beyond_artefacts import (
     robustness_csv,
 )
 from ..study.names import MODELS, TITLES
-from ..study.robustness import BANDS, CONTROLS, CUTOFFS, DAMAGES, Damage, robustness_step
+from ..study.robustness import BANDS, CONTROLS, DAMAGES, Damage, robustness_step
 from ..study.settings import Study
 from .intervals import interval, paired_variance, proportion_variance
 
@@ -65,7 +65,7 @@ def frequency_bands(study: Study) -> pd.DataFrame:
     Returns:
         cutoff, model; pairs, seeds; the shares called fake, means over seeds: fake_high (a fake's
         high band over a real's low), fake_low (the reverse), control (two reals), each with its
-        ends _from and _to (95 %); decides ('high', 'low' or ''), see `which_decides`.
+        ends _from and _to (95 %); decides ('high', 'low' or 'neither'), see `which_decides`.
     """
     robustness(study)
     return read_frequency_bands_csv(study)
@@ -155,7 +155,7 @@ def bands(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
 
 
 def which_decides(fake_high: Calls, fake_low: Calls, control: Calls) -> str:
-    """The band whose coming from a fake makes an image be called fake: 'high', 'low' or ''.
+    """The band whose coming from a fake makes an image be called fake: 'high', 'low' or 'neither'.
 
     More of these must be called fake than of the others, and than of two mixed reals, which have
     the damage of mixing alone; both differences' 95 % intervals must lie above 0.
@@ -164,7 +164,7 @@ def which_decides(fake_high: Calls, fake_low: Calls, control: Calls) -> str:
     for band, (own, other) in kinds.items():
         if difference(own, other)[1] > 0 and difference(own, control)[1] > 0:
             return band
-    return ""
+    return "neither"
 
 
 def words(damage: Damage) -> str:
@@ -237,35 +237,43 @@ def _worst(table: pd.DataFrame, clean: Any) -> list[str]:
 
 def _controls(table: pd.DataFrame) -> str:
     """Whether what should change nothing did."""
-    parts, harmless = [], True
+    parts, changed = [], []
     for family in CONTROLS:
         rows = table[table["family"] == family]
         if rows.empty:
             parts.append(f"{WORDS[family]}: no image of a class is a JPEG")
             continue
         row = rows.iloc[0]
-        harmless &= row.loss_low <= 0 <= row.loss_high
         parts.append(f"{WORDS[family]}: {_lost(row)}")
-    verdict = "change nothing measurable" if harmless else "should change nothing, and one does"
+        if not row.loss_low <= 0 <= row.loss_high:
+            changed.append(WORDS[family])
+    verdict = (
+        f"should change nothing, but accuracy differs on images that are {' and '.join(changed)}"
+        if changed
+        else "change nothing measurable"
+    )
     return f"The controls {verdict} ({'; '.join(parts)})."
 
 
 def _band(mixed: pd.DataFrame) -> str:
-    """Which band of frequencies decides, by the cut-off."""
-    by_band = {
-        band: [f"{cutoff:.3g}" for cutoff in mixed.loc[mixed["decides"] == band, "cutoff"]]
-        for band in ("high", "low")
-    }
-    if not any(by_band.values()):
+    """Which band of frequencies decides, by the cut-off, and where what decides then lies."""
+    high, low = (list(mixed.loc[mixed["decides"] == band, "cutoff"]) for band in ("high", "low"))
+    if not high and not low:
         return "Mixed images can't tell which band decides, at no cut-off."
     parts = [
-        f"cut at {', '.join(cutoffs)} of Nyquist the {band} band decides"
-        for band, cutoffs in by_band.items()
+        f"the {band} band decides if cut at {', '.join(f'{cutoff:.3g}' for cutoff in cutoffs)}"
+        for band, cutoffs in (("high", high), ("low", low))
         if cutoffs
     ]
-    if rest := len(CUTOFFS) - sum(map(len, by_band.values())):
-        parts.append(f"at {rest} other cut-off{'s' * (rest > 1)} it can't be told")
-    return f"Of images mixed from a real and a fake, {'; '.join(parts)}."
+    text = f"Of images mixed from a real and a fake, {' and '.join(parts)} of Nyquist"
+    if rest := len(mixed) - len(high) - len(low):
+        text += f"; at {rest} other cut-off{'s' * (rest > 1)} it can't be told"
+    above = f"above {max(high):.3g}" if high else ""
+    below = f"below {min(low):.3g}" if low else ""
+    if high and low and max(high) >= min(low):
+        return f"{text}: these don't agree on one place."
+    where = f"{above} and {below}" if high and low else above or below
+    return f"{text}. So what it goes by lies mostly {where} of Nyquist."
 
 
 def _basis(table: pd.DataFrame) -> str:

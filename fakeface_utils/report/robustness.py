@@ -4,6 +4,7 @@ import html
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -97,7 +98,8 @@ def draw_bands(study: Study, table: pd.DataFrame, mixed: pd.DataFrame) -> Drawn:
         axis.set(xlabel="cut, of Nyquist", ylim=(-0.03, 1.03))
         axis.set_title(f"Mixed, {TITLES[model]}", **TITLE)
     axes[2, 0].set_ylabel("share called fake")
-    axes[2, 1].legend(fontsize=10)
+    for dash, what in CALLED.values():
+        axes[0, 0].plot([], [], dash, color="0.3", label=what)  # for the legend
     title = f"Bands of frequencies: {_counts(table)}{mark(study)}"
     shares = "; ".join(
         f"{TITLES[row.model]} cut at {SHARES[row.cutoff]}: {row.fake_high:.2f}, {row.fake_low:.2f} "
@@ -120,16 +122,15 @@ def _panel(
     for model in MODELS:
         colour, marker, dash = LOOKS[model]
         own = table[(table["model"] == model) & table["family"].isin(("clean", *families))]
-        places, dash = range(len(own)), "" if len(families) > 1 else dash
-        above.plot(
-            places, own["accuracy"], marker + dash, color=colour, mec="white", label=TITLES[model]
-        )
-        if len(families) > 1:  # no strengths: nothing lies between two of them
-            ends = [own["accuracy"] - own["low"], own["high"] - own["accuracy"]]
-            above.errorbar(places, own["accuracy"], ends, fmt="none", color=colour)
-        else:
-            above.fill_between(places, own["low"], own["high"], color=colour, alpha=0.18, lw=0)
-        below.plot(places, own["called_fake"], marker + dash, color=colour, lw=1, ms=4)
+        accuracy, ends, places = own["accuracy"], (own["low"], own["high"]), np.arange(len(own))
+        shifted, line = places.astype(float), marker + dash
+        if len(families) == 1:
+            above.fill_between(places, *ends, color=colour, alpha=0.18, lw=0)
+        else:  # no strengths: nothing lies between two of them, and bars side by side
+            shifted, line = places + (0.08 if model == MODELS[1] else -0.08), marker
+            above.vlines(shifted, *ends, color=colour)
+        above.plot(shifted, accuracy, line, color=colour, mec="white", label=TITLES[model])
+        below.plot(shifted, own["called_fake"], line, color=colour, lw=1, ms=4)
         names = [_tick(row) for row in own.itertuples()]
         for axis, shown in ((above, []), (below, names)):
             axis.set_xticks(places, shown or [""] * len(own), fontsize=11)
@@ -155,6 +156,7 @@ def _tick(row: Any) -> str:
 def _finish(drawing: Any, first: Axes, title: str) -> Any:
     lines, names = first.get_legend_handles_labels()
     drawing.legend(lines, names, loc="outside lower center", ncols=2, fontsize=11)
+    drawing.get_layout_engine().set(w_pad=0.12)
     drawing.suptitle(title, fontsize=11)
     return drawing
 
