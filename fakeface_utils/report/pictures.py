@@ -105,7 +105,7 @@ def band_pictures(study: Study) -> Figure:
     above, below = (as_input(one.image, size, resize_filter) for one in originals)
     rows: dict[str, list[tuple[str, Pixels | None]]] = {"": [("real", above), ("fake", below)]}
     for family in ("low_pass", "high_pass"):
-        rows[f"{family}, the real"] = [
+        rows[f"{family.replace('_', '-')} of the real"] = [
             (f"{cut:g}", damaged(originals[0], Damage(family, cut), size, resize_filter))
             for cut in LEVELS[family]
         ]
@@ -125,8 +125,8 @@ def _in_rows(rows: dict[str, list[tuple[str, Pixels | None]]]) -> Figure:
         axis.set_axis_off()
     for line, (title, images) in zip(axes, rows.items(), strict=True):
         for axis, (name, pixels) in zip(line, images, strict=False):
+            above = f"{title}\n" if axis is line[0] else ""
             if pixels is not None:
                 axis.imshow(pixels)
-                axis.set_title(name, fontsize=9)
-        line[0].set_title(f"{title}\n{images[0][0]}", loc="left", fontsize=9)
+                axis.set_title(f"{above}{name}", loc="left", fontsize=9)
     return figure
