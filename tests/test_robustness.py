@@ -2,6 +2,7 @@
 
 import io
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import PIL.Image
@@ -313,6 +314,13 @@ def test_a_detector_of_sharpness_fails_with_blur_and_to_the_side_real(study, cap
     drawn = chain_csv(study).read_text().splitlines()
     assert (drawn[0], len(drawn)) == ("path,left,top,side,quality", 17)
     report.draw_robustness(study)
+    drawn, _ = report.draw_damage(study, numbers.robustness(study))
+    assert drawn.get_suptitle() == (
+        "Damaged test images: 16 images, one seed\n"
+        "blur and chain are scaled to images stored at 64 pixels\n"
+        "24 training images at 56 pixels (the paper: 100,000 at 224)"
+    )
+    plt.close(drawn)
     assert "blur of sigma 4 (of 256 pixels) 0.50" in alternative_text(study, "robustness")
     assert "Mixed images called fake" in alternative_text(study, "frequency_bands")
     more_seeds = study.model_copy(update={"seeds": (0, 1), "beyond_images": 100})

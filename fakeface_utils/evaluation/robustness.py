@@ -282,5 +282,5 @@ def _basis(table: pd.DataFrame) -> str:
     many = f"{seeds} seeds" if seeds > 1 else "one seed, so not how training runs differ"
     return (
         f"Measured on {images:,} test images, {many}. The intervals are 95 %, each for itself: of "
-        f"{len(table)} about {max(round(len(table) / 20), 1)} would miss by chance."
+        f"{len(table)} about {max(round(len(table) / 20), 1)} miss by chance."
     )

@@ -75,9 +75,9 @@ def draw_damage(study: Study, table: pd.DataFrame) -> Drawn:
         above, below = axes[2 * row, place], axes[2 * row + 1, place]
         _panel(above, below, table, families, title, label)
     side = _stored(study)
-    scaled = f"blur and chain are scaled to images stored at {side} pixels" if side else ""
-    title = f"Damaged test images: {_counts(table)}\n{scaled}{mark(study)}"
-    return _finish(drawing, axes[0, 0], title), _in_words(table, PANELS)
+    scaled = f"\nblur and chain are scaled to images stored at {side} pixels" if side else ""
+    title = f"Damaged test images: {_counts(table)}{scaled}"
+    return _finish(study, drawing, axes[0, 0], title), _in_words(table, PANELS)
 
 
 def draw_bands(study: Study, table: pd.DataFrame, mixed: pd.DataFrame) -> Drawn:
@@ -100,14 +100,16 @@ def draw_bands(study: Study, table: pd.DataFrame, mixed: pd.DataFrame) -> Drawn:
     axes[2, 0].set_ylabel("share called fake")
     for dash, what in CALLED.values():
         axes[0, 0].plot([], [], dash, color="0.3", label=what)  # for the legend
-    title = f"Bands of frequencies: {_counts(table)}{mark(study)}"
+    title = f"Bands of frequencies: {_counts(table)}"
     shares = "; ".join(
         f"{TITLES[row.model]} cut at {SHARES[row.cutoff]}: {row.fake_high:.2f}, {row.fake_low:.2f} "
         f"and {row.control:.2f}"
         for row in mixed.itertuples()
     )
     called = "Mixed images called fake, with a fake's high band, with its low band, two reals: "
-    return _finish(drawing, axes[0, 0], title), f"{_in_words(table, PASSES)} {called}{shares}."
+    return _finish(
+        study, drawing, axes[0, 0], title
+    ), f"{_in_words(table, PASSES)} {called}{shares}."
 
 
 def _panel(
@@ -153,11 +155,11 @@ def _tick(row: Any) -> str:
     return SHARES.get(row.level, f"{row.level:g}") if row.family != "blur" else f"{row.level:g}"
 
 
-def _finish(drawing: Any, first: Axes, title: str) -> Any:
+def _finish(study: Study, drawing: Any, first: Axes, title: str) -> Any:
     lines, names = first.get_legend_handles_labels()
     drawing.legend(lines, names, loc="outside lower center", ncols=2, fontsize=11)
     drawing.get_layout_engine().set(w_pad=0.12)
-    drawing.suptitle(title, fontsize=11)
+    drawing.suptitle(title + mark(study).replace(" - ", "\n"), fontsize=11)  # narrow: a line each
     return drawing
 
 
