@@ -18,6 +18,7 @@ from fakeface_utils.evaluation import robustness as numbers
 from fakeface_utils.networks import robustness as asking
 from fakeface_utils.report import robustness as report
 from fakeface_utils.report.drawing import alternative_text
+from fakeface_utils.run import estimate
 from fakeface_utils.study.artefacts import read_manifest
 from fakeface_utils.study.beyond_artefacts import (
     chain_csv,
@@ -451,3 +452,13 @@ def test_the_summary_says_where_nothing_is_lost_and_where_nothing_can_be(monkeyp
     across = made_up({30: (0.0, -0.1, 0.1)})
     assert "don't agree" in say(monkeypatch, across, ("low", "low", "high", "high", "high"))
     assert "lies mostly above 0.75 of Nyquist" in say(monkeypatch, across, ["high"] * 5)
+
+
+def test_the_estimate_counts_the_damaged_images(monkeypatch, capsys):
+    speeds = {"training": {56: 10.0}, "forward": {56: 20.0}}
+    monkeypatch.setattr(estimate, "speeds", lambda: (speeds, True))
+    study = load_study("demo", seeds=2)  # 100 of each class
+    counts = dict.fromkeys(("train", "valid", "test"), 600)
+    estimate.print_estimate("this", study, counts, robustness_steps(study))
+    seconds = 60 + 40 * 200 * (2 / 30 + 1 / 20)
+    assert f"takes about {seconds / 60:.0f} min" in capsys.readouterr().out
