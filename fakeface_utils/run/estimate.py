@@ -82,8 +82,6 @@ def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[S
     runs = [step for step in left if step.kind in kinds and step.model == "custom_cnn"]
     trained = sum(step.study.training_share for step in runs)
     images = sum(counts[step.split] for step in left if step.kind == "features")
-    shown = min(2 * study.beyond_images, counts["test"])
-    asked = shown * sum(step.kind == "damage" for step in left)
     work = f"{what} (training runs of the custom CNN: {len(runs)})"
     if not left:
         return
@@ -91,6 +89,8 @@ def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[S
     if not rates:
         print(f"{work}: no estimate; make bench GPU=1 measures this GPU")
         return
+    shown = min(2 * study.beyond_images, counts["test"])
+    asked = shown * sum(step.kind == "damage" for step in left)
     seconds = estimate_seconds(study, counts, rates, trained, images, asked)
     length = f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
     by = "by its benchmark" if measured else "a guess: make bench measures this machine"
