@@ -14,7 +14,7 @@ from ..study.beyond_artefacts import column
 from ..study.names import MODELS
 from ..study.settings import Study
 
-AT_ONCE = 64  # images in a batch; the last one is filled up, so that no graph is traced again
+AT_ONCE = 64  # images in a batch, at most
 
 
 def load_model(run: str, model: str, seed: int) -> keras.Model:
@@ -49,22 +49,30 @@ def load_model(run: str, model: str, seed: int) -> keras.Model:
 class Trained:
     """The trained networks of a run. VGG16's frozen base runs once for all its seeds.
 
+    Args:
+        study: whose networks.
+        models: which of them.
+        at_once: images in a batch; the last one is filled up, so that no graph is traced again.
+
     Attributes:
         columns: a name for each network, in the order of the outputs, see `column`.
         size: pixels a side of the images they take.
+        at_once: images in a batch.
 
     Raises:
         StudyError: a model is missing, damaged or another's.
     """
 
-    def __init__(self, study: Study, models: tuple[str, ...] = MODELS) -> None:
+    def __init__(
+        self, study: Study, models: tuple[str, ...] = MODELS, at_once: int = AT_ONCE
+    ) -> None:
         self.columns = [column(model, seed) for model in models for seed in study.seeds]
         loaded = {m: [load_model(study.run, m, seed) for seed in study.seeds] for m in models}
         self._whole = loaded.get("custom_cnn", [])
         vgg16 = loaded.get("vgg16", [])
         self._heads = [network.get_layer("head") for network in vgg16]
         self._base = base_of(vgg16[0]) if vgg16 else None
-        self._run = study.run
+        self._run, self.at_once = study.run, at_once
         self.size = next(iter(loaded.values()))[0].input_shape[1]
 
     def p_fake(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
@@ -76,9 +84,8 @@ class Trained:
         Raises:
             StudyError: an output is no finite number.
         """
-        parts = [
-            self._batch(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)
-        ]
+        starts = range(0, len(images), self.at_once)
+        parts = [self._batch(images[start : start + self.at_once]) for start in starts]
         outputs = np.concatenate(parts) if parts else np.empty((0, len(self.columns)))
         if not np.isfinite(outputs).all():
             raise StudyError(f"run {self._run}: some outputs are no finite numbers: train it again")
@@ -86,8 +93,8 @@ class Trained:
 
     def _batch(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         count = len(images)
-        padding = [(0, AT_ONCE - count)] + [(0, 0)] * 3
-        batch = np.pad(images, padding) if count < AT_ONCE else images
+        padding = [(0, self.at_once - count)] + [(0, 0)] * 3
+        batch = np.pad(images, padding) if count < self.at_once else images
         columns = [network.predict_on_batch(batch) for network in self._whole]
         if self._base is not None:
             features = self._base.predict_on_batch(batch)

@@ -1,4 +1,4 @@
-"""The figures that show images of the study: Figure 1, the most similar pairs, single maps.
+"""The figures that show images of the study: samples, similar pairs, single maps, damaged images.
 
 Of data whose licence forbids it these must not be published; all other figures show numbers alone.
 """
@@ -8,19 +8,25 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from ..dataset.alike import COMPARED, SHIFTS
+from ..dataset.decode import as_input
+from ..dataset.folder import open_images
+from ..dataset.perturb import Pixels, chosen, damaged, read_original, swap
 from ..study.artefacts import (
     read_audit,
     read_duplicates,
     read_images,
     read_manifest,
     read_predictions,
+    source_path,
 )
 from ..study.beyond_artefacts import read_maps
 from ..study.insight import insight_pictures_step
 from ..study.names import CLASSES, SPLITS, TITLES
 from ..study.plan import pictures_step
+from ..study.robustness import BANDS, DAMAGES, LEVELS, Damage
 from ..study.settings import Study
 from .drawing import Drawn, mark, save
 
@@ -76,7 +82,7 @@ def surest_mistakes(study: Study, model: str, columns: int = 5) -> Drawn:
     seed = study.seeds[0]
     table, images = read_predictions(study, model, seed), read_images(study, "test")
     figure = plt.figure(figsize=(1.7 * columns, 4.8), layout="constrained")
-    parts, words = np.atleast_1d(figure.subfigures(2, 1)), []
+    parts, words = np.array(figure.subfigures(2, 1)), []
     for part, kind in zip(parts, reversed(CLASSES), strict=True):
         members = table[table["label"] == CLASSES.index(kind)]
         wrong = members[(members["p_fake"] >= 0.5) != (kind == "fake")]
@@ -185,3 +191,57 @@ def montage(responses: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         top, left = number // across * (height + 2), number % across * (width + 2)
         sheet[top : top + height, left : left + width] = responses[..., number]
     return sheet
+
+
+def damage_pictures(study: Study) -> Figure:
+    """One test image after each damage, as the networks see it; for the screen, never saved.
+
+    Raises:
+        StudyError: the image can't be read any more.
+    """
+    row, source = chosen(study).iloc[0], open_images(source_path(study))
+    original = read_original(source, row["path"], row["sha256"])
+    rows: dict[str, list[tuple[str, Pixels | None]]] = {}
+    for damage in DAMAGES:
+        if damage.family not in BANDS:
+            single = len(LEVELS[damage.family]) == 1
+            name = damage.family if single else f"{damage.level:g}"
+            pixels = damaged(original, damage, study.image_size, study.resize_filter)
+            rows.setdefault("" if single else damage.family, []).append((name, pixels))
+    return _in_rows(rows)
+
+
+def band_pictures(study: Study) -> Figure:
+    """A real and a fake test image, filtered and mixed; as `damage_pictures`."""
+    source, images = open_images(source_path(study)), chosen(study)
+    size, resize_filter = study.image_size, study.resize_filter
+    real, fake = (images[images["label"] == label].iloc[0] for label in (0, 1))
+    originals = [read_original(source, row["path"], row["sha256"]) for row in (real, fake)]
+    above, below = (as_input(one.image, size, resize_filter) for one in originals)
+    rows: dict[str, list[tuple[str, Pixels | None]]] = {"": [("real", above), ("fake", below)]}
+    for family in ("low_pass", "high_pass"):
+        rows[f"{family.replace('_', '-')} of the real"] = [
+            (f"{cut:g}", damaged(originals[0], Damage(family, cut), size, resize_filter))
+            for cut in LEVELS[family]
+        ]
+    cuts = [cut for cut in LEVELS["swap"] if cut]
+    rows["low of the real, high of the fake"] = [(f"{c:g}", swap(above, below, c)) for c in cuts]
+    rows["low of the fake, high of the real"] = [(f"{c:g}", swap(below, above, c)) for c in cuts]
+    return _in_rows(rows)
+
+
+def _in_rows(rows: dict[str, list[tuple[str, Pixels | None]]]) -> Figure:
+    """Rows of named images, the row's name above its first; None leaves a place empty."""
+    columns = max(map(len, rows.values()))
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=(1.4 * columns, 1.75 * len(rows)), layout="constrained"
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for line, (title, images) in zip(axes, rows.items(), strict=True):
+        for axis, (name, pixels) in zip(line, images, strict=False):
+            above = f"{title}\n" if axis is line[0] else ""
+            if pixels is not None:
+                axis.imshow(pixels)
+                axis.set_title(f"{above}{name}", loc="left", fontsize=9)
+    return figure

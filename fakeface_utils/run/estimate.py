@@ -40,7 +40,12 @@ OVERHEAD = 60  # seconds for kernels, imports, figures and the report
 
 
 def estimate_seconds(
-    study: Study, counts: dict[str, int], speeds: Speeds, trained: float, images: int
+    study: Study,
+    counts: dict[str, int],
+    speeds: Speeds,
+    trained: float,
+    images: int,
+    asked: int = 0,
 ) -> float:
     """A rough time for the whole work.
 
@@ -51,6 +56,7 @@ def estimate_seconds(
         trained: how many training runs of the custom CNN, one on half of the images being half a
             run; those of VGG16's new layers are short beside them.
         images: how many VGG16's frozen base sees.
+        asked: how many all trained networks are shown.
     """
 
     def speed(work: str) -> float:
@@ -59,7 +65,8 @@ def estimate_seconds(
 
     passes = counts["train"] + counts["valid"] / 3  # backward costs about two forward passes
     training = study.epochs * passes * trained / speed("training")
-    return OVERHEAD + training + images / speed("forward")
+    asking = asked * len(study.seeds) / (3 * speed("training"))
+    return OVERHEAD + training + asking + (images + asked) / speed("forward")
 
 
 def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[Step]) -> None:
@@ -82,7 +89,9 @@ def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[S
     if not rates:
         print(f"{work}: no estimate; make bench GPU=1 measures this GPU")
         return
-    seconds = estimate_seconds(study, counts, rates, trained, images)
+    shown = min(2 * study.beyond_images, counts["test"])
+    asked = shown * sum(step.kind == "damage" for step in left)
+    seconds = estimate_seconds(study, counts, rates, trained, images, asked)
     length = f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
     by = "by its benchmark" if measured else "a guess: make bench measures this machine"
     machine = (gpus() or [f"no GPU, {os.cpu_count()} cores"])[0]

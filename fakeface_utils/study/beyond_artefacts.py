@@ -5,9 +5,11 @@ results/<run>/
     learning_curve.csv, .json     see `evaluation.learning_curve`
     elsewhere.csv, elsewhere_formats.csv    see `evaluation.elsewhere`
     elsewhere/                    a CSV for each set of images, see `networks.elsewhere`
-    robustness.csv                see `evaluation.robustness`
-    robustness/                   a CSV for each kind and strength of damage, see
-                                  `networks.robustness`
+    robustness.csv, frequency_bands.csv     see `evaluation.robustness`
+    robustness/<damage>.csv       path, label, p_fake of each network (see `column`), of the test
+                                  images after one kind and strength of damage; of mixed images
+                                  path and label of the low band's, high_path and high_label
+    robustness/chain_parameters.csv         path, left, top, side, quality
     insight.json                  see `evaluation.insight`
     insight/<model>-seed-<k>.npz  see `networks.maps`
 data/prepared/<data>/
@@ -60,6 +62,7 @@ def beyond_files(study: Study) -> list[Path]:
         elsewhere_csv(study),
         elsewhere_formats_csv(study),
         robustness_csv(study),
+        frequency_bands_csv(study),
         insight_json(study),
         *(file for name in BEYOND_FIGURES for file in figure_files(study, name)),
     ]
@@ -113,6 +116,36 @@ def elsewhere_formats_csv(study: Study) -> Path:
 def robustness_csv(study: Study) -> Path:
     """How a run does on damaged test images, a row per damage and model."""
     return results_dir(study.run) / "robustness.csv"
+
+
+def read_robustness_csv(study: Study) -> pd.DataFrame:
+    """What each damage costs, see `evaluation.robustness`."""
+    return read_csv(robustness_csv(study), "family", "level", "model", "accuracy", "loss")
+
+
+def frequency_bands_csv(study: Study) -> Path:
+    """What mixed images are called, a row per cut-off and model."""
+    return results_dir(study.run) / "frequency_bands.csv"
+
+
+def read_frequency_bands_csv(study: Study) -> pd.DataFrame:
+    """What mixed images are called, see `evaluation.robustness`."""
+    return read_csv(frequency_bands_csv(study), "cutoff", "model", "decides")
+
+
+def damage_csv(study: Study, damage: str) -> Path:
+    """The outputs of all networks for the images after one damage."""
+    return results_dir(study.run) / "robustness" / f"{damage}.csv"
+
+
+def read_damage_csv(study: Study, damage: str) -> pd.DataFrame:
+    """The outputs of all networks for the images after one damage, a row per image."""
+    return read_csv(damage_csv(study, damage), "path", "label", dtype={"path": str})
+
+
+def chain_csv(study: Study) -> Path:
+    """What was drawn for each image in the chain of a social network."""
+    return results_dir(study.run) / "robustness" / "chain_parameters.csv"
 
 
 def insight_json(study: Study) -> Path:
