@@ -77,6 +77,7 @@ def beyond(
     from .study.artefacts import report_html
     from .study.beyond import beyond_steps
     from .study.beyond_artefacts import read_ablations_csv
+    from .study.elsewhere import NO_IMAGES, has_others
     from .study.parameters import load_study
 
     summaries = {
@@ -88,6 +89,8 @@ def beyond(
     }
     given = f"{overrides} other={shlex.quote(other)}" if other else overrides
     study = load_study(profile, data, run, seeds, given)
+    if not only and not has_others(study):
+        print(f"09_elsewhere is left out: {NO_IMAGES}")
     chain.run_beyond(study, only, force, scheduler)
     print("", *notices(study), sep="\n")
     for notebook in beyond_steps(study, only):
@@ -144,26 +147,12 @@ def predict(
     seed: Annotated[int, typer.Option(help="the seed whose model is used")] = 0,
 ) -> None:
     """The probability that each face is fake, by a trained model."""
-    from .study.artefacts import model_file
-    from .study.names import MODELS
-    from .study.parameters import load_study
-    from .study.plan import train_step
-
-    if model not in MODELS:
-        raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
+    _check_model(model)
     # Keras takes seconds to load: what can be checked without it comes first.
     for path in images:
         if not os.path.isfile(path):
             raise StudyError(f"there is no file {path}")
-    saved = model_file(run, model, seed)
-    train = f"fakeface report --run {run}"
-    if not os.path.isfile(saved):
-        raise StudyError(f"{shown(saved)} is missing: train it with {train}")
-    resize_filter, generated = _prepared_as(run)
-    if train_step(load_study(run=run), model, seed).disowns(saved):
-        raise StudyError(
-            f"{shown(saved)} is not what run '{run}' trained: delete it and run {train}"
-        )
+    resize_filter, generated = _check_trained(run, model, (seed,))
     unreadable = 0
     with stderr_to(os.devnull):
         from .networks.predict import predict_images
@@ -180,6 +169,73 @@ def predict(
         raise StudyError(
             f"{unreadable} of {len(images)} files can't be read: give JPEG, PNG, BMP or WebP files"
         )
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="a folder or zip with real and fake inside")],
+    run: Annotated[str, typer.Option(help="the run whose models are used")] = "demo",
+    model: Annotated[str, typer.Option(help="custom_cnn or vgg16; else both")] = "",
+    csv: Annotated[Path | None, typer.Option(help="write each image's probabilities here")] = None,
+) -> None:
+    """How a trained run does on other images: a row for each pair of real and fake."""
+    from .common.files import check_writable
+    from .dataset.folder import open_images
+    from .dataset.sets import list_sets
+    from .evaluation import evaluate as report
+    from .study.names import MODELS
+    from .study.parameters import load_study
+    from .study.sets import find_sets
+
+    models = (model,) if model else MODELS
+    _check_model(models[0])
+    find_sets(folder)
+    source = open_images(folder.resolve())
+    study = load_study(run=run)
+    for name in models:
+        resize_filter, generated = _check_trained(run, name, study.seeds)
+    if csv:
+        check_writable(csv.resolve().parent)
+    listing = list_sets(source)
+    with stderr_to(os.devnull):
+        from .networks.elsewhere import judge_all
+        from .networks.trained import Trained
+
+        tables = judge_all(Trained(study, models), source, listing.sets, resize_filter)
+    report.show(study, models, tables, generated, listing.outside + listing.others, csv)
+
+
+def _check_model(model: str) -> None:
+    """Refuse an unknown model's name."""
+    from .study.names import MODELS
+
+    if model not in MODELS:
+        raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
+
+
+def _check_trained(run: str, model: str, seeds: tuple[int, ...]) -> tuple[str, bool]:
+    """Check, without Keras, that a run has its own models of these seeds; see `_prepared_as`.
+
+    Raises:
+        StudyError: one is missing or another's, or the run's record is damaged.
+    """
+    from .study.artefacts import model_file
+    from .study.parameters import load_study
+    from .study.plan import train_step
+
+    train = f"fakeface report --run {run}"
+    for seed in seeds:
+        saved = model_file(run, model, seed)
+        if not os.path.isfile(saved):
+            raise StudyError(f"{shown(saved)} is missing: train it with {train}")
+    prepared_as = _prepared_as(run)
+    for seed in seeds:
+        saved = model_file(run, model, seed)
+        if train_step(load_study(run=run), model, seed).disowns(saved):
+            raise StudyError(
+                f"{shown(saved)} is not what run '{run}' trained: delete it and run {train}"
+            )
+    return prepared_as
 
 
 def _prepared_as(run: str) -> tuple[str, bool]:

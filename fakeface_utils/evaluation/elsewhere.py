@@ -37,6 +37,7 @@ SCORES = (
     "at_validation_threshold",
     "tuned_on_these",
 )
+COUNTS = ("unreadable", "learned", "in_test", "generated")
 LEARNED = ("train", "valid")  # the splits whose images a run is not judged on elsewhere
 ONE_SIDED = 0.2  # how much more accurate on one class than on the other
 
@@ -129,7 +130,9 @@ def best_accuracy(labels: npt.NDArray, p_fake: npt.NDArray) -> float:
 def _scores(labels: npt.NDArray, p_fake: npt.NDArray, threshold: float) -> dict[str, float]:
     """`SCORES` of one network; what needs both classes is NaN where one is missing."""
     right = (p_fake >= 0.5) == labels
-    by_class = [float(right[labels == label].mean()) if label in labels else np.nan for label in (0, 1)]
+    by_class = [
+        float(right[labels == label].mean()) if label in labels else np.nan for label in (0, 1)
+    ]
     both = len(np.unique(labels)) == 2
     moved = ((p_fake >= threshold) == labels).mean() if np.isfinite(threshold) else np.nan
     values = (
@@ -157,8 +160,9 @@ def score(
         A row per set and model, of sets with an image that counts: set, model, images, real and
         fake (how many count); `SCORES`, means over seeds, 0 to 1, NaN where a class is missing:
         accuracy is at 0.5, tuned_on_these at the best threshold for these very answers; ci_low and
-        ci_high, the 95 % interval of accuracy; unreadable, learned and in_test: how many can't be
-        read, are left out as the run learned from them, and count though they are in its test set.
+        ci_high, the 95 % interval of accuracy; unreadable, learned, in_test and generated: how many
+        can't be read, are left out as the run learned from them, count though they are in its test
+        set, and carry the demo's mark.
     """
     rows = []
     for name, table in tables.items():
@@ -188,10 +192,11 @@ def score(
                     "unreadable": int((table["why"] != "").sum()),
                     "learned": int(table["seen"].isin(LEARNED).sum()),
                     "in_test": int((own["seen"] == "test").sum()),
+                    "generated": int((own["generated"].astype(str) == "True").sum()),
                 }
             )
     columns = ("set", "model", "images", "real", "fake", *SCORES, "ci_low", "ci_high")
-    return pd.DataFrame(rows, columns=[*columns, "unreadable", "learned", "in_test"])
+    return pd.DataFrame(rows, columns=[*columns, *COUNTS])
 
 
 def thresholds_of(study: Study) -> Thresholds:
@@ -208,7 +213,9 @@ def thresholds_of(study: Study) -> Thresholds:
 def _write(study: Study) -> None:
     tables = read_judged(study)
     table = score(tables, MODELS, study.seeds, thresholds_of(study))
-    write_csv(elsewhere_formats_csv(study), formats_table({n: scored(t) for n, t in tables.items()}))
+    write_csv(
+        elsewhere_formats_csv(study), formats_table({n: scored(t) for n, t in tables.items()})
+    )
     write_csv(elsewhere_csv(study), table)
 
 
@@ -238,7 +245,9 @@ def side(row: pd.Series) -> str:
     lean = row["real_accuracy"] - row["fake_accuracy"]
     if not abs(lean) > ONE_SIDED:  # NaN of one class alone too
         return ""
-    word, share = ("real", 1 - row["fake_accuracy"]) if lean > 0 else ("fake", 1 - row["real_accuracy"])
+    word, share = (
+        ("real", 1 - row["fake_accuracy"]) if lean > 0 else ("fake", 1 - row["real_accuracy"])
+    )
     other = "fakes" if lean > 0 else "reals"
     return f"it calls {share:.0%} of the {other} {word}"
 
@@ -280,9 +289,8 @@ def counts_left_out(table: pd.DataFrame) -> list[str]:
 def summary(study: Study) -> str:
     """How the run does at home and elsewhere, where it fails worst and to which side."""
     table, home = read_elsewhere(study), at_home(study)
-    dataset = read_dataset(study)
     sentences = []
-    if study.other == "" or dataset["generated"]:
+    if read_dataset(study)["generated"] or table["generated"].any():
         sentences.append("Generated data: these numbers say nothing about photographs.")
     if not len(table):
         return " ".join([*sentences, f"No image of {others_path(study).name} could be judged."])
@@ -302,7 +310,8 @@ def _sentence(table: pd.DataFrame, model: str, home: float) -> str:
         text += f", AUC {mean['auc']:.3f}"
     ends = f"95 % interval {worst['ci_low']:.3f} to {worst['ci_high']:.3f}"
     text += f"; worst on {worst['set']}, {worst['accuracy']:.3f} ({ends})"
-    if worst["ci_low"] <= 0.5 <= worst["ci_high"] and worst["real"] and worst["fake"]:
+    balanced = (worst["real_accuracy"] + worst["fake_accuracy"]) / 2  # NaN of one class alone
+    if abs(balanced - 0.5) <= (worst["ci_high"] - worst["ci_low"]) / 2:
         text += ", no better than guessing"
     if lean := side(worst):
         text += f": {lean}"

@@ -73,7 +73,7 @@ def judge(study: Study) -> None:
     """
     steps = judge_steps(study)
     source, trained = open_images(others_path(study)), None
-    members = {}
+    members: dict[str, list[Member]] = {}
     for name, step in steps.items():
         if step.is_done():
             print(f"{step.name}: up to date")
