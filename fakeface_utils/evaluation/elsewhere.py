@@ -93,7 +93,7 @@ def seen_images(study: Study) -> dict[str, str]:
 def mark_seen(tables: Tables, seen: dict[str, str]) -> Tables:
     """The tables with a column seen: the split of the run that has the very file, '' for none."""
     return {
-        name: table.assign(seen=table["sha256"].map(seen).fillna("").astype(str))
+        name: table.assign(seen=[seen.get(sha, "") for sha in table["sha256"]])
         for name, table in tables.items()
     }
 

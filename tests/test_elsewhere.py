@@ -1,0 +1,396 @@
+"""Other images: sets by their folders, known scores, the codec as a label, and what is left out."""
+
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from fakeface_utils import cli
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.dataset.demo import others
+from fakeface_utils.dataset.demo.traces import _jpeg
+from fakeface_utils.dataset.folder import open_images
+from fakeface_utils.dataset.formats import QUALITIES, file_format, scaled
+from fakeface_utils.dataset.sets import list_sets
+from fakeface_utils.evaluation import elsewhere as scores
+from fakeface_utils.evaluation import evaluate
+from fakeface_utils.evaluation.formats import formats_table, warnings
+from fakeface_utils.networks import elsewhere as networks
+from fakeface_utils.report.elsewhere import section
+from fakeface_utils.study.beyond import BEYOND, as_measured, beyond_steps
+from fakeface_utils.study.elsewhere import MADE_UP, draw_others_step, elsewhere_step, judge_steps
+from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.sets import find_sets
+
+SIZE = 32
+
+
+class Made:
+    """A made-up `Trained`: p_fake of images by a function of (N, size, size, 3) uint8."""
+
+    size = SIZE
+
+    def __init__(self, *answers):
+        self.answers = answers
+        self.columns = [f"custom_cnn_seed_{seed}" for seed in range(len(answers))]
+
+    def p_fake(self, images):
+        return np.stack([answer(images) for answer in self.answers], axis=1)
+
+
+def brightness(images):
+    """A perfect detector of `folder_of`'s fakes, which are brighter."""
+    return np.where(images.mean((1, 2, 3)) > 128, 0.9, 0.1)
+
+
+def picture(fake, number=0, side=40):
+    rng = np.random.default_rng([number, fake])
+    return PIL.Image.fromarray(rng.integers(0, 100, (side, side, 3), np.uint8) + 150 * fake)
+
+
+def folder_of(root, sets, count=4, real="real", fake="fake", **saved):
+    """Reals and fakes of each set, below the root."""
+    for place, name in enumerate(sets):
+        for label, kind in enumerate((real, fake)):
+            folder = root / name / kind
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image = picture(label, 100 * place + number)
+                image.save(folder / f"{number}.{saved.get('suffix', 'png')}")
+    return root
+
+
+def judged(root, trained, seen=None):
+    source = open_images(root)
+    tables = networks.judge_all(trained, source, list_sets(source).sets, "bilinear")
+    return scores.mark_seen(tables, seen or {})
+
+
+def scored(root, *answers, seen=None, thresholds=None):
+    seeds = range(len(answers))
+    fixed = {"custom_cnn": thresholds} if thresholds else {}
+    return scores.score(judged(root, Made(*answers), seen), ["custom_cnn"], seeds, fixed)
+
+
+def test_a_perfect_detector_and_a_coin(tmp_path):
+    folder_of(tmp_path, ["a"], count=100)
+    row = scored(tmp_path, brightness).iloc[0]
+    assert (row["images"], row["real"], row["fake"]) == (200, 100, 100)
+    assert list(row[list(scores.SCORES[:5])]) == [1.0] * 5
+    assert row["ci_low"] == pytest.approx(0.98, abs=0.01)
+    assert np.isnan(row["at_validation_threshold"])
+    random = np.random.default_rng(1)
+    coin = scored(tmp_path, lambda images: random.random(len(images))).iloc[0]
+    assert coin["ci_low"] < 0.5 < coin["ci_high"]
+    assert abs(coin["auc"] - 0.5) < 0.12
+    assert coin["tuned_on_these"] > coin["accuracy"]  # picked on these answers: never a result
+
+
+def test_a_moved_threshold_is_told_from_missing_knowledge(tmp_path):
+    folder_of(tmp_path, ["a"], count=20)
+
+    def low(images):
+        return brightness(images) / 10  # ranks perfectly, and calls nothing fake
+
+    row = scored(tmp_path, low, low, thresholds=[0.05, 0.95]).iloc[0]
+    assert (row["accuracy"], row["real_accuracy"], row["fake_accuracy"]) == (0.5, 1.0, 0.0)
+    assert (row["auc"], row["average_precision"], row["tuned_on_these"]) == (1.0, 1.0, 1.0)
+    assert row["at_validation_threshold"] == 0.75  # 1 of the first seed and 0.5 of the second
+    assert scores.side(row) == "it calls 100% of the fakes real"
+    row["real_accuracy"], row["fake_accuracy"] = 0.1, 0.8
+    assert scores.side(row) == "it calls 90% of the reals fake"
+    row["real_accuracy"] = 0.7
+    assert scores.side(row) == ""
+
+
+def test_every_pair_is_a_set_of_its_own_whatever_its_names(tmp_path):
+    folder_of(tmp_path, ["2020/stylegan", "2023/stylegan", "v1.0.2 größer"], 1)
+    folder_of(tmp_path, ["CNN/cat"], 1, real="0_real", fake="1_Fake")
+    folder_of(tmp_path, ["gen/train"], 1, real="Nature", fake="AI")
+    (tmp_path / "v1.0.2 größer" / "real" / "a.b.c.png").write_bytes(
+        (tmp_path / "2020/stylegan/real/0.png").read_bytes()
+    )
+    (tmp_path / "top.png").write_bytes(b"")
+    names = ["2020/stylegan", "2023/stylegan", "CNN/cat", "gen/train", "v1.0.2 größer"]
+    assert list(find_sets(tmp_path)) == names
+    listing = list_sets(open_images(tmp_path))
+    assert list(listing.sets) == names
+    assert listing.sets["CNN/cat"] == [("CNN/cat/0_real/0.png", 0), ("CNN/cat/1_Fake/0.png", 1)]
+    assert len(listing.sets["v1.0.2 größer"]) == 3
+    assert listing.outside == ["top.png"]
+    table = scored(tmp_path, brightness)
+    assert list(table["set"]) == names
+    assert (table["accuracy"] == 1).all()
+
+
+def test_a_zip_is_read_as_its_folder_and_splits_are_rows(tmp_path, faces):
+    archive = tmp_path / "faces.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        for path in sorted(faces.rglob("*.jpg")):
+            target.write(path, path.relative_to(faces))
+        target.writestr("__MACOSX/a/b/test/fake/._0.jpg", b"x")
+    names = ["a/b/test", "a/b/train", "a/b/valid"]
+    assert list(find_sets(archive)) == list(find_sets(faces)) == names
+    assert find_sets(archive)["a/b/test"] == (archive,)
+    both = [judged(root, Made(brightness)) for root in (faces, archive)]
+    for name in names:
+        pd.testing.assert_frame_equal(both[0][name], both[1][name])
+
+
+def test_one_class_only_has_that_class_accuracy_and_no_auc(tmp_path):
+    root = folder_of(tmp_path, ["a"], 3) / "a" / "fake"
+    assert list(find_sets(root)) == ["fake/"]
+    table = scored(root, brightness)
+    row = table.iloc[0]
+    assert (row["accuracy"], row["fake_accuracy"], row["fake"], row["real"]) == (1, 1, 3, 0)
+    assert np.isnan(
+        row[["real_accuracy", "auc", "average_precision", "tuned_on_these"]].tolist()
+    ).all()
+    shown = scores.shown_table(table).iloc[0]
+    assert (shown["AUC"], shown["of reals"], shown["of fakes"]) == ("-", "-", "1.000")
+
+
+def test_the_mean_is_unweighted_and_over_sets_with_both_classes(tmp_path):
+    folder_of(tmp_path, ["big"], 30)
+    folder_of(tmp_path, ["small"], 2)
+    for name in ("big/fake", "only/fake"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    picture(1).save(tmp_path / "only" / "fake" / "x.png")
+    table = scored(
+        tmp_path,
+        lambda images: np.full(len(images), 0.9) if len(images) > 10 else 1 - brightness(images),
+    )
+    mean, count = scores.mean_over_sets(table, "custom_cnn")
+    assert dict(zip(table["set"], table["accuracy"], strict=True)) == {
+        "big": 0.5,
+        "only": 0,
+        "small": 0,
+    }
+    assert (mean["accuracy"], count) == (0.25, 2)
+
+
+@pytest.mark.parametrize("content", ["nothing", "no class", "no image"])
+def test_a_folder_without_sets_is_refused_with_what_it_needs(tmp_path, content):
+    root = tmp_path / "x"
+    root.mkdir()
+    if content == "no class":
+        picture(0).save(root / "a.png")
+    elif content == "no image":
+        (root / "real").mkdir()
+        (root / "real" / "a.txt").write_text("x")
+    with pytest.raises(StudyError, match=r"has no images .* in folders named real and fake"):
+        find_sets(root)
+    with pytest.raises(StudyError, match="there is no folder or zip"):
+        find_sets(tmp_path / "missing")
+
+
+def test_unreadable_files_are_named_and_the_others_count(tmp_path, capsys):
+    folder_of(tmp_path, ["a"], 8)
+    for number in range(7):
+        (tmp_path / "a" / "real" / f"{number}.png").write_text("no image")
+    tables = judged(tmp_path, Made(brightness))
+    row = scores.score(tables, ["custom_cnn"], [0], {}).iloc[0]
+    assert (row["unreadable"], row["real"], row["fake"], row["accuracy"]) == (7, 1, 8, 1)
+    study = load_study("demo", run="none")
+    evaluate.show(study, ["custom_cnn"], tables, False, [], tmp_path / "out.csv")
+    out = capsys.readouterr().out
+    assert out.count("(not an image)") == 5
+    assert "left out: a: a/real/0.png (not an image)" in out
+    assert "... and 2 more" in out
+    assert "Left out: 7 files that can't be read." in out
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert list(written) == ["set", "path", "label", "sha256", "custom_cnn_seed_0"]
+    assert written["custom_cnn_seed_0"].notna().sum() == 9
+    nothing = {"a": tables["a"][tables["a"]["why"] != ""]}
+    with pytest.raises(StudyError, match="no image could be judged"):
+        evaluate.show(study, ["custom_cnn"], nothing, False, [], None)
+    with pytest.raises(StudyError, match=r"none of the 7 images of a can be read: a/real/0\.png"):
+        networks.check_readable("a", nothing["a"])
+
+
+def test_images_of_every_mode_are_judged(tmp_path):
+    for label, kind in enumerate(("real", "fake")):
+        (tmp_path / kind).mkdir()
+        for mode in ("RGB", "L", "RGBA", "P", "CMYK", "1"):
+            suffix = "jpg" if mode == "CMYK" else "png"
+            picture(label).convert(mode).save(tmp_path / kind / f"{mode}.{suffix}")
+    row = scored(tmp_path, lambda images: np.full(len(images), 0.7)).iloc[0]
+    assert (row["set"], row["images"], row["unreadable"]) == (f"{tmp_path.name}/", 12, 0)
+    assert (row["accuracy"], row["auc"]) == (0.5, 0.5)
+
+
+def test_images_that_the_run_learned_from_are_left_out_and_test_images_counted(tmp_path):
+    folder_of(tmp_path, ["a"], 5)
+    first = judged(tmp_path, Made(brightness))["a"]
+    seen = dict(zip(first["sha256"], ("train", "valid", "test", "test", "test"), strict=False))
+    tables = judged(tmp_path, Made(brightness), seen)
+    row = scores.score(tables, ["custom_cnn"], [0], {}).iloc[0]
+    assert (row["images"], row["fake"], row["learned"], row["in_test"]) == (8, 3, 2, 3)
+    assert scores.not_scored(tables).values.tolist() == [
+        ["a", "a/fake/0.png", "in the run's training set"],
+        ["a", "a/fake/1.png", "in the run's validation set"],
+    ]
+    assert scores.counts_left_out(pd.DataFrame([row])) == [
+        "Left out: 2 files that are in the run's own training or validation set.",
+        "3 of the files are in the run's own test set; they count here.",
+    ]
+
+
+def jpeg(image, **options):
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("quality", range(30, 96, 5))
+def test_the_quality_of_a_jpeg_is_read_from_its_tables(quality):
+    sampling = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+    for number, name in sampling.items():
+        about = file_format(jpeg(picture(1), quality=quality, subsampling=number))
+        assert about == {
+            "format": "JPEG",
+            "size": "40x40",
+            "quality": str(quality),
+            "subsampling": name,
+        }
+
+
+def test_other_tables_and_other_formats_have_no_quality():
+    assert file_format(jpeg(picture(1), qtables="web_low"))["quality"] == "other tables"
+    assert file_format(jpeg(picture(1).convert("L"), quality=80))["subsampling"] == "grey"
+    stream = io.BytesIO()
+    picture(1).save(stream, "PNG")
+    about = file_format(stream.getvalue())
+    assert (about["format"], about["quality"], about["subsampling"]) == ("PNG", "-", "-")
+    assert len(QUALITIES) == len({scaled(quality) for quality in range(1, 101)}) == 100
+
+
+def saved_as(root, name, count=60, **options):
+    """A set whose classes are saved as a function of label and number tells."""
+    for label, kind in enumerate(("real", "fake")):
+        (root / name / kind).mkdir(parents=True)
+        for number in range(count):
+            side, quality = options["how"](label, number)
+            path = root / name / kind / f"{number}.jpg"
+            path.write_bytes(jpeg(picture(label, number, side), quality=quality))
+
+
+def test_where_the_codec_is_the_label_a_warning_says_so(tmp_path):
+    random = np.random.default_rng(0)
+    saved_as(tmp_path, "alike", how=lambda label, number: (40, 75))
+    saved_as(tmp_path, "codec", how=lambda label, number: (40, 95 - 20 * label))
+    saved_as(tmp_path, "larger", how=lambda label, number: (40 + 60 * label + number, 75))
+    saved_as(tmp_path, "mixed", how=lambda label, number: (int(random.integers(40, 90)), 75))
+    tables = judged(tmp_path, Made(brightness))
+    table = formats_table({name: scores.scored(one) for name, one in tables.items()})
+    differing = dict(zip(table["set"], table["differs"], strict=True))
+    assert differing == {"alike": "", "codec": "JPEG quality", "larger": "size", "mixed": ""}
+    sentences = warnings(table)
+    assert len(sentences) == 2
+    assert sentences[0].startswith("WARNING: real and fake of codec were saved differently")
+    assert "JPEG quality: real 95 (100%), fake 75 (100%)" in sentences[0]
+    assert "2403.17608" in sentences[0]
+    row = table[(table["set"] == "codec") & (table["class"] == "fake")].iloc[0]
+    assert (row["format"], row["size"], row["subsampling"]) == (
+        "JPEG (100%)",
+        "40x40 (100%)",
+        "4:2:0 (100%)",
+    )
+
+
+def test_images_stream_in_batches(tmp_path, monkeypatch):
+    folder_of(tmp_path, ["a"], 10)
+    monkeypatch.setattr(networks, "AT_ONCE", 4)
+    sizes = []
+
+    def counted(images):
+        sizes.append(len(images))
+        return brightness(images)
+
+    (tmp_path / "a" / "real" / "3.png").write_text("no image")
+    table = judged(tmp_path, Made(counted))["a"]
+    assert sizes == [4, 4, 4, 3, 4]
+    assert list(table["path"]) == [path for path, _ in list_sets(open_images(tmp_path)).sets["a"]]
+    right = table[table["why"] == ""]
+    assert ((right["custom_cnn_seed_0"] > 0.5) == (right["label"] == 1)).all()
+
+
+@pytest.mark.parametrize("generator", MADE_UP)
+def test_the_further_generators_are_repeatable_and_not_given_away_by_file_size(generator):
+    keys = [(others.SEED, 0, 0, number) for number in range(60)]
+    pairs = [
+        [others.make_other(generator, kind, 64, key) for kind in ("real", "fake")] for key in keys
+    ]
+    np.testing.assert_array_equal(pairs[0][1], others.make_other(generator, "fake", 64, keys[0]))
+    assert 0 < np.abs(pairs[0][0].astype(float) - pairs[0][1]).mean() < 8
+    sizes = [len(_jpeg(image)) for label in (0, 1) for image in (pair[label] for pair in pairs)]
+    labels = [0] * 60 + [1] * 60
+    assert abs(roc_auc_score(labels, sizes) - 0.5) < 0.1
+    images = np.array([pair[label] for label in (0, 1) for pair in pairs]).astype(float)
+    colour = images[..., 2] - images[..., 1]
+    spectrum = np.log(np.abs(np.fft.rfft(colour.mean(2))) + np.abs(np.fft.rfft(colour.mean(1))))
+    peak = spectrum[:, 8] - spectrum[:, [5, 6, 10, 11]].mean(1)  # a period of 8 pixels in 64
+    fine = [np.abs(np.diff(x, 2, axis=1)).mean((1, 2)) for x in (colour, images.mean(-1))]
+    detail = fine[0] / fine[1]  # of colour against grey
+    trace, smooth = roc_auc_score(labels, peak), roc_auc_score(labels, -detail)
+    assert trace > 0.9 if generator == "pixel_shuffle" else abs(trace - 0.5) < 0.1
+    assert smooth > 0.9 if generator == "diffusion" else smooth < 0.9
+
+
+def test_the_further_generators_are_drawn_marked_and_resumed(places):
+    study = load_study("demo", overrides="image_size=35 images_per_class=2")
+    others.draw_others(study)
+    step = draw_others_step(study)
+    root = step.outputs[0]
+    assert root == places / "data" / "demo-others-40px-2"
+    files = {path: path.read_bytes() for path in root.rglob("*.jpg")}
+    assert len(files) == 8
+    assert sorted({path.parent.relative_to(root).as_posix() for path in files}) == sorted(
+        f"{name}/{kind}" for name in MADE_UP for kind in ("fake", "real")
+    )
+    assert len(set(files.values())) == 8
+    table = judged(root, Made(brightness))
+    assert all(one["generated"].all() for one in table.values())
+    first = min(files)
+    first.write_bytes(first.read_bytes()[:300])
+    assert not step.is_done()
+    others.draw_others(study)
+    assert {path: path.read_bytes() for path in root.rglob("*.jpg")} == files
+
+
+def test_without_images_it_is_left_out_or_refused(places, faces):
+    study = load_study(data=str(faces), run="x")
+    assert "09_elsewhere" in BEYOND
+    assert "09_elsewhere" not in beyond_steps(study)
+    with pytest.raises(StudyError, match="give a folder or zip with real and fake inside"):
+        beyond_steps(study, "elsewhere")
+    assert as_measured(study, elsewhere_step) is None
+    assert section(study) == ""
+    assert "09_elsewhere" in beyond_steps(load_study("demo"))
+
+
+def test_a_folder_that_is_gone_makes_a_report_show_nothing(places, faces, tmp_path):
+    other = folder_of(tmp_path / "other", ["a", "b"], 1)
+    study = load_study(data=str(faces), run="x", overrides={"other": str(other)})
+    steps = judge_steps(study)
+    assert list(steps) == ["a", "b"]
+    assert steps["a"].inputs == (other / "a" / "fake", other / "a" / "real")
+    assert str(tmp_path) not in str(elsewhere_step(study).settings)
+    other.rename(tmp_path / "moved")
+    assert as_measured(study, elsewhere_step) is None
+    with pytest.raises(StudyError, match="there is no folder or zip"):
+        beyond_steps(study, "elsewhere")
+
+
+def test_the_command_checks_what_it_can_before_keras(places, tmp_path):
+    with pytest.raises(StudyError, match="unknown model 'vgg'"):
+        cli.evaluate(tmp_path, model="vgg")
+    with pytest.raises(StudyError, match="there is no folder or zip"):
+        cli.evaluate(tmp_path / "none")
+    folder_of(tmp_path, ["a"], 1)
+    with pytest.raises(StudyError, match=r"model\.keras is missing: train it with fakeface report"):
+        cli.evaluate(tmp_path)
