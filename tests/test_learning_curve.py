@@ -10,7 +10,7 @@ from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.files import write_json
 from fakeface_utils.evaluation import learning_curve as curve
 from fakeface_utils.networks.training import drawn_rows, guesses
-from fakeface_utils.study.beyond import as_measured, beyond_steps
+from fakeface_utils.study.beyond import BEYOND, as_measured, beyond_steps
 from fakeface_utils.study.beyond_artefacts import learning_curve_json
 from fakeface_utils.study.learning_curve import SHARES, curve_step, point_steps, smaller_studies
 from fakeface_utils.study.names import MODELS
@@ -138,8 +138,9 @@ def test_every_size_is_the_same_study_with_fewer_images_and_shares_its_features(
 
 def test_what_is_beyond_the_paper_is_picked_by_name():
     study = load_study("demo")
-    assert list(beyond_steps(study)) == ["07_open_questions", "08_learning_curve"]
-    assert list(beyond_steps(study, "learning_curve, open_questions")) == list(beyond_steps(study))
+    assert list(beyond_steps(study)) == list(BEYOND)
+    both = ["07_open_questions", "08_learning_curve"]
+    assert list(beyond_steps(study, "learning_curve, open_questions")) == both
     assert list(beyond_steps(study, "learning_curve")) == ["08_learning_curve"]
     with pytest.raises(StudyError, match="no 'learning' to measure: did you mean 'learning_curve'"):
         beyond_steps(study, "learning")
