@@ -202,7 +202,7 @@ def evaluate(
         from .networks.trained import Trained
 
         tables = judge_all(Trained(study, models), source, listing.sets, resize_filter)
-    report.show(study, models, tables, generated, listing.outside + listing.others, csv)
+    report.show(study, models, tables, generated, listing.passed_over, csv)
 
 
 def _check_model(model: str) -> None:

@@ -1,6 +1,7 @@
 """Other images: sets by their folders, known scores, the codec as a label, and what is left out."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from fakeface_utils import cli
 from fakeface_utils.common.errors import StudyError
+from fakeface_utils.dataset.decode import decode
 from fakeface_utils.dataset.demo import others
 from fakeface_utils.dataset.demo.traces import _jpeg
 from fakeface_utils.dataset.folder import open_images
@@ -20,11 +22,14 @@ from fakeface_utils.evaluation import elsewhere as scores
 from fakeface_utils.evaluation import evaluate
 from fakeface_utils.evaluation.formats import formats_table, warnings
 from fakeface_utils.networks import elsewhere as networks
+from fakeface_utils.networks.models import custom_cnn
 from fakeface_utils.report.elsewhere import section
+from fakeface_utils.study.artefacts import seed_dir, study_json
 from fakeface_utils.study.beyond import BEYOND, as_measured, beyond_steps
 from fakeface_utils.study.elsewhere import MADE_UP, draw_others_step, elsewhere_step, judge_steps
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.sets import find_sets
+from fakeface_utils.study.settings import Study
 
 SIZE = 32
 
@@ -121,7 +126,7 @@ def test_every_pair_is_a_set_of_its_own_whatever_its_names(tmp_path):
     assert list(listing.sets) == names
     assert listing.sets["CNN/cat"] == [("CNN/cat/0_real/0.png", 0), ("CNN/cat/1_Fake/0.png", 1)]
     assert len(listing.sets["v1.0.2 größer"]) == 3
-    assert listing.outside == ["top.png"]
+    assert listing.passed_over == [("top.png", "in no folder named real or fake")]
     table = scored(tmp_path, brightness)
     assert list(table["set"]) == names
     assert (table["accuracy"] == 1).all()
@@ -199,9 +204,9 @@ def test_unreadable_files_are_named_and_the_others_count(tmp_path, capsys):
     evaluate.show(study, ["custom_cnn"], tables, False, [], tmp_path / "out.csv")
     out = capsys.readouterr().out
     assert out.count("(not an image)") == 5
-    assert "left out: a: a/real/0.png (not an image)" in out
+    assert "left out: a/real/0.png (not an image)" in out
     assert "... and 2 more" in out
-    assert "Left out: 7 files that can't be read." in out
+    assert "Left out because they can't be read: 7 files." in out
     written = pd.read_csv(tmp_path / "out.csv")
     assert list(written) == ["set", "path", "label", "sha256", "custom_cnn_seed_0"]
     assert written["custom_cnn_seed_0"].notna().sum() == 9
@@ -235,8 +240,8 @@ def test_images_that_the_run_learned_from_are_left_out_and_test_images_counted(t
         ["a", "a/fake/1.png", "in the run's validation set"],
     ]
     assert scores.counts_left_out(pd.DataFrame([row])) == [
-        "Left out: 2 files that are in the run's own training or validation set.",
-        "3 of the files are in the run's own test set; they count here.",
+        "Left out because the run learned from them: 2 files.",
+        "In the run's own test set, and counted here: 3 files.",
     ]
 
 
@@ -387,6 +392,46 @@ def test_a_folder_that_is_gone_makes_a_report_show_nothing(places, faces, tmp_pa
     assert as_measured(study, elsewhere_step) is None
     with pytest.raises(StudyError, match="there is no folder or zip"):
         beyond_steps(study, "elsewhere")
+
+
+def test_the_sentence_names_the_worst_set_and_its_side(tmp_path):
+    folder_of(tmp_path, ["good", "bad"], 20)
+    table = scored(tmp_path, lambda images: 1 - brightness(images), thresholds=[0.5])
+    good = table["set"] == "good"
+    table.loc[good, ["accuracy", "real_accuracy", "fake_accuracy", "auc"]] = (0.9, 0.9, 0.9, 0.95)
+    table.loc[~good, ["accuracy", "real_accuracy", "fake_accuracy", "auc"]] = (0.5, 0.05, 0.95, 0.6)
+    table.loc[~good, ["ci_low", "ci_high"]] = (0.4, 0.6)
+    assert scores._sentence(table, "custom_cnn", 0.968) == (
+        "custom CNN: accuracy 0.968 at home and 0.700 elsewhere (mean of 2 sets), AUC 0.775; worst "
+        "on bad, 0.500 (95 % interval 0.400 to 0.600), no better than guessing: it calls 95% of "
+        "the reals fake."
+    )
+    assert scores._sentence(table[good], "custom_cnn", 0.968).startswith(
+        "custom CNN: accuracy 0.968 at home and 0.900 on good, AUC 0.950 (95 % interval"
+    )
+
+
+def test_the_command_prints_rows_and_writes_each_image(places, tmp_path, capsys):
+    tiny = Study(image_size=SIZE, custom_filters=(2, 2, 2), custom_dense=4)
+    path = seed_dir("mine", "custom_cnn", 0) / "model.keras"
+    path.parent.mkdir(parents=True)
+    network = custom_cnn(tiny)
+    network.save(path)
+    record = {"settings": {"resize_filter": "nearest"}, "dataset": {"generated": True}}
+    study_json("mine").write_text(json.dumps(record))
+    root = folder_of(tmp_path / "x", ["a"], 3)
+    cli.evaluate(root, run="mine", model="custom_cnn", csv=tmp_path / "out.csv")
+    out = capsys.readouterr().out
+    written = pd.read_csv(tmp_path / "out.csv").set_index("path")
+    for name, row in written.iterrows():
+        pixels, _ = decode((root / name).read_bytes(), SIZE, "nearest")
+        expected = float(network.predict_on_batch(pixels[None])[0, 0])
+        assert row["custom_cnn_seed_0"] == pytest.approx(expected, abs=1e-5)
+    right = (written["custom_cnn_seed_0"] >= 0.5) == (written["label"] == 1)
+    assert f"a custom CNN      6 {right.mean():.3f} (" in out
+    assert "The run learned from generated portraits: its answers here say nothing." in out
+    assert "No threshold from validation images" in out
+    assert "whether it learned from one of these can't be told" in out
 
 
 def test_the_command_checks_what_it_can_before_keras(places, tmp_path):

@@ -22,13 +22,11 @@ class Listing:
 
     Attributes:
         sets: the images of each set, by its name.
-        outside: images in no class' folder; they are not judged.
-        others: what has an image's name and is no file, as 'pipe x.png'.
+        passed_over: path and reason of what has an image's name and isn't judged.
     """
 
     sets: dict[str, list[Member]] = field(default_factory=dict)
-    outside: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
 
 
 def list_sets(source: Folder | Zip) -> Listing:
@@ -43,12 +41,12 @@ def list_sets(source: Folder | Zip) -> Listing:
             continue
         place = place_of(path, source.root)
         if kind:
-            listing.others.append(escaped(f"{kind} {path}"))
+            listing.passed_over.append((escaped(path), kind))
         elif place is None:
-            listing.outside.append(escaped(path))
+            listing.passed_over.append((escaped(path), "in no folder named real or fake"))
         else:
             listing.sets.setdefault(place[0], []).append((path, place[1]))
-    return Listing(dict(sorted(listing.sets.items())), listing.outside, listing.others)
+    return Listing(dict(sorted(listing.sets.items())), listing.passed_over)
 
 
 def read_member(

@@ -229,14 +229,16 @@ def at_home(study: Study) -> dict[str, float]:
     return means
 
 
-def mean_over_sets(table: pd.DataFrame, model: str) -> tuple[pd.Series, int]:
-    """The unweighted mean of a model's `SCORES` over the sets with both classes, and their number.
-
-    Where no set has both, over all.
-    """
+def compared(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """A model's rows of sets with both classes; where no set has both, all its rows."""
     own = table[table["model"] == model]
     both = own[(own["real"] > 0) & (own["fake"] > 0)]
-    own = both if len(both) else own
+    return both if len(both) else own
+
+
+def mean_over_sets(table: pd.DataFrame, model: str) -> tuple[pd.Series, int]:
+    """The unweighted mean of a model's `SCORES` over its sets, see `compared`; and their number."""
+    own = compared(table, model)
     return own[list(SCORES)].mean(skipna=False), len(own)
 
 
@@ -273,17 +275,18 @@ def _digits(row: pd.Series) -> list[str]:
 
 def counts_left_out(table: pd.DataFrame) -> list[str]:
     """Sentences on images that weren't scored, and on those that are in the run's test set."""
-    once = table.drop_duplicates("set")
-    sentences = []
-    if count := int(once["learned"].sum()):
-        sentences.append(
-            f"Left out: {count:,} files that are in the run's own training or validation set."
-        )
-    if count := int(once["unreadable"].sum()):
-        sentences.append(f"Left out: {count:,} files that can't be read.")
-    if count := int(once["in_test"].sum()):
-        sentences.append(f"{count:,} of the files are in the run's own test set; they count here.")
-    return sentences
+    counts = table.drop_duplicates("set")[list(COUNTS)].sum()
+    sentences = [
+        f"Left out because the run learned from them: {_files(counts['learned'])}.",
+        f"Left out because they can't be read: {_files(counts['unreadable'])}.",
+        f"In the run's own test set, and counted here: {_files(counts['in_test'])}.",
+    ]
+    names = ("learned", "unreadable", "in_test")
+    return [text for name, text in zip(names, sentences, strict=True) if counts[name]]
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def summary(study: Study) -> str:
@@ -302,14 +305,14 @@ def summary(study: Study) -> str:
 def _sentence(table: pd.DataFrame, model: str, home: float) -> str:
     """One model at home and elsewhere."""
     mean, count = mean_over_sets(table, model)
-    own = table[table["model"] == model]
+    own = compared(table, model)
     worst = own.loc[own["accuracy"].idxmin()]
-    where = "on one set of other images" if count == 1 else f"elsewhere (mean of {count} sets)"
+    where = f"on {worst['set']}" if count == 1 else f"elsewhere (mean of {count} sets)"
     text = f"{TITLES[model]}: accuracy {home:.3f} at home and {mean['accuracy']:.3f} {where}"
     if not np.isnan(mean["auc"]):
         text += f", AUC {mean['auc']:.3f}"
-    ends = f"95 % interval {worst['ci_low']:.3f} to {worst['ci_high']:.3f}"
-    text += f"; worst on {worst['set']}, {worst['accuracy']:.3f} ({ends})"
+    text += f"; worst on {worst['set']}, {worst['accuracy']:.3f}" if count > 1 else ""
+    text += f" (95 % interval {worst['ci_low']:.3f} to {worst['ci_high']:.3f})"
     balanced = (worst["real_accuracy"] + worst["fake_accuracy"]) / 2  # NaN of one class alone
     if abs(balanced - 0.5) <= (worst["ci_high"] - worst["ci_low"]) / 2:
         text += ", no better than guessing"

@@ -31,7 +31,7 @@ def show(
     models: Sequence[str],
     tables: Tables,
     generated: bool,
-    passed_over: list[str],
+    passed_over: list[tuple[str, str]],
     csv: Path | None,
 ) -> None:
     """Print how a run does on sets of images, and write each image's outputs.
@@ -41,7 +41,7 @@ def show(
         models: which were asked.
         tables: their outputs for each set, see `networks.elsewhere`.
         generated: whether the run learned from generated images.
-        passed_over: files that belong to no set.
+        passed_over: path and reason of files that belong to no set.
         csv: where to write the outputs, if anywhere.
 
     Raises:
@@ -67,8 +67,7 @@ def show(
     if csv:
         write_csv(csv, _each_image(study, models, tables))
     table = score(tables, models, study.seeds, thresholds)
-    for path, what in _named(not_scored(tables), passed_over):
-        print(f"left out: {path} ({what})" if what else path)
+    _print_left_out(not_scored(tables), passed_over)
     if not len(table):
         raise StudyError("no image could be judged: see the files named above")
     with pd.option_context("display.width", None, "display.max_columns", None):
@@ -93,15 +92,14 @@ def _each_image(study: Study, models: Sequence[str], tables: Tables) -> pd.DataF
     return pd.concat(parts)[["set", "path", "label", "sha256", *outputs]]
 
 
-def _named(left_out: pd.DataFrame, passed_over: list[str]) -> list[tuple[str, str]]:
-    """The first files of each reason and how many more there are."""
-    lines = []
-    unreadable = ~left_out["why"].str.startswith("in the run's")
-    for rows in (left_out[unreadable], left_out[~unreadable]):
-        lines += [(f"{row.set}: {row.path}", row.why) for row in rows.head(NAMED).itertuples()]
-        if len(rows) > NAMED:
-            lines.append((f"... and {len(rows) - NAMED:,} more", ""))
-    lines += [(path, "in no folder named real or fake, or no file") for path in passed_over[:NAMED]]
-    if len(passed_over) > NAMED:
-        lines.append((f"... and {len(passed_over) - NAMED:,} more", ""))
-    return lines
+def _print_left_out(left_out: pd.DataFrame, passed_over: list[tuple[str, str]]) -> None:
+    """The first files of each kind with the reason, and how many more there are."""
+    learned = left_out["why"].str.startswith("in the run's")
+    groups = [
+        list(zip(rows["path"], rows["why"], strict=True)) for _, rows in left_out.groupby(learned)
+    ]
+    for files in (*groups, passed_over):
+        for path, why in files[:NAMED]:
+            print(f"left out: {path} ({why})")
+        if len(files) > NAMED:
+            print(f"... and {len(files) - NAMED:,} more")

@@ -23,6 +23,7 @@ from ..study.settings import Study
 from .trained import Trained
 
 AT_ONCE = 256  # images decoded while as many are predicted: bounds memory
+NAMED = 5  # files that are in no set
 FORMATS = ("sha256", "generated", "format", "size", "quality", "subsampling")
 
 
@@ -78,7 +79,7 @@ def judge(study: Study) -> None:
         if step.is_done():
             print(f"{step.name}: up to date")
             continue
-        members = members or list_sets(source).sets
+        members = members or _listed(source)
         trained = trained or Trained(study)
 
         def work(name: str = name, trained: Trained = trained, members: dict = members) -> None:
@@ -88,6 +89,16 @@ def judge(study: Study) -> None:
             write_csv(judged_csv(study, name), table)
 
         step.do(work)
+
+
+def _listed(source: Folder | Zip) -> dict[str, list[Member]]:
+    """The images of every set; the first of those that are in none are named."""
+    listing = list_sets(source)
+    for path, why in listing.passed_over[:NAMED]:
+        print(f"not judged: {path} ({why})")
+    if (more := len(listing.passed_over) - NAMED) > 0:
+        print(f"... and {more:,} more")
+    return listing.sets
 
 
 def judge_all(
