@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -23,10 +24,12 @@ from fakeface_utils.evaluation import evaluate
 from fakeface_utils.evaluation.formats import formats_table, warnings
 from fakeface_utils.networks import elsewhere as networks
 from fakeface_utils.networks.models import custom_cnn
-from fakeface_utils.report.elsewhere import section
+from fakeface_utils.report.elsewhere import draw_elsewhere, section
 from fakeface_utils.study.artefacts import seed_dir, study_json
 from fakeface_utils.study.beyond import BEYOND, as_measured, beyond_steps
+from fakeface_utils.study.beyond_artefacts import column
 from fakeface_utils.study.elsewhere import MADE_UP, draw_others_step, elsewhere_step, judge_steps
+from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.sets import find_sets
 from fakeface_utils.study.settings import Study
@@ -379,6 +382,68 @@ def test_without_images_it_is_left_out_or_refused(places, faces):
     assert as_measured(study, elsewhere_step) is None
     assert section(study) == ""
     assert "09_elsewhere" in beyond_steps(load_study("demo"))
+
+
+def made_up(study, path):
+    """What a step before notebook 09 may have left as this file: a run of perfect networks."""
+    if path.parent == study_json(study.run).parent and path.suffix == ".json":
+        return json.dumps({model: {"0": {"threshold": 0.3}} for model in MODELS})
+    if path.name == "dataset.json":
+        names = ("name", "counts", "fingerprint", "unreadable", "left_out")
+        counts = {"train": {"real": 1, "fake": 1}}
+        return json.dumps(dict.fromkeys(names, "") | {"generated": False, "counts": counts})
+    if path.name == "predictions.csv":
+        return "path,label,p_fake\na,0,0.1\nb,1,0.9\n"
+    return "path,label,sha256\n" if path.suffix == ".csv" else "made up"
+
+
+def test_from_folder_to_report_and_again_only_what_changed(places, faces, tmp_path, monkeypatch):
+    odd = os.fsdecode(b"caf\xe9.v2")  # not UTF-8
+    root = folder_of(tmp_path / "other", ["a", odd], 3)
+    study = load_study(data=str(faces), run="x", overrides={"other": str(root)})
+    for step in elsewhere_step(study).before():
+        if step.kind != "judge":
+
+            def leave(step=step):
+                for path in step.outputs:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(made_up(study, path))
+
+            step.do(leave)
+    asked = []
+
+    class Both(Made):
+        def __init__(self, study):
+            super().__init__(brightness, brightness)
+            self.columns = [column(model, 0) for model in MODELS]
+
+        def p_fake(self, images):
+            asked.append(len(images))
+            return super().p_fake(images)
+
+    monkeypatch.setattr(networks, "Trained", Both)
+    networks.judge(study)
+    assert asked == [6, 6]
+    table = scores.elsewhere(study)
+    assert list(table["set"]) == ["a", "a", "caf\\udce9.v2", "caf\\udce9.v2"]
+    assert (table["accuracy"] == 1).all()
+    draw_elsewhere(study)
+    text = scores.summary(study)
+    assert "VGG16: accuracy 1.000 at home and 1.000 elsewhere (mean of 2 sets), AUC 1.000" in text
+    assert "Generated data" not in text
+    page = section(study)
+    assert "data:image/png" in page
+    assert str(tmp_path) not in page
+    assert as_measured(study.model_copy(update={"seeds": (0, 1)}), elsewhere_step) == study
+
+    (root / "a" / "real" / "0.png").write_text("no image")
+    networks.judge(study)
+    assert asked == [6, 6, 5]  # the other set is kept
+    assert scores.elsewhere(study)["unreadable"].tolist() == [1, 1, 0, 0]
+    for path in (root / "a").rglob("*.png"):
+        path.write_text("no image")
+    with pytest.raises(StudyError, match=r"none of the 6 images of a can be read: a/fake/0\.png"):
+        networks.judge(study)
 
 
 def test_a_folder_that_is_gone_makes_a_report_show_nothing(places, faces, tmp_path):

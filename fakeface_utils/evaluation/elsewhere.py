@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from ..common.files import write_csv
+from ..common.paths import escaped
 from ..study.artefacts import (
     read_calibration,
     read_csv,
@@ -75,7 +76,9 @@ def read_judged(study: Study) -> Tables:
     words = dict.fromkeys(("path", "why", "sha256", "size", "quality", "subsampling"), str)
     needed = ("path", "label", "why")
     tables = {
-        name: read_csv(judged_csv(study, name), *needed, dtype=words, keep_default_na=False)
+        escaped(name): read_csv(
+            judged_csv(study, name), *needed, dtype=words, keep_default_na=False
+        )
         for name in judge_steps(study)
     }
     outputs = [column(model, seed) for model in MODELS for seed in study.seeds]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..common.errors import StudyError
 from ..common.files import write_csv
+from ..common.paths import escaped
 from ..common.progress import progress
 from ..dataset.folder import Folder, Zip, open_images
 from ..dataset.sets import Member, list_sets, read_member
@@ -83,7 +84,7 @@ def judge(study: Study) -> None:
         trained = trained or Trained(study)
 
         def work(name: str = name, trained: Trained = trained, members: dict = members) -> None:
-            with progress(len(members[name]), name, "image") as bar:
+            with progress(len(members[name]), escaped(name), "image") as bar:
                 table = outputs(trained, source, members[name], study.resize_filter, bar)
             check_readable(name, table)
             write_csv(judged_csv(study, name), table)
@@ -121,6 +122,6 @@ def check_readable(name: str, table: pd.DataFrame) -> None:
     if len(table) and (table["why"] != "").all():
         first = table.iloc[0]
         raise StudyError(
-            f"none of the {len(table)} images of {name} can be read: {first['path']} "
+            f"none of the {len(table)} images of {escaped(name)} can be read: {first['path']} "
             f"({first['why']}): give JPEG, PNG, BMP or WebP files"
         )

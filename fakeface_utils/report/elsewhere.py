@@ -30,6 +30,7 @@ CAPTION = (
 )
 LOOKS = {"custom_cnn": (TRAIN, "o", -0.14), "vgg16": (VALID, "s", 0.14)}
 MOST_SETS = 40  # that a figure has room for; the table has all
+LONGEST = 40  # characters of a set's name on the axis
 NAMED = 5
 
 
@@ -64,15 +65,17 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
         whole.plot(own["accuracy"], places, marker, color=colour, mec="white", ms=7, label=label)
         sides.plot(own["real_accuracy"], places, marker, color=colour, mfc="white", ms=7)
         sides.plot(own["fake_accuracy"], places, marker, color=colour, mec="white", ms=7)
-        ends = zip(own["real_accuracy"], own["fake_accuracy"], places, strict=True)
-        for real, fake, place in ends:
+        for real, fake, place in zip(
+            own["real_accuracy"], own["fake_accuracy"], places, strict=True
+        ):
             sides.plot([real, fake], [place] * 2, color=colour, lw=1, alpha=0.5, zorder=1)
         values = ", ".join(f"{name} {own.loc[name, 'accuracy']:.3f}" for name in names)
         spoken.append(f"{TITLES[model]} {home[model]:.3f} at home; {values}")
     for value in ("white", "0.4"):
         kind = "reals" if value == "white" else "fakes"
         sides.plot([], [], "D", color="0.4", mfc=value, label=f"of {kind}")
-    whole.set_yticks(range(len(names)), names, fontsize=9)
+    ends = [name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}" for name in names]
+    whole.set_yticks(range(len(names)), ends, fontsize=9)
     whole.set(ylim=(len(names) - 0.5, -0.5), xlim=(-0.03, 1.03), xlabel="accuracy at 0.5")
     sides.set(xlim=(-0.03, 1.03), xlabel="accuracy by class")
     figure.legend(loc="outside lower center", ncols=4, fontsize=8)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from ..common.errors import StudyError
-from ..common.paths import data_dir, figures_dir, results_dir
+from ..common.paths import data_dir, escaped, figures_dir, results_dir
 from .artefacts import figure_files
 from .beyond_artefacts import ELSEWHERE_FIGURE, elsewhere_csv, elsewhere_formats_csv
 from .names import MODELS
@@ -83,13 +83,13 @@ def judge_step(study: Study, name: str, folders: tuple[Path, ...]) -> Step:
     output = judged_csv(study, name)
     trained = [train_step(study, model, seed) for model in MODELS for seed in study.seeds]
     return Step(
-        name=f"judge {name}",
+        name=f"judge {escaped(name)}",
         kind="judge",
         notebook=ELSEWHERE_NOTEBOOK,
         module="networks/elsewhere.py",
         study=study,
         settings={
-            "set": name,
+            "set": escaped(name),
             "seeds": list(study.seeds),
             "resize_filter": study.resize_filter,
         },
@@ -123,7 +123,7 @@ def elsewhere_step(study: Study) -> Step:
         study=study,
         settings={
             "images": others_path(study).name,
-            "sets": list(judged),
+            "sets": [escaped(name) for name in judged],
             "seeds": list(study.seeds),
         },
         outputs=(elsewhere_csv(study), elsewhere_formats_csv(study)),
