@@ -97,7 +97,8 @@ def tables(study: Study) -> str:
         "Means over seeds. '-' needs both classes. The last column's threshold was picked on these "
         "very answers: no detector has it"
     )
-    files = read_formats(study).rename(columns={"differs": "classes differ in"})
+    files = read_formats(study).replace({"differs": {"": "nothing"}})
+    files = files.rename(columns={"differs": "classes differ in"})
     return (
         as_table(shown_table(read_elsewhere(study)), caption)
         + as_table(files, "How the files were saved")
