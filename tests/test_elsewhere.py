@@ -19,8 +19,8 @@ from fakeface_utils.dataset.demo.traces import _jpeg
 from fakeface_utils.dataset.folder import open_images
 from fakeface_utils.dataset.formats import QUALITIES, file_format, scaled
 from fakeface_utils.dataset.sets import list_sets
-from fakeface_utils.evaluation import elsewhere as scores
-from fakeface_utils.evaluation import evaluate
+from fakeface_utils.evaluation import elsewhere, evaluate
+from fakeface_utils.evaluation import sets as scores
 from fakeface_utils.evaluation.formats import formats_table, warnings
 from fakeface_utils.networks import elsewhere as networks
 from fakeface_utils.networks.models import custom_cnn
@@ -424,11 +424,11 @@ def test_from_folder_to_report_and_again_only_what_changed(places, faces, tmp_pa
     monkeypatch.setattr(networks, "Trained", Both)
     networks.judge(study)
     assert asked == [6, 6]
-    table = scores.elsewhere(study)
+    table = elsewhere.elsewhere(study)
     assert list(table["set"]) == ["a", "a", "caf\\udce9.v2", "caf\\udce9.v2"]
     assert (table["accuracy"] == 1).all()
     draw_elsewhere(study)
-    text = scores.summary(study)
+    text = elsewhere.summary(study)
     assert "VGG16: accuracy 1.000 at home and 1.000 elsewhere (mean of 2 sets), AUC 1.000" in text
     assert "Generated data" not in text
     page = section(study)
@@ -439,7 +439,7 @@ def test_from_folder_to_report_and_again_only_what_changed(places, faces, tmp_pa
     (root / "a" / "real" / "0.png").write_text("no image")
     networks.judge(study)
     assert asked == [6, 6, 5]  # the other set is kept
-    assert scores.elsewhere(study)["unreadable"].tolist() == [1, 1, 0, 0]
+    assert elsewhere.elsewhere(study)["unreadable"].tolist() == [1, 1, 0, 0]
     for path in (root / "a").rglob("*.png"):
         path.write_text("no image")
     with pytest.raises(StudyError, match=r"none of the 6 images of a can be read: a/fake/0\.png"):
@@ -466,13 +466,13 @@ def test_the_sentence_names_the_worst_set_and_its_side(tmp_path):
     table.loc[good, ["accuracy", "real_accuracy", "fake_accuracy", "auc"]] = (0.9, 0.9, 0.9, 0.95)
     table.loc[~good, ["accuracy", "real_accuracy", "fake_accuracy", "auc"]] = (0.5, 0.05, 0.95, 0.6)
     table.loc[~good, ["ci_low", "ci_high"]] = (0.4, 0.6)
-    assert scores._sentence(table, "custom_cnn", 0.968) == (
+    assert elsewhere._sentence(table, "custom_cnn", 0.968) == (
         "custom CNN: accuracy 0.968 at home and 0.700 elsewhere (mean of 2 sets), AUC 0.775; worst "
         "on bad, 0.500 (95 % interval 0.400 to 0.600), no better than guessing: it calls 95% of "
         "the reals fake."
     )
-    assert scores._sentence(table[good], "custom_cnn", 0.968).startswith(
-        "custom CNN: accuracy 0.968 at home and 0.900 on good, AUC 0.950 (95 % interval"
+    assert elsewhere._sentence(table[good], "custom_cnn", 0.968).startswith(
+        "custom CNN: accuracy 0.968 at home and 0.900 on good (95 % interval 0.000 to"
     )
 
 

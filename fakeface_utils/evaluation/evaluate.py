@@ -10,18 +10,17 @@ from ..common.files import write_csv
 from ..common.paths import escaped, shown
 from ..study.beyond_artefacts import column
 from ..study.settings import Study
-from .elsewhere import (
+from .elsewhere import seen_images, thresholds_of
+from .formats import formats_table, warnings
+from .sets import (
     Tables,
     counts_left_out,
     mark_seen,
     not_scored,
     score,
     scored,
-    seen_images,
     shown_table,
-    thresholds_of,
 )
-from .formats import formats_table, warnings
 
 NAMED = 5  # files of those left out; then only their number
 

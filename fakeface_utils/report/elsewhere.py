@@ -8,13 +8,13 @@ import pandas as pd
 from ..evaluation.elsewhere import (
     at_home,
     elsewhere,
-    not_scored,
+    findings,
     read_elsewhere,
     read_formats,
     read_judged,
-    shown_table,
-    summary,
 )
+from ..evaluation.formats import warnings
+from ..evaluation.sets import not_scored, shown_table
 from ..study.beyond import as_measured
 from ..study.beyond_artefacts import ELSEWHERE_FIGURE
 from ..study.elsewhere import elsewhere_drawing_step, elsewhere_step
@@ -112,4 +112,8 @@ def section(study: Study) -> str:
     if measured is None:
         return ""
     shown = figure(study, ELSEWHERE_FIGURE, CAPTION).data
-    return f"<p>{html.escape(summary(measured))}</p>{shown}{tables(measured)}"
+    loud = "".join(
+        f'<p class="notice" role="note">{html.escape(text)}</p>'
+        for text in warnings(read_formats(measured))
+    )
+    return f"<p>{html.escape(findings(measured))}</p>{loud}{shown}{tables(measured)}"
