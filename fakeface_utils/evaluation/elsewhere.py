@@ -27,6 +27,7 @@ from .sets import (
     SCORES,
     Tables,
     Thresholds,
+    check_scored,
     compared,
     counts_left_out,
     mark_seen,
@@ -44,7 +45,8 @@ def elsewhere(study: Study) -> pd.DataFrame:
         A row per set and model, see `score`.
 
     Raises:
-        StudyError: there are no other images, or the networks weren't asked yet.
+        StudyError: there are no other images, none of them counts, or the networks weren't asked
+            yet.
     """
     elsewhere_step(study).do(lambda: _write(study))
     return read_elsewhere(study)
@@ -98,6 +100,7 @@ def thresholds_of(study: Study) -> Thresholds:
 def _write(study: Study) -> None:
     tables = read_judged(study)
     table = score(tables, MODELS, study.seeds, thresholds_of(study))
+    check_scored(table, others_path(study).name)
     write_csv(
         elsewhere_formats_csv(study), formats_table({n: scored(t) for n, t in tables.items()})
     )
@@ -125,8 +128,6 @@ def findings(study: Study) -> str:
     sentences = []
     if read_dataset(study)["generated"] or table["generated"].any():
         sentences.append("Generated data: these numbers say nothing about photographs.")
-    if not len(table):
-        return " ".join([*sentences, f"No image of {others_path(study).name} could be judged."])
     sentences += [_sentence(table, model, home[model]) for model in MODELS]
     sentences += counts_left_out(table)
     return " ".join(sentences)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..common.errors import StudyError
 from ..common.files import write_csv
 from ..common.paths import escaped, shown
 from ..study.beyond_artefacts import column
@@ -14,6 +13,7 @@ from .elsewhere import seen_images, thresholds_of
 from .formats import formats_table, warnings
 from .sets import (
     Tables,
+    check_scored,
     counts_left_out,
     mark_seen,
     not_scored,
@@ -67,8 +67,7 @@ def show(
         write_csv(csv, _each_image(study, models, tables))
     table = score(tables, models, study.seeds, thresholds)
     _print_left_out(not_scored(tables), passed_over)
-    if not len(table):
-        raise StudyError("no image could be judged: see the files named above")
+    check_scored(table, "these sets")
     with pd.option_context("display.width", None, "display.max_columns", None):
         print(shown_table(table).to_string(index=False))
         files = formats_table({name: scored(one) for name, one in tables.items()})

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from ..common.errors import StudyError
 from ..study.beyond_artefacts import column
 from ..study.names import TITLES
 from .intervals import interval, proportion_variance
@@ -68,6 +69,8 @@ def best_accuracy(labels: npt.NDArray, p_fake: npt.NDArray) -> float:
 
 def _scores(labels: npt.NDArray, p_fake: npt.NDArray, threshold: float) -> dict[str, float]:
     """`SCORES` of one network; what needs both classes is NaN where one is missing."""
+    if not len(labels):
+        return dict.fromkeys(SCORES, np.nan)
     right = (p_fake >= 0.5) == labels
     by_class = [
         float(right[labels == label].mean()) if label in labels else np.nan for label in (0, 1)
@@ -96,8 +99,8 @@ def score(
         thresholds: each model's, fixed on validation images; a model that has none gets NaN.
 
     Returns:
-        A row per set and model, of sets with an image that counts: set, model, images, real and
-        fake (how many count); `SCORES`, means over seeds, 0 to 1, NaN where a class is missing:
+        A row per set and model: set, model, images, real and fake (how many count); `SCORES`, means
+        over seeds, 0 to 1, NaN where a class is missing or no image counts:
         accuracy is at 0.5, tuned_on_these at the best threshold for these very answers; ci_low and
         ci_high, the 95 % interval of accuracy; unreadable, learned, in_test and generated: how many
         can't be read, are left out as the run learned from them, count though they are in its test
@@ -107,8 +110,6 @@ def score(
     for name, table in tables.items():
         own = scored(table)
         labels = own["label"].to_numpy(dtype=np.int64)
-        if not len(own):
-            continue
         for model in models:
             limits = thresholds.get(model, [np.nan] * len(seeds))
             each = pd.DataFrame(
@@ -126,8 +127,8 @@ def score(
                     "real": int((labels == 0).sum()),
                     "fake": int((labels == 1).sum()),
                     **means,
-                    "ci_low": max(float(low), 0.0),
-                    "ci_high": min(float(high), 1.0),
+                    "ci_low": float(np.clip(low, 0, 1)),
+                    "ci_high": float(np.clip(high, 0, 1)),
                     "unreadable": int((table["why"] != "").sum()),
                     "learned": int(table["seen"].isin(LEARNED).sum()),
                     "in_test": int((own["seen"] == "test").sum()),
@@ -139,10 +140,10 @@ def score(
 
 
 def compared(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """A model's rows of sets with both classes; where no set has both, all its rows."""
+    """A model's rows of sets with both classes; where no set has both, all that were scored."""
     own = table[table["model"] == model]
     both = own[(own["real"] > 0) & (own["fake"] > 0)]
-    return both if len(both) else own
+    return both if len(both) else own[own["images"] > 0]
 
 
 def mean_over_sets(table: pd.DataFrame, model: str) -> tuple[pd.Series, int]:
@@ -167,8 +168,9 @@ def shown_table(table: pd.DataFrame) -> pd.DataFrame:
     """The scores in words for a person: a row per set and model, then each model's mean."""
     rows = []
     for _, row in table.iterrows():
-        interval_of = f"{row['accuracy']:.3f} ({row['ci_low']:.3f} to {row['ci_high']:.3f})"
-        rows.append([row["set"], TITLES[row["model"]], row["images"], interval_of, *_digits(row)])
+        ends = f"{row['accuracy']:.3f} ({row['ci_low']:.3f} to {row['ci_high']:.3f})"
+        ends = ends if row["images"] else "-"
+        rows.append([row["set"], TITLES[row["model"]], row["images"], ends, *_digits(row)])
     for model in table["model"].unique():
         mean, count = mean_over_sets(table, model)
         name = f"mean of {count} set{'s' * (count != 1)}"
@@ -196,3 +198,13 @@ def counts_left_out(table: pd.DataFrame) -> list[str]:
 
 def _files(count: int) -> str:
     return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def check_scored(table: pd.DataFrame, name: str) -> None:
+    """Refuse images of which none counts.
+
+    Raises:
+        StudyError: it says how many were left out, and why.
+    """
+    if not table["images"].sum():
+        raise StudyError(f"no image of {name} could be judged. {' '.join(counts_left_out(table))}")

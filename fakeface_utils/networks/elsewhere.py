@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..common.errors import StudyError
 from ..common.files import write_csv
 from ..common.paths import escaped
 from ..common.progress import progress
@@ -71,7 +70,7 @@ def judge(study: Study) -> None:
     """Ask the run's networks about every set of other images; sets that are done are skipped.
 
     Raises:
-        StudyError: there are no other images, none of a set can be read, or a model is missing.
+        StudyError: there are no other images, or a model is missing.
     """
     steps = judge_steps(study)
     source, trained = open_images(others_path(study)), None
@@ -86,7 +85,6 @@ def judge(study: Study) -> None:
         def work(name: str = name, trained: Trained = trained, members: dict = members) -> None:
             with progress(len(members[name]), escaped(name), "image") as bar:
                 table = outputs(trained, source, members[name], study.resize_filter, bar)
-            check_readable(name, table)
             write_csv(judged_csv(study, name), table)
 
         step.do(work)
@@ -111,17 +109,3 @@ def judge_all(
             name: outputs(trained, source, members, resize_filter, bar)
             for name, members in sets.items()
         }
-
-
-def check_readable(name: str, table: pd.DataFrame) -> None:
-    """Refuse a set without a readable image.
-
-    Raises:
-        StudyError: there is none; it names the first with the reason.
-    """
-    if len(table) and (table["why"] != "").all():
-        first = table.iloc[0]
-        raise StudyError(
-            f"none of the {len(table)} images of {escaped(name)} can be read: {first['path']} "
-            f"({first['why']}): give JPEG, PNG, BMP or WebP files"
-        )
