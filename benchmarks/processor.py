@@ -29,6 +29,7 @@ from benchmarks.common import (
     seconds,
     study_of,
 )
+from benchmarks.elsewhere import evaluating
 from benchmarks.figure import chart, table
 from benchmarks.growth import growth
 from fakeface_utils.common.errors import StudyError
@@ -253,6 +254,7 @@ def measure() -> Result:
         "training at 224 px": lambda: custom_cnn(few, 224, batch_size=20, epochs=3, repeats=3),
         "VGG16 at 224 px": lambda: vgg16_column(more, 224, batch_size=20, repeats=3),
         "five seeds": lambda: five_seeds(some, 56),
+        "other images": lambda: evaluating(many, 64, repeats=3),
         "growth": lambda: growth(few, (1000, 4000, 16000), 56),
     }
     rows = {}
@@ -265,7 +267,14 @@ def measure() -> Result:
             print(f"[{number}/{len(work)}] {name}: {time.perf_counter() - start:.0f} s", flush=True)
     small, large = rows["training at 64 px"], rows["training at 224 px"]
     column, demo_seeds = rows["VGG16 at 224 px"], rows["five seeds"]
-    measured["results"] = [*rows["loading"], small, large, *column, demo_seeds]
+    measured["results"] = [
+        *rows["loading"],
+        small,
+        large,
+        *column,
+        demo_seeds,
+        rows["other images"],
+    ]
     measured["growth"] = rows["growth"]
     measured["speeds"] = {
         "training": {64: small["ours"], 224: large["ours"]},

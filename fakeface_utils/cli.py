@@ -75,6 +75,7 @@ def beyond(
     from .study.artefacts import report_html
     from .study.beyond import beyond_steps
     from .study.beyond_artefacts import read_ablations_csv
+    from .study.elsewhere import NO_IMAGES, has_others
     from .study.parameters import load_study
 
     summaries = {
@@ -86,6 +87,8 @@ def beyond(
     }
     given = f"{overrides} other={shlex.quote(other)}" if other else overrides
     study = load_study(profile, data, run, seeds, given)
+    if not only and not has_others(study):
+        print(f"09_elsewhere is left out: {NO_IMAGES}")
     chain.run_beyond(study, only, force, scheduler)
     print("", *notices(study), sep="\n")
     for notebook in beyond_steps(study, only):
@@ -150,6 +153,19 @@ def predict(
     from .run.predict import predict
 
     predict(images, run, model, seed, csv, json, stability)
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="a folder or zip with real and fake inside")],
+    run: Annotated[str, typer.Option(help="the run whose models are used")] = "demo",
+    model: Annotated[str, typer.Option(help="custom_cnn or vgg16; else both")] = "",
+    csv: Annotated[Path | None, typer.Option(help="write each image's probabilities here")] = None,
+) -> None:
+    """How a trained run does on other images: a row for each pair of real and fake."""
+    from .run.evaluate import evaluate
+
+    evaluate(folder, run, model, csv)
 
 
 @app.command()

@@ -7,17 +7,19 @@ import re
 import subprocess
 import sys
 
+import keras
 import pandas as pd
 import pytest
 from conftest import TINY
 
-from benchmarks import common, gpu, growth, processor
+from benchmarks import common, elsewhere, gpu, growth, processor
 from benchmarks.__main__ import main
 from fakeface_utils.common import machine as hardware
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.files import write_json
 from fakeface_utils.common.paths import ROOT
 from fakeface_utils.networks.models import architecture, custom_cnn
+from fakeface_utils.networks.trained import Trained
 from fakeface_utils.run import estimate
 from fakeface_utils.run.estimate import bench_json, estimate_seconds, print_estimate, speeds
 from fakeface_utils.study.names import MODELS
@@ -132,6 +134,25 @@ def test_the_papers_floor_at_224_pixels():
     step = gpu.floor(architecture(custom_cnn(Study())), 100, training=True, width=2)
     assert step["operations"] == pytest.approx(0.9e12, rel=0.01)
     assert step["bytes"] == pytest.approx(10.7e9, rel=0.02)
+
+
+def test_both_ways_ask_about_every_image(places, few, monkeypatch):
+    asked = {"ours": 0, "usual": 0}
+    count_ours, count_usual = Trained.p_fake, keras.Model.predict
+
+    def ours(trained, images):
+        asked["ours"] += len(images)
+        return count_ours(trained, images)
+
+    def usual(network, images, **options):
+        asked["usual"] += len(images)
+        return count_usual(network, images, **options)
+
+    monkeypatch.setattr(Trained, "p_fake", ours)
+    monkeypatch.setattr(keras.Model, "predict", usual)
+    row = elsewhere.evaluating(few, 32, repeats=1)
+    assert asked["ours"] == asked["usual"] > 0
+    assert row["ratio"] == row["ours"] / row["usual"]
 
 
 def test_the_gpu_benchmark_on_a_processor(places, monkeypatch, capsys):

@@ -476,7 +476,7 @@ def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_and_reaches_the_repor
         "train.npy",
         "valid.npy",
     ]
-    for name in ("07_open_questions", "08_learning_curve"):
+    for name in ("07_open_questions", "08_learning_curve", "09_elsewhere"):
         executed = project.results / "notebooks" / f"{name}.ipynb"
         assert "data:image/png" in executed.read_text()
 

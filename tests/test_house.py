@@ -12,8 +12,9 @@ import pytest
 
 from fakeface_utils.evaluation.learning_curve import sentence
 from fakeface_utils.evaluation.table1 import difference
-from fakeface_utils.study.beyond import beyond_steps
+from fakeface_utils.study.beyond import BEYOND, beyond_steps
 from fakeface_utils.study.beyond_artefacts import read_learning_curve_json
+from fakeface_utils.study.elsewhere import elsewhere_steps
 from fakeface_utils.study.insight import insight_drawing_step, insight_pictures_step
 from fakeface_utils.study.learning_curve import curve_drawing_step
 from fakeface_utils.study.parameters import load_study
@@ -107,6 +108,7 @@ def test_no_module_is_long():
 def steps():
     study = load_study(data="kaggle", seeds=2)
     notebooks = chain_steps(study) | beyond_steps(study)
+    notebooks["09_elsewhere"] = elsewhere_steps(load_study("demo"))
     return [step for group in notebooks.values() for step in group]
 
 
@@ -177,7 +179,8 @@ def test_notebooks_share_their_parameters():
         for cell in cells(path, "code")
         if "parameters" in cell["metadata"].get("tags", [])
     ]
-    assert len(tagged) == len(NOTEBOOKS) == 9
+    assert {path.stem for path in NOTEBOOKS} <= {*chain_steps(load_study()), *BEYOND}
+    assert len(tagged) == len(NOTEBOOKS) > len(chain_steps(load_study()))
     assert len(set(tagged)) == 1
     names = [node.targets[0].id for node in ast.parse(tagged[0]).body]
     assert names == ["profile", "data", "run", "seeds", "overrides", "force"]

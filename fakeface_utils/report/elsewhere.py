@@ -1,8 +1,119 @@
 """A run on other images: tables and figures."""
 
+import html
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from ..evaluation.elsewhere import (
+    at_home,
+    elsewhere,
+    findings,
+    read_elsewhere,
+    read_formats,
+    read_judged,
+)
+from ..evaluation.formats import warnings
+from ..evaluation.sets import not_scored, shown_table
+from ..study.beyond import as_measured
+from ..study.beyond_artefacts import ELSEWHERE_FIGURE
+from ..study.elsewhere import elsewhere_drawing_step, elsewhere_step
+from ..study.names import MODELS, TITLES
 from ..study.settings import Study
+from .drawing import TRAIN, VALID, Drawn, mark, save
+from .html_pieces import as_table, figure
+
+CAPTION = (
+    "Left: accuracy on each set of other images, with 95 % intervals; lines are each model's "
+    "accuracy on its own test set, grey is guessing. Right: of reals (open marks) and of fakes "
+    "(filled), which shows to which side a model fails."
+)
+LOOKS = {"custom_cnn": (TRAIN, "o", -0.14), "vgg16": (VALID, "s", 0.14)}
+MOST_SETS = 40  # that a figure has room for; the table has all
+LONGEST = 40  # characters of a set's name on the axis
+NAMED = 5
+
+
+def draw_elsewhere(study: Study) -> None:
+    """Draw and save the figure of other images, unless that is done.
+
+    Raises:
+        StudyError: the networks weren't asked yet.
+    """
+    table = elsewhere(study)
+    elsewhere_drawing_step(study).do(lambda: save(study, ELSEWHERE_FIGURE, draw(study, table)))
+
+
+def draw(study: Study, table: pd.DataFrame) -> Drawn:
+    """Each set's accuracy beside the model's own at home, and by class."""
+    names = list(table["set"].unique())[:MOST_SETS]
+    home = at_home(study)
+    height = 0.5 * len(names) + 1.8
+    figure, (whole, sides) = plt.subplots(
+        1, 2, figsize=(9, height), sharey=True, layout="constrained"
+    )
+    whole.axvline(0.5, color="0.6", lw=1)
+    sides.axvline(0.5, color="0.6", lw=1)
+    spoken = []
+    for model in MODELS:
+        colour, marker, shift = LOOKS[model]
+        own = table[table["model"] == model].set_index("set").reindex(names)
+        places = [place + shift for place in range(len(names))]
+        whole.axvline(home[model], color=colour, lw=1, ls="--")
+        whole.hlines(places, own["ci_low"], own["ci_high"], color=colour, lw=1.5)
+        label = f"{TITLES[model]} (at home {home[model]:.3f})"
+        whole.plot(own["accuracy"], places, marker, color=colour, mec="white", ms=7, label=label)
+        sides.plot(own["real_accuracy"], places, marker, color=colour, mfc="white", ms=7)
+        sides.plot(own["fake_accuracy"], places, marker, color=colour, mec="white", ms=7)
+        for real, fake, place in zip(
+            own["real_accuracy"], own["fake_accuracy"], places, strict=True
+        ):
+            sides.plot([real, fake], [place] * 2, color=colour, lw=1, alpha=0.5, zorder=1)
+        values = ", ".join(f"{name} {own.loc[name, 'accuracy']:.3f}" for name in names)
+        spoken.append(f"{TITLES[model]} {home[model]:.3f} at home; {values}")
+    for value in ("white", "0.4"):
+        kind = "reals" if value == "white" else "fakes"
+        sides.plot([], [], "D", color="0.4", mfc=value, label=f"of {kind}")
+    ends = [name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}" for name in names]
+    whole.set_yticks(range(len(names)), ends, fontsize=9)
+    whole.set(ylim=(len(names) - 0.5, -0.5), xlim=(-0.03, 1.03), xlabel="accuracy at 0.5")
+    sides.set(xlim=(-0.03, 1.03), xlabel="accuracy by class")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+    few = f", the first {MOST_SETS} sets" if table["set"].nunique() > MOST_SETS else ""
+    figure.suptitle(f"The run on other images{few}{mark(study)}", fontsize=11)
+    return figure, f"Accuracy on other images. {'. '.join(spoken)}."
+
+
+def left_out(study: Study) -> str:
+    """The first files that were left out, with the reason, as HTML; '' where there is none."""
+    files = not_scored(read_judged(study))
+    more = f"<p>And {len(files) - NAMED:,} more.</p>" if len(files) > NAMED else ""
+    return as_table(files.head(NAMED), "Left out") + more if len(files) else ""
+
+
+def tables(study: Study) -> str:
+    """Scores, file formats and what was left out, as HTML."""
+    caption = (
+        "Means over seeds. '-' needs both classes. The last column's threshold was picked on these "
+        "very answers: no detector has it"
+    )
+    files = read_formats(study).replace({"differs": {"": "nothing"}})
+    files = files.rename(columns={"differs": "classes differ in"})
+    return (
+        as_table(shown_table(read_elsewhere(study)), caption)
+        + as_table(files, "How the files were saved")
+        + left_out(study)
+    )
 
 
 def section(study: Study) -> str:
     """The report's section as HTML; '' where it wasn't measured."""
-    return ""
+    measured = as_measured(study, elsewhere_step)
+    if measured is None:
+        return ""
+    shown = figure(study, ELSEWHERE_FIGURE, CAPTION).data
+    loud = "".join(
+        f'<p class="notice" role="note">{html.escape(text)}</p>'
+        for text in warnings(read_formats(measured))
+    )
+    return f"<p>{html.escape(findings(measured))}</p>{loud}{shown}{tables(measured)}"

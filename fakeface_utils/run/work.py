@@ -69,7 +69,8 @@ def do_by_name(study: Study, name: str) -> None:
     Raises:
         StudyError: the study has no such step; or as `do`.
     """
-    notebooks = chain_steps(study) | beyond_steps(study)
+    here = study.model_copy(update={"other": ""})  # other images may lie on another machine
+    notebooks = chain_steps(study) | beyond_steps(here)
     steps = {step.name: step for step in steps_to_train(notebooks)}
     if name not in steps:
         near = difflib.get_close_matches(name, steps, n=3) or list(steps)[:3]

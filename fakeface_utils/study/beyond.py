@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from ..common.errors import StudyError
-from .elsewhere import ELSEWHERE_NOTEBOOK, elsewhere_steps
+from .elsewhere import ELSEWHERE_NOTEBOOK, elsewhere_steps, has_others
 from .insight import INSIGHT_NOTEBOOK, insight_steps
 from .learning_curve import CURVE_NOTEBOOK, curve_steps
 from .parameters import nearest
@@ -28,13 +28,15 @@ def beyond_steps(study: Study, only: str = "") -> dict[str, list[Step]]:
 
     Args:
         study: the settings and seeds.
-        only: names with blanks or commas between, as 'elsewhere robustness'; '' for all.
+        only: names with blanks or commas between, as 'elsewhere robustness'; '' for all that can be
+            measured: without other images notebook 09 is left out.
 
     Raises:
-        StudyError: there is no such name.
+        StudyError: there is no such name, or other images are missing for notebook 09.
     """
     by_name = {notebook.partition("_")[2]: notebook for notebook in BEYOND}
-    names = only.replace(",", " ").split() or list(by_name)
+    possible = [n for n in by_name if by_name[n] != ELSEWHERE_NOTEBOOK or has_others(study)]
+    names = only.replace(",", " ").split() or possible
     for name in names:
         if name not in by_name:
             raise StudyError(f"there is no '{name}' to measure: {nearest(name, by_name)}")
@@ -61,6 +63,6 @@ def as_measured(study: Study, step_of: Callable[[Study], Step]) -> Study | None:
         images = held.get("beyond_images", study.beyond_images)
         update = {"seeds": tuple(held["seeds"]), "beyond_images": images}
         measured = study.model_copy(update=update)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (StudyError, OSError, ValueError, KeyError, TypeError):
         return None
     return measured if step_of(measured).is_done() else None

@@ -89,7 +89,7 @@ class Step:
     Attributes:
         name: what a person calls it.
         kind: source, decode, prepare, audit, features, train, predict, table, figures, report,
-            reading, compare, point, curve, damage, spectra, maps, insight or drawing.
+            reading, compare, point, curve, judge, damage, spectra, maps, insight or drawing.
         notebook: the one that does it, without the suffix.
         module: the package's module that does it.
         study: the settings it works with.
