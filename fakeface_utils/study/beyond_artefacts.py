@@ -10,6 +10,8 @@ results/<run>/
                                   `networks.robustness`
     insight.json                  see `evaluation.insight`
     insight/                      spectra and maps
+    quiz.html                     the page for people; holds images
+    quiz.json, quiz_answers.csv   a class's answers pooled, see `evaluation.quiz`
 """
 
 from pathlib import Path
@@ -48,6 +50,7 @@ def beyond_files(study: Study) -> list[Path]:
         elsewhere_formats_csv(study),
         robustness_csv(study),
         insight_json(study),
+        quiz_json(study),
         *(file for name in BEYOND_FIGURES for file in figure_files(study, name)),
     ]
 
@@ -105,3 +108,23 @@ def robustness_csv(study: Study) -> Path:
 def insight_json(study: Study) -> Path:
     """What the networks look at, in numbers."""
     return results_dir(study.run) / "insight.json"
+
+
+def quiz_html(study: Study) -> Path:
+    """The page that asks people."""
+    return results_dir(study.run) / "quiz.html"
+
+
+def quiz_answers_csv(study: Study) -> Path:
+    """What a class answered, a row per round and image."""
+    return results_dir(study.run) / "quiz_answers.csv"
+
+
+def quiz_json(study: Study) -> Path:
+    """How a class did."""
+    return results_dir(study.run) / "quiz.json"
+
+
+def read_quiz_json(study: Study) -> dict[str, Any]:
+    """A class's answers pooled, see `evaluation.quiz`."""
+    return read_json(quiz_json(study), "quiz", "seed", "people", "rounds")
