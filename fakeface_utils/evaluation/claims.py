@@ -20,6 +20,7 @@ from .paper_itself import paper_sizes
 from .quiz import ASKED, pooled_answers
 from .table1 import claim_better
 from .verdicts import (
+    FEWEST,
     HARDLY,
     SIMILAR,
     verdict_on_differences,
@@ -145,16 +146,17 @@ def hardly_told_apart(pooled: Mapping[str, Any] | None, reason: str = "") -> Cla
     if pooled is None:
         verdict = f"not comparable ({reason})" if reason else "not measured"
         return Claim(claim, section, "nobody was asked (make quiz)", "not measured", verdict)
-    people, rounds = pooled["people"], pooled["rounds"]
-    shares = [
-        f"{values['accuracy']:.3f} right at {values['pixels']} x {values['pixels']} pixels (95 % "
-        f"interval {values['low']:.3f} to {values['high']:.3f})"
-        for values in (rounds["2"], rounds["1"])
-    ]
-    finding = f"{ASKED} test images; {shares[0]}; before, {shares[1]}; guessing gives 0.5"
-    below = HARDLY - rounds["2"]["high"], HARDLY - rounds["2"]["low"]
-    alone = "one person" if people < 2 else ""
-    verdict = verdict_on_differences([below], reason or alone)
+    people, first, second = pooled["people"], pooled["rounds"]["1"], pooled["rounds"]["2"]
+    finding = (
+        f"of {ASKED} test images at {second['pixels']} x {second['pixels']} pixels "
+        f"{second['accuracy']:.3f} right (95 % interval {second['low']:.3f} to "
+        f"{second['high']:.3f}); in a round before, at {first['pixels']} x {first['pixels']} "
+        f"pixels, {first['accuracy']:.3f} ({first['low']:.3f} to {first['high']:.3f}); guessing "
+        "gives 0.5"
+    )
+    below = HARDLY - second["high"], HARDLY - second["low"]
+    few = f"fewer than {FEWEST} people" if people < FEWEST else ""
+    verdict = verdict_on_differences([below], reason or few)
     basis = f"measured: {people} {'person' if people == 1 else 'people'}"
     return Claim(claim, section, finding, basis, verdict)
 

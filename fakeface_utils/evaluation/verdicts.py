@@ -15,6 +15,7 @@ WIDEST = 0.02  # half width of a prediction interval beyond which a verdict woul
 NEAR = 1  # epochs by which ours may differ from the paper's
 SIMILAR = 2  # epochs at most between two similar moments
 HARDLY = 0.65  # right answers of people who see it in 3 of 10 faces and guess the others
+FEWEST = 5  # people for a verdict on what people can
 TOLERANCE = 0.1  # two sizes or costs within 10 % count as equal
 RULE = (
     (
@@ -46,8 +47,8 @@ RULE = (
         f"{HARDLY}, not reproduced if it lies above, undecided if it contains {HARDLY}: someone "
         "who really sees it in three faces of ten and guesses the others is right so often. What "
         "counts is the round at the stored size, since the paper speaks of its images. It needs "
-        "the paper's images, if only a part of them, and two people; the settings and seeds of "
-        "the networks don't matter.",
+        f"the paper's images, if only a part of them, and {FEWEST} people, since the intervals of "
+        "fewer are too short; the settings and seeds of the networks don't matter.",
     ),
     (
         "Sizes and costs",
