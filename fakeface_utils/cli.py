@@ -126,16 +126,18 @@ def quiz(
 ) -> None:
     """Can people tell? Write a page that asks them; or put a class's answers together."""
     from .evaluation.quiz import pool, summary
-    from .report.page import write_page
     from .report.quiz import write_quiz
+    from .run import chain
+    from .study.artefacts import report_html
     from .study.parameters import load_study
 
     study = load_study(run=run)
     if answers is None:
         print(write_quiz(study, seed))
         return
-    print(summary(study, pool(study, answers, seed)))
-    print(f"\nreport: {shown(write_page(study))}")
+    print(summary(study, pool(study, answers, seed)), end="\n\n")
+    chain.run(study)  # the report shows it
+    print(f"\nreport: {shown(report_html(study))}")
 
 
 @app.command()

@@ -466,7 +466,7 @@ def test_it_is_played_saved_and_put_together(study, asked, places, browser, opti
     faces = page.locator("#faces li").all_inner_texts()
     assert [("fake" in face.splitlines()[1]) for face in faces] == [label == 1 for label in labels]
     for face, label in zip(faces, labels, strict=True):
-        assert f"right (p(fake) {0.1 + 0.8 * label:.3f})" in face
+        assert f"right ({0.1 + 0.8 * label:.3f})" in face
     assert "wrong (" in faces[images["second"][0]]
     fits()
     with page.expect_download() as download:

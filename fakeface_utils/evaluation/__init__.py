@@ -1,4 +1,5 @@
-"""Numbers: metrics, intervals, verdicts, Table 1, the paper's claims, the open questions' effect.
+"""Numbers: metrics, intervals, verdicts, Table 1, the paper's claims, open questions, the quiz.
 
-Reads predictions, histories and the audit. Writes `table1.csv` and `ablations.csv`.
+Reads predictions, histories and the audit. Writes `table1.csv`, `ablations.csv` and
+`quiz.json`.
 """

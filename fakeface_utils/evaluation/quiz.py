@@ -32,10 +32,10 @@ LARGEST_FILE = 100_000  # bytes; a person's answers have about 4,000
 HYPE = "HYPE, Zhou et al. 2019 (arXiv 1904.01121)"
 NIGHTINGALE = "Nightingale & Farid 2022"
 PUBLISHED = (  # the study, the faces that its people saw, and the share they got right
-    (HYPE, "FFHQ and StyleGAN with truncation", 1 - 0.276),
-    (HYPE, "FFHQ and StyleGAN without truncation", 1 - 0.19),
-    (NIGHTINGALE, "FFHQ and StyleGAN2", 0.482),
-    (NIGHTINGALE, "FFHQ and StyleGAN2, after training", 0.59),
+    (HYPE, "StyleGAN on FFHQ, with truncation", 1 - 0.276),
+    (HYPE, "StyleGAN on FFHQ, without truncation", 1 - 0.19),
+    (NIGHTINGALE, "StyleGAN2", 0.482),
+    (NIGHTINGALE, "StyleGAN2, people trained before", 0.59),
 )
 
 

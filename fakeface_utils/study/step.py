@@ -89,7 +89,7 @@ class Step:
     Attributes:
         name: what a person calls it.
         kind: source, decode, prepare, audit, features, train, predict, table, figures, report,
-            reading, compare, point, curve or drawing.
+            reading, compare, point, curve, drawing or quiz.
         notebook: the one that does it, without the suffix.
         module: the package's module that does it.
         study: the settings it works with.
