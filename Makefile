@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/installed
 # Passed through the environment, so that spaces, quotes and semicolons arrive unchanged.
-VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SCHEDULER ARGS
+VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SCHEDULER SEED ANSWERS ARGS
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))  # a $ in one is a $
 export $(VALUES)
 STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
@@ -12,7 +12,7 @@ TRAINING = --seeds "$$SEEDS" --scheduler "$$SCHEDULER" $(if $(FORCE),--force)
 PIP = PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install
 .DEFAULT_GOAL := help
 
-.PHONY: help report beyond lab test test-slow bench
+.PHONY: help report beyond quiz lab test test-slow bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ report: $(STAMP)  ## run the study: PROFILE=demo|laptop|paper DATA=demo|kaggle|P
 
 beyond: $(STAMP)  ## measure what isn't in the paper: ONLY='open_questions learning_curve elsewhere robustness insight' OTHER=FOLDER; else as report
 	@$(BIN)/fakeface beyond --only "$$ONLY" --other "$$OTHER" $(STUDY) $(TRAINING)
+
+quiz: $(STAMP)  ## can you tell? a page that asks people about test images: RUN=name SEED=0; ANSWERS=FOLDER puts what they saved together
+	@$(BIN)/fakeface quiz --run "$${RUN:-demo}" --seed "$${SEED:-0}" $(if $(ANSWERS),--answers "$$ANSWERS")
 
 lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; passes ARGS='--no-browser' on
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \

@@ -118,6 +118,30 @@ def data(profile: Profile = "", data: Data = "", run: Run = "", overrides: Set =
 
 
 @app.command()
+def quiz(
+    run: Annotated[str, typer.Option(help="the run whose test images are asked about")] = "demo",
+    seed: Annotated[int, typer.Option(help="draws the images")] = 0,
+    answers: Annotated[
+        Path | None, typer.Option(help="a folder of saved answers: put them together")
+    ] = None,
+) -> None:
+    """Can people tell? Write a page that asks them; or put a class's answers together."""
+    from .evaluation.quiz import pool, summary
+    from .report.quiz import write_quiz
+    from .run import chain
+    from .study.artefacts import report_html
+    from .study.parameters import load_study
+
+    study = load_study(run=run)
+    if answers is None:
+        print(write_quiz(study, seed))
+        return
+    print(summary(study, pool(study, answers, seed)), end="\n\n")
+    chain.run(study)  # the report shows it
+    print(f"\nreport: {shown(report_html(study))}")
+
+
+@app.command()
 def step(
     name: Annotated[str, typer.Argument(help="as 'train custom_cnn seed 3'")],
     profile: Profile = "",

@@ -129,6 +129,9 @@ def made_up_claims(monkeypatch, reason, seeds=2):
     monkeypatch.setattr(claims, "read_histories", lambda study, model: histories[model])
     monkeypatch.setattr(claims, "not_comparable", lambda study: reason)
     monkeypatch.setattr(claims, "claim_better", lambda study: better)
+    monkeypatch.setattr(claims, "pooled_answers", lambda study: None)
+    drawn = reason if reason == "generated data" else ""
+    monkeypatch.setattr(claims, "other_images", lambda study: drawn)
     return claims.claims(load_study(seeds=seeds))
 
 
@@ -137,7 +140,7 @@ def test_every_claim_has_a_verdict(monkeypatch):
     assert table.columns.tolist() == ["claim", "section", "found", "basis", "verdict"]
     assert table["verdict"].tolist() == [
         "reproduced", "reproduced", "reproduced", "reproduced", "reproduced", "reproduced",
-        "not reproduced", "reproduced", "reproduced", "not reproduced",
+        "not measured", "not reproduced", "reproduced", "reproduced", "not reproduced",
     ]  # fmt: skip
     assert table.loc[0, "found"] == (
         "mean test accuracy, custom CNN minus VGG16: +0.0700 (95 % interval +0.0650 to +0.0750)"
@@ -148,11 +151,15 @@ def test_every_claim_has_a_verdict(monkeypatch):
 def test_without_the_papers_data_only_arithmetic_has_a_verdict(monkeypatch, reason, seeds):
     table = made_up_claims(monkeypatch, reason, seeds)
     assert table["verdict"].tolist()[:6] == [f"not comparable ({reason})"] * 6
-    arithmetic = table.iloc[6:]
+    people = {"generated data": "not comparable (generated data)", "one seed": "not measured"}
+    assert table.loc[6, "verdict"] == people[reason]  # of them, not of the networks
+    arithmetic = table.iloc[7:]
     assert arithmetic["verdict"].tolist() == [
         "not reproduced", "reproduced", "reproduced", "not reproduced",
     ]  # fmt: skip
-    assert table["basis"].tolist() == ["measured"] * 6 + ["arithmetic"] * 4
+    assert table["basis"].tolist() == [
+        *["measured"] * 6, "not measured", *["arithmetic"] * 4,
+    ]  # fmt: skip
     assert ("interval" in table.loc[1, "found"]) == (seeds > 1)
 
 

@@ -238,7 +238,7 @@ def test_no_committed_figure_of_given_images_shows_one():
 def test_only_the_pictures_show_images():
     readers = {name for name, path in MODULES.items() if "read_images" in path.read_text()}
     shown = {name for name in readers if room(name) in ("report", "evaluation", "run")}
-    assert shown == {"fakeface_utils.report.pictures"}
+    assert shown == {"fakeface_utils.report.pictures", "fakeface_utils.report.quiz"}
 
 
 def test_no_command_writes_to_a_tracked_file():

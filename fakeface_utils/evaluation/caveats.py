@@ -55,6 +55,15 @@ def not_comparable(study: Study) -> str:
     return "one seed" if len(study.seeds) < 2 else ""
 
 
+def other_images(study: Study) -> str:
+    """Why this run's images are not the paper's, if only a part of them; '' where they are."""
+    dataset = read_dataset(study)
+    if dataset["generated"]:
+        return "generated data"
+    counts = [set(dataset["counts"][split].values()) == {n} for split, n in PAPER_COUNTS.items()]
+    return "" if study.data == "kaggle" or all(counts) else "other images"
+
+
 def failed_seeds(study: Study) -> list[str]:
     """Name the seeds whose training run diverged, or ended in one output for all test images."""
     sentences = []

@@ -6,7 +6,7 @@ its settings, so they have a verdict whatever this run's data and settings are.
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,11 +14,19 @@ from ..study.artefacts import read_histories
 from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_BEST_EPOCH, PAPER_COUNTS
 from ..study.settings import Study
-from .caveats import not_comparable
+from .caveats import not_comparable, other_images
 from .intervals import interval
 from .paper_itself import paper_sizes
+from .quiz import ASKED, pooled_answers
 from .table1 import claim_better
-from .verdicts import SIMILAR, verdict_on_differences, verdict_on_epochs, verdict_on_ratios
+from .verdicts import (
+    FEWEST,
+    HARDLY,
+    SIMILAR,
+    verdict_on_differences,
+    verdict_on_epochs,
+    verdict_on_ratios,
+)
 
 
 class Claim(NamedTuple):
@@ -28,7 +36,8 @@ class Claim(NamedTuple):
         claim: in our words.
         section: the paper's.
         found: what this run's files or the arithmetic say.
-        basis: 'measured' here, or 'arithmetic' on the paper's networks.
+        basis: 'measured' here, by how many people or not at all; or 'arithmetic' on the paper's
+            networks.
         verdict: by the rule of `verdicts`.
     """
 
@@ -56,6 +65,7 @@ def claims(study: Study) -> pd.DataFrame:
         lowest_loss(histories, "vgg16", reason),
         lowest_loss(histories, "custom_cnn", reason),
         similar_moment(histories, reason),
+        hardly_told_apart(pooled_answers(study), other_images(study)),
         shorter_training("custom_cnn"),
         shorter_training("vgg16"),
         smaller_and_lighter("published"),
@@ -123,6 +133,32 @@ def similar_moment(histories: Mapping[str, pd.DataFrame], reason: str = "") -> C
     finding = f"lowest validation loss of custom CNN and VGG16 at epoch {pairs} (seed by seed)"
     claim = "Both begin to overfit at a similar moment"
     return Claim(claim, "6", finding, "measured", verdict)
+
+
+def hardly_told_apart(pooled: Mapping[str, Any] | None, reason: str = "") -> Claim:
+    """The claim that people can hardly tell, by a quiz; the round at the stored size decides.
+
+    Args:
+        pooled: a class's answers, see `evaluation.quiz.pool`; None where nobody was asked.
+        reason: why there can be no verdict; '' where there can.
+    """
+    claim, section = "People can hardly tell real and fake faces apart", "abstract, 1, 2"
+    if pooled is None:
+        verdict = f"not comparable ({reason})" if reason else "not measured"
+        return Claim(claim, section, "nobody was asked (make quiz)", "not measured", verdict)
+    people, first, second = pooled["people"], pooled["rounds"]["1"], pooled["rounds"]["2"]
+    finding = (
+        f"of {ASKED} test images at {second['pixels']} x {second['pixels']} pixels "
+        f"{second['accuracy']:.3f} right (95 % interval {second['low']:.3f} to "
+        f"{second['high']:.3f}); in a round before, at {first['pixels']} x {first['pixels']} "
+        f"pixels, {first['accuracy']:.3f} ({first['low']:.3f} to {first['high']:.3f}); guessing "
+        "gives 0.5"
+    )
+    below = HARDLY - second["high"], HARDLY - second["low"]
+    few = f"fewer than {FEWEST} people" if people < FEWEST else ""
+    verdict = verdict_on_differences([below], reason or few)
+    basis = f"measured: {people} {'person' if people == 1 else 'people'}"
+    return Claim(claim, section, finding, basis, verdict)
 
 
 def shorter_training(other: str) -> Claim:

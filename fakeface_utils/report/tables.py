@@ -71,7 +71,7 @@ def opening(study: Study) -> HTML:
     arithmetic = in_words["basis"] == "arithmetic"
     reason = html.escape(not_comparable(study))
     answer = (
-        f"This run can't tell ({reason}): none of its measured numbers is compared."
+        f"This run can't tell ({reason}): none of its networks' numbers is compared."
         if reason
         else f"The eight numbers of Table 1: {_counted(table)}. The {(~arithmetic).sum()} claims "
         f"in words that depend on this run: {_counted(in_words[~arithmetic])}."

@@ -12,6 +12,8 @@ results/<run>/
     robustness/chain_parameters.csv         path, left, top, side, quality
     insight.json                  see `evaluation.insight`
     insight/<model>-seed-<k>.npz  see `networks.maps`
+    quiz.html                     the page for people; holds images
+    quiz.json, quiz_answers.csv   a class's answers pooled, see `evaluation.quiz`
 data/prepared/<data>/
     spectra/<size>-<split>.npy    (N, bins) float32, see `dataset.spectra`
 """
@@ -64,6 +66,7 @@ def beyond_files(study: Study) -> list[Path]:
         robustness_csv(study),
         frequency_bands_csv(study),
         insight_json(study),
+        quiz_json(study),
         *(file for name in BEYOND_FIGURES for file in figure_files(study, name)),
     ]
 
@@ -193,3 +196,23 @@ def maps_npz(study: Study, model: str, seed: int) -> Path:
 def read_maps(study: Study, model: str, seed: int) -> dict[str, npt.NDArray[Any]]:
     """One network's maps and their controls by name, see `networks.maps.make_maps`."""
     return read_arrays(maps_npz(study, model, seed), "rows", "maps", "removed")
+
+
+def quiz_html(study: Study) -> Path:
+    """The page that asks people."""
+    return results_dir(study.run) / "quiz.html"
+
+
+def quiz_answers_csv(study: Study) -> Path:
+    """What a class answered, a row per round and image."""
+    return results_dir(study.run) / "quiz_answers.csv"
+
+
+def quiz_json(study: Study) -> Path:
+    """How a class did."""
+    return results_dir(study.run) / "quiz.json"
+
+
+def read_quiz_json(study: Study) -> dict[str, Any]:
+    """A class's answers pooled, see `evaluation.quiz`."""
+    return read_json(quiz_json(study), "quiz", "seed", "people", "rounds")
