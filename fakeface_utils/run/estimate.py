@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..common.machine import gpus, hardware_name
 from ..common.paths import results_dir
+from ..study.elsewhere import images_elsewhere, judge_steps
 from ..study.settings import Study
 from ..study.step import Step
 
@@ -44,8 +45,8 @@ def estimate_seconds(
     counts: dict[str, int],
     speeds: Speeds,
     trained: float,
-    images: int,
-    asked: int = 0,
+    through_custom: int = 0,
+    through_vgg16: int = 0,
 ) -> float:
     """A rough time for the whole work.
 
@@ -55,8 +56,8 @@ def estimate_seconds(
         speeds: what the machine does, see `speeds`; the nearest image size counts.
         trained: how many training runs of the custom CNN, one on half of the images being half a
             run; those of VGG16's new layers are short beside them.
-        images: how many VGG16's frozen base sees.
-        asked: how many all trained networks are shown.
+        through_custom, through_vgg16: how many images trained custom CNNs see, and VGG16's frozen
+            base.
     """
 
     def speed(work: str) -> float:
@@ -64,9 +65,29 @@ def estimate_seconds(
         return speeds[work][size] * (size / study.image_size) ** 2
 
     passes = counts["train"] + counts["valid"] / 3  # backward costs about two forward passes
-    training = study.epochs * passes * trained / speed("training")
-    asking = asked * len(study.seeds) / (3 * speed("training"))
-    return OVERHEAD + training + asking + (images + asked) / speed("forward")
+    trainings = study.epochs * passes * trained + through_custom / 3
+    return OVERHEAD + trainings / speed("training") + through_vgg16 / speed("forward")
+
+
+def passes_of(step: Step, counts: dict[str, int], others: int) -> tuple[int, int]:
+    """How many images a step shows to custom CNNs and to VGG16's base.
+
+    Args:
+        step: any.
+        counts: images in each split.
+        others: images of one other set, the mean over sets.
+    """
+    study = step.study
+    tests = min(2 * study.beyond_images, counts["test"])
+    if step.kind == "features":
+        return 0, counts[step.split]
+    if step.kind == "damage":
+        return tests * len(study.seeds), tests
+    if step.kind == "judge":
+        return others * len(study.seeds), others
+    if step.kind == "maps":  # of the network, of one without training, and twice painted over
+        return (4 * tests, 0) if step.model == "custom_cnn" else (0, 3 * tests)
+    return 0, 0
 
 
 def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[Step]) -> None:
@@ -81,7 +102,6 @@ def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[S
     kinds = ("train", "reading", "point")
     runs = [step for step in left if step.kind in kinds and step.model == "custom_cnn"]
     trained = sum(step.study.training_share for step in runs)
-    images = sum(counts[step.split] for step in left if step.kind == "features")
     work = f"{what} (training runs of the custom CNN: {len(runs)})"
     if not left:
         return
@@ -89,9 +109,11 @@ def print_estimate(what: str, study: Study, counts: dict[str, int], left: list[S
     if not rates:
         print(f"{work}: no estimate; make bench GPU=1 measures this GPU")
         return
-    shown = min(2 * study.beyond_images, counts["test"])
-    asked = shown * sum(step.kind == "damage" for step in left)
-    seconds = estimate_seconds(study, counts, rates, trained, images, asked)
+    judged = sum(step.kind == "judge" for step in left)
+    others = images_elsewhere(study) // len(judge_steps(study)) if judged else 0
+    passes = [passes_of(step, counts, others) for step in left]
+    through = (sum(custom for custom, _ in passes), sum(vgg16 for _, vgg16 in passes))
+    seconds = estimate_seconds(study, counts, rates, trained, *through)
     length = f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
     by = "by its benchmark" if measured else "a guess: make bench measures this machine"
     machine = (gpus() or [f"no GPU, {os.cpu_count()} cores"])[0]

@@ -10,7 +10,7 @@ from .artefacts import figure_files
 from .beyond_artefacts import ELSEWHERE_FIGURE, elsewhere_csv, elsewhere_formats_csv
 from .names import MODELS
 from .plan import calibration_step, predict_step, prepare_step, train_step
-from .sets import find_sets
+from .sets import count_images, find_sets
 from .settings import Study
 from .step import Step
 
@@ -45,6 +45,13 @@ def others_path(study: Study) -> Path:
         return Path(study.other)
     count = f"-{made_up_count(study)}" if study.images_per_class else ""
     return data_dir() / f"demo-others-{study.stored_size}px{count}"
+
+
+def images_elsewhere(study: Study) -> int:
+    """How many other images there are or will be drawn; no file is opened but a zip."""
+    if study.other:
+        return count_images(others_path(study))
+    return len(MADE_UP) * 2 * made_up_count(study)
 
 
 def draw_others_step(study: Study) -> Step | None:

@@ -55,6 +55,13 @@ def _images(root: Path) -> Iterator[str]:
         yield from _in_zip(root, root.stat().st_mtime_ns)
 
 
+def count_images(root: Path) -> int:
+    """How many images a folder or zip has."""
+    if root.is_dir():
+        return sum(is_image(name) for _, _, names in os.walk(root) for name in names)
+    return len(_in_zip(root, root.stat().st_mtime_ns))
+
+
 @functools.lru_cache(maxsize=1)  # a second for 100,000 entries, and steps are listed often
 def _in_zip(root: Path, changed: int) -> list[str]:
     """The path of every image in a zip; one that was changed is read again."""
