@@ -21,7 +21,15 @@ from fakeface_utils.common.paths import ROOT
 from fakeface_utils.networks.models import architecture, custom_cnn
 from fakeface_utils.networks.trained import Trained
 from fakeface_utils.run import estimate
-from fakeface_utils.run.estimate import bench_json, estimate_seconds, print_estimate, speeds
+from fakeface_utils.run.estimate import (
+    bench_json,
+    estimate_seconds,
+    passes_of,
+    print_estimate,
+    speeds,
+)
+from fakeface_utils.study.beyond import beyond_steps
+from fakeface_utils.study.elsewhere import images_elsewhere
 from fakeface_utils.study.names import MODELS
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import features_step, train_step
@@ -219,8 +227,28 @@ def test_an_estimate_by_hand():
     # 112 lies nearer to 64; at 224 and 56 it is as far, and the first is taken.
     training = 10 * (1000 + 300 / 3) * 2 / (40 * (64 / 112) ** 2)
     forward = 1400 / (50 * (56 / 112) ** 2)
-    seconds = estimate_seconds(study, {"train": 1000, "valid": 300}, known, 2, 1400)
+    seconds = estimate_seconds(study, {"train": 1000, "valid": 300}, known, 2, through_vgg16=1400)
     assert seconds == pytest.approx(60 + training + forward)
+    # What is only looked at costs a third of what is trained on.
+    looking = 600 / 3 / (40 * (64 / 112) ** 2)
+    seconds = estimate_seconds(study, {"train": 1000, "valid": 300}, known, 0, through_custom=600)
+    assert seconds == pytest.approx(60 + looking)
+
+
+def test_the_estimate_counts_what_each_step_shows_to_the_networks():
+    counts = {"train": 1000, "valid": 300, "test": 600}
+    study = load_study("demo", seeds=3)
+    steps = [
+        s for group in beyond_steps(study, "elsewhere robustness insight").values() for s in group
+    ]
+    shown = {(s.kind, s.model): passes_of(s, counts, 300) for s in steps}
+    assert shown["judge", ""] == (900, 300)
+    assert shown["damage", ""] == (600, 200)  # 100 of each class, three seeds
+    assert shown["maps", "custom_cnn"] == (800, 0)
+    assert shown["maps", "vgg16"] == (0, 600)
+    assert shown["drawing", ""] == (0, 0)
+    assert passes_of(features_step(study, "valid"), counts, 0) == (0, 300)
+    assert images_elsewhere(study) == 600
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,13 @@ from conftest import TINY
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.evaluation.calibration import tempered, word
 from fakeface_utils.notebook import open_study
 from fakeface_utils.run import chain
 from fakeface_utils.run.status import Status
 from fakeface_utils.study.artefacts import read_parameters
+from fakeface_utils.study.beyond import BEYOND
+from fakeface_utils.study.beyond_artefacts import BEYOND_FIGURES
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import train_step
 
@@ -31,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))  # the chain
 FIGURES = (
     "figure1_samples", "figure2_architecture", "figure3_vgg16", "figure4_custom_cnn",
-    "confusion_matrices", "roc", "audit_cues", "audit_duplicates", "leak_curve",
+    "confusion_matrices", "roc", "reliability", "audit_cues", "audit_duplicates", "leak_curve",
 )  # fmt: skip
 
 PLACES = ("data", "cache", "results", "figures")
@@ -212,12 +215,14 @@ def test_predict_names_the_class_in_words(project):
     assert code == 0
     predictions = pd.read_csv(model)
     expected = predictions[predictions["path"].str.endswith(image.name)]["p_fake"].iloc[0]
-    word = "fake" if expected >= 0.5 else "real"
-    assert f"{word}, p(fake) = {expected:.4f}" in output
-    assert project.run("predict", "nothing.jpg", "--run", "tiny") == (
-        1,
-        "error: there is no file nothing.jpg\n",
-    )
+    fixed = json.loads((project.results / "calibration.json").read_text())["custom_cnn"]["0"]
+    p_fake = tempered(expected, fixed["temperature"])
+    answer = word(expected, fixed["accused"], fixed["missed"])
+    assert output.splitlines()[-1].split()[-2:] == [f"{p_fake:.3f}", answer]
+    code, output = project.run("predict", "nothing.jpg", "--run", "tiny")
+    assert code == 1
+    assert output.startswith("error: there is no file or folder nothing.jpg")
+    assert output.count("\n") == 1
 
 
 def test_the_first_notebook_needs_nothing_before_it(places):
@@ -476,7 +481,7 @@ def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_and_reaches_the_repor
         "train.npy",
         "valid.npy",
     ]
-    for name in ("07_open_questions", "08_learning_curve", "09_elsewhere"):
+    for name in BEYOND:
         executed = project.results / "notebooks" / f"{name}.ipynb"
         assert "data:image/png" in executed.read_text()
 
@@ -492,7 +497,7 @@ def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_and_reaches_the_repor
 
     page = BeautifulSoup((project.results / "report.html").read_text(), "html.parser")
     images = page.find_all("img")
-    assert len(images) == len(FIGURES) + 2
+    assert len(images) == len(FIGURES) + len(BEYOND_FIGURES)
     assert sum("resize_filter=nearest (VGG16)" in image["alt"] for image in images) == 1
     assert sum("Test accuracy by training images" in image["alt"] for image in images) == 1
     assert "make beyond" not in page.get_text()
