@@ -123,7 +123,7 @@ def test_the_sentence_is_made_from_the_numbers(study):
     assert list(measured["custom_cnn"]) == ["0", "1"]
     temperatures = [seed["temperature"] for seed in measured["custom_cnn"].values()]
     assert temperatures == pytest.approx([3, 3], rel=0.15)
-    custom, vgg16 = sentence(study, "custom_cnn"), sentence(study, "vgg16")
+    custom, vgg16 = (sentence(model, measured[model]) for model in ("custom_cnn", "vgg16"))
     assert "as it comes is not to be taken at its word" in custom
     assert "it is too sure" in custom
     assert "within what chance allows" in custom

@@ -10,15 +10,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fakeface_utils.evaluation import calibration, insight, robustness
 from fakeface_utils.evaluation.learning_curve import sentence
 from fakeface_utils.evaluation.table1 import difference
+from fakeface_utils.study.artefacts import figure_files, read_calibration, read_csv
 from fakeface_utils.study.beyond import BEYOND, beyond_steps
-from fakeface_utils.study.beyond_artefacts import read_learning_curve_json
+from fakeface_utils.study.beyond_artefacts import (
+    ELSEWHERE_FIGURE,
+    elsewhere_csv,
+    read_learning_curve_json,
+)
 from fakeface_utils.study.elsewhere import elsewhere_steps
 from fakeface_utils.study.insight import insight_drawing_step, insight_pictures_step
 from fakeface_utils.study.learning_curve import curve_drawing_step
 from fakeface_utils.study.parameters import load_study
 from fakeface_utils.study.plan import chain_steps, figures_step, pictures_step
+from fakeface_utils.study.robustness import robustness_drawing_step
 from fakeface_utils.study.step import CONTENTS, used_modules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -223,7 +230,9 @@ def test_no_committed_figure_of_given_images_shows_one():
     """The paper's images may not be published: a run on them leaves numbers and curves here."""
     study = load_study("laptop", seeds=2)
     drawing = (figures_step(study), curve_drawing_step(study), insight_drawing_step(study))
+    drawing += (robustness_drawing_step(study),)
     numbers = {path.name for step in drawing for path in step.outputs}
+    numbers |= {path.name for path in figure_files(study, ELSEWHERE_FIGURE)}
     pictures = (pictures_step(study), insight_pictures_step(study))
     assert not numbers & {path.name for step in pictures for path in step.outputs}
     records = (ROOT / "results" / "examples").glob("*/study.json")
@@ -281,8 +290,17 @@ def test_the_numbers_from_the_papers_images_are_those_of_their_run():
     curves = read_learning_curve_json(
         load_study("laptop").model_copy(update={"run": "examples/laptop"})
     )
+    words = " ".join(page.split())
     for model, curve in curves.items():
-        assert sentence(model, curve) in " ".join(page.split()), model
+        assert sentence(model, curve) in words, model
+    laptop = load_study("laptop").model_copy(update={"run": "examples/laptop"})
+    for text in (robustness.summary(laptop), insight.summary(laptop)):
+        assert text in words, text
+    for model, measured in read_calibration(laptop).items():
+        assert calibration.sentence(model, measured) in words, model
+    for row in read_csv(elsewhere_csv(laptop)).itertuples():
+        text = f"{row.accuracy:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
+        assert text in words, text
 
 
 @pytest.fixture

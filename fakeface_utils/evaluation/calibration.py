@@ -221,11 +221,10 @@ def calibration_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def sentence(study: Study, model: str) -> str:
-    """Whether p_fake of one model can be believed, from the numbers."""
-    measured = calibration(study)[model].values()
-    before, after = (pd.DataFrame([one[when] for one in measured]).mean() for when in WHEN)
-    fitted = float(np.mean([one["temperature"] for one in measured]))
+def sentence(model: str, measured: dict[str, Any]) -> str:
+    """Whether p_fake of one model can be believed, from its numbers by seed."""
+    before, after = (pd.DataFrame([one[when] for one in measured.values()]).mean() for when in WHEN)
+    fitted = float(np.mean([one["temperature"] for one in measured.values()]))
     believed = {True: "can be believed", False: "is not to be taken at its word"}
     how = "too sure" if fitted > 1 else "too cautious"
     text = (

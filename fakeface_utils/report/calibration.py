@@ -62,12 +62,13 @@ def reliability_diagram(study: Study) -> Drawn:
     words = f"{seeds} seeds added up" if seeds > 1 else "one seed"
     figure.suptitle(f"Is p(fake) right as often as it says? Test images, {words}{mark(study)}",
                     fontsize=10)  # fmt: skip
-    return figure, "Reliability diagram. " + " ".join(sentence(study, model) for model in MODELS)
+    return figure, "Reliability diagram. " + " ".join(sentence(m, measured[m]) for m in MODELS)
 
 
 def confidence(study: Study) -> HTML:
     """Whether p(fake) can be believed: in words, and the scores before and after."""
-    text = "".join(f"<p>{html.escape(sentence(study, model))}</p>" for model in MODELS)
+    measured = calibration(study)
+    text = "".join(f"<p>{html.escape(sentence(m, measured[m]))}</p>" for m in MODELS)
     table = calibration_table(study)
     titles = {
         "brier": "Brier score",
