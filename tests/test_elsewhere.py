@@ -513,7 +513,7 @@ def test_the_command_prints_rows_and_writes_each_image(places, tmp_path, capsys)
         expected = float(network.predict_on_batch(pixels[None])[0, 0])
         assert row["custom_cnn_seed_0"] == pytest.approx(expected, abs=1e-5)
     right = (written["custom_cnn_seed_0"] >= 0.5) == (written["label"] == 1)
-    assert f"a custom CNN      6 {right.mean():.3f} (" in out
+    assert f"a custom CNN 6 {right.mean():.3f} (" in " ".join(out.split())
     assert "The run learned from generated portraits: its answers here say nothing." in out
     assert "whether it learned from one of these can't be told" in out
 

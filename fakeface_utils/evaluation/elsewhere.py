@@ -116,18 +116,17 @@ def at_home(study: Study) -> dict[str, float]:
 
 def summary(study: Study) -> str:
     """What was found, with the warnings of files that were saved differently."""
-    return " ".join([findings(study), *warnings(read_formats(study))])
+    return " ".join([*findings(study), *warnings(read_formats(study))])
 
 
-def findings(study: Study) -> str:
+def findings(study: Study) -> list[str]:
     """How the run does at home and elsewhere, where it fails worst and to which side."""
     table, home = read_elsewhere(study), at_home(study)
     sentences = []
     if read_dataset(study)["generated"] or table["generated"].any():
         sentences.append("Generated data: these numbers say nothing about photographs.")
     sentences += [_sentence(table, model, home[model]) for model in MODELS]
-    sentences += counts_left_out(table)
-    return " ".join(sentences)
+    return sentences + counts_left_out(table)
 
 
 def _sentence(table: pd.DataFrame, model: str, home: float) -> str:

@@ -228,10 +228,10 @@ def summary(study: Study) -> str:
     """
     numbers = read_insight_json(study)
     maps = (maps_sentence(model, numbers["maps"][model]) for model in MODELS)
-    return " ".join([spectra_summary(numbers), *maps])
+    return " ".join([*spectra_findings(numbers), *maps])
 
 
-def spectra_summary(numbers: dict[str, Any]) -> str:
+def spectra_findings(numbers: dict[str, Any]) -> list[str]:
     """What the spectra say: how far they alone lead, and where fakes and reals differ."""
     where = (power_sentence(size, numbers["spectra"][size]) for size in SPECTRUM_SIZES)
-    return " ".join(filter(None, [spectrum_sentence(numbers), *where]))
+    return [text for text in (spectrum_sentence(numbers), *where) if text]

@@ -5,6 +5,7 @@ band of one lies under the high band of another: if those with a fake's high ban
 and those with a fake's low band aren't, then the high band decides.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -174,12 +175,17 @@ def words(damage: Damage) -> str:
 
 def summary(study: Study) -> str:
     """What was found, in a few sentences."""
+    return " ".join(itertools.chain(*findings(study)))
+
+
+def findings(study: Study) -> list[list[str]]:
+    """The sentences on each model, and what they stand on."""
     table, mixed = read_robustness_csv(study), read_frequency_bands_csv(study)
-    sentences = []
-    for model in MODELS:
-        own = table[table["model"] == model]
-        sentences += _of_model(TITLES[model], own, mixed[mixed["model"] == model])
-    return " ".join([*sentences, _basis(table)])
+    models = [
+        _of_model(TITLES[model], table[table["model"] == model], mixed[mixed["model"] == model])
+        for model in MODELS
+    ]
+    return [*models, [_basis(table)]]
 
 
 def _of_model(title: str, table: pd.DataFrame, mixed: pd.DataFrame) -> list[str]:

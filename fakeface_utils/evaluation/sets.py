@@ -173,8 +173,11 @@ def shown_table(table: pd.DataFrame) -> pd.DataFrame:
         rows.append([row["set"], TITLES[row["model"]], row["images"], ends, *_digits(row)])
     for model in table["model"].unique():
         mean, count = mean_over_sets(table, model)
-        name = f"mean of {count} set{'s' * (count != 1)}"
-        rows.append([name, TITLES[model], "", f"{mean['accuracy']:.3f}", *_digits(mean)])
+        if count == 1:
+            continue
+        rows.append(
+            [f"mean of {count} sets", TITLES[model], "", f"{mean['accuracy']:.3f}", *_digits(mean)]
+        )
     names = ["set", "model", "images", "accuracy at 0.5 (95 %)", "of reals", "of fakes", "AUC"]
     names += ["average precision", "at our validation threshold", "tuned on these very answers"]
     return pd.DataFrame(rows, columns=names)

@@ -1,7 +1,5 @@
 """Whether p(fake) can be believed: the reliability diagram and its numbers."""
 
-import html
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -20,7 +18,7 @@ from ..study.artefacts import read_predictions
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark
-from .html_pieces import as_table
+from .html_pieces import as_list, as_table
 
 
 def reliability_diagram(study: Study) -> Drawn:
@@ -68,7 +66,7 @@ def reliability_diagram(study: Study) -> Drawn:
 def confidence(study: Study) -> HTML:
     """Whether p(fake) can be believed: in words, and the scores before and after."""
     measured = calibration(study)
-    text = "".join(f"<p>{html.escape(sentence(m, measured[m]))}</p>" for m in MODELS)
+    text = as_list(sentence(model, measured[model]) for model in MODELS)
     table = calibration_table(study)
     titles = {
         "brier": "Brier score",

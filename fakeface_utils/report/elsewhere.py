@@ -21,7 +21,7 @@ from ..study.elsewhere import elsewhere_drawing_step, elsewhere_step
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark, save
-from .html_pieces import as_table, figure
+from .html_pieces import as_list, as_table, figure
 
 CAPTION = (
     "Left: accuracy on each set of other images, with 95 % intervals; lines are each model's "
@@ -116,4 +116,4 @@ def section(study: Study) -> str:
         f'<p class="notice" role="note">{html.escape(text)}</p>'
         for text in warnings(read_formats(measured))
     )
-    return f"<p>{html.escape(findings(measured))}</p>{loud}{shown}{tables(measured)}"
+    return f"{as_list(findings(measured))}{loud}{shown}{tables(measured)}"

@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+from collections.abc import Iterable
 
 import pandas as pd
 from IPython.display import HTML
@@ -28,6 +29,11 @@ def as_table(table: pd.DataFrame, caption: str = "") -> str:
     titled = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     parts = f"{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<div class="wide"><table>{parts}</table></div>'
+
+
+def as_list(sentences: Iterable[str]) -> str:
+    """Sentences as an HTML list, one to a point."""
+    return f"<ul>{''.join(f'<li>{html.escape(text)}</li>' for text in sentences)}</ul>"
 
 
 def figure(study: Study, name: str, caption: str) -> HTML:

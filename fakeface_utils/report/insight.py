@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from ..evaluation.insight import insight, maps_sentence, power_sentence, spectra_summary
+from ..evaluation.insight import insight, maps_sentence, power_sentence, spectra_findings
 from ..study.beyond import as_measured
 from ..study.beyond_artefacts import (
     INSIGHT_FIGURES,
@@ -21,7 +21,7 @@ from ..study.insight import insight_drawing_step, insight_pictures_step, insight
 from ..study.names import CLASSES, METRICS, MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark, save
-from .html_pieces import as_table, figure
+from .html_pieces import as_list, as_table, figure
 
 HOW_TO_READ = (
     "A map says which places raise (red) or lower (blue) the network's score for fake, not what is "
@@ -205,14 +205,15 @@ def section(study: Study) -> str:
     if then is None or not insight_step(then).is_done():
         return ""
     numbers = read_insight_json(then)
-    captions = CAPTIONS | {"mean_maps": maps_caption(then)}
+    captions = CAPTIONS | {"mean_maps": f"{HOW_TO_READ} {CAPTIONS['mean_maps']}"}
     shown = {name: figure(then, name, captions[name]).data for name in INSIGHT_FIGURES}
     pictures = ""
     if insight_pictures_step(then).is_done():
         pictures = "".join(
             figure(then, name, captions[name]).data for name in ("first_filters", "single_maps")
         )
+    maps = as_list(maps_sentence(model, numbers["maps"][model]) for model in MODELS)
     return (
-        f"<p>{html.escape(spectra_summary(numbers))}</p>{shown['spectra']}{spectrum_table(then).data}"
-        f"{shown['mean_maps']}{control_table(then).data}{pictures}"
+        f"{as_list(spectra_findings(numbers))}{shown['spectra']}{spectrum_table(then).data}"
+        f"{shown['mean_maps']}{maps}{control_table(then).data}{pictures}"
     )

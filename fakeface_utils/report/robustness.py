@@ -1,6 +1,5 @@
 """A run on damaged test images: tables and figures."""
 
-import html
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..evaluation.robustness import frequency_bands, robustness, summary, words
+from ..evaluation.robustness import findings, frequency_bands, robustness, words
 from ..study.artefacts import read_manifest
 from ..study.beyond import as_measured
 from ..study.beyond_artefacts import ROBUSTNESS_FIGURES
@@ -16,7 +15,7 @@ from ..study.names import MODELS, TITLES
 from ..study.robustness import Damage, robustness_drawing_step, robustness_step
 from ..study.settings import Study
 from .drawing import Drawn, mark, save
-from .html_pieces import as_table, figure
+from .html_pieces import as_list, as_table, figure
 from .learning_curve import LOOKS
 
 Panels = dict[str, tuple[tuple[str, ...], str]]  # families and axis label by title
@@ -221,6 +220,6 @@ def section(study: Study) -> str:
     )
     table = as_table(as_shown(robustness(measured)), "Means over seeds")
     return (
-        f"<p>{html.escape(summary(measured))}</p>{figures}"
+        f"{''.join(map(as_list, findings(measured)))}{figures}"
         f"<details><summary>All damages in numbers</summary>{table}</details>"
     )
