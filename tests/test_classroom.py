@@ -88,7 +88,8 @@ def test_both_are_stripped_and_say_their_minutes(path):
 
 @by_name
 def test_a_run_of_an_exercise_has_a_name_of_its_own(path):
-    opened = re.findall(r"open_study\(((?:[^()]|\(\w*\))*)\)", "\n".join(c.source for c in read(path).cells))
+    text = "\n".join(cell.source for cell in read(path).cells)
+    opened = re.findall(r"open_study\(((?:[^()]|\(\w*\))*)\)", text)
     assert opened
     for words in opened:
         name = [word.strip() for word in words.split(",")][3]
