@@ -63,7 +63,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear .venv
 	@set -o pipefail; total=$$(grep -c '^[a-z].*==' $(LOCK)); \
 	  $(PIP) $(OFFLINE) --progress-bar off --require-hashes -r $(LOCK) | awk -v total=$$total \
-	  '/^Collecting/ {printf "%sfetching %d of %d: %s", (++n > 1 ? "\r\033[K" : ""), n, total, $$2; fflush()} \
+	  '/^(Collecting|Processing)/ {sub(/ \(from.*/, ""); sub(".*[ /]", ""); printf "%sfetching %d of %d: %s", (++n > 1 ? "\r\033[K" : ""), n, total, $$0; fflush()} \
 	  /^Installing/ {printf "\r\033[Kinstalling %d packages: about a minute\n", total; fflush()}'
 	@$(PIP) --quiet --no-deps --no-build-isolation -e .
 	@if [ -n "$$WHEELS" ]; then mkdir -p "$${FAKEFACE_CACHE:-.cache}" && cp "$$WHEELS/vgg16_imagenet.npz" "$${FAKEFACE_CACHE:-.cache}"; \
