@@ -4,15 +4,18 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/installed
 # Passed through the environment, so that spaces, quotes and semicolons arrive unchanged.
-VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SCHEDULER SEED ANSWERS ARGS
+VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SCHEDULER SEED ANSWERS ARGS TO WHEELS
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))  # a $ in one is a $
 export $(VALUES)
 STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
 TRAINING = --seeds "$$SEEDS" --scheduler "$$SCHEDULER" $(if $(FORCE),--force)
 PIP = PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install
+# With WHEELS=FOLDER, left by `make wheelhouse`, the set-up needs no network.
+LOCK = $(if $(WHEELS),"$$WHEELS"/,)requirements.lock
+OFFLINE = $(if $(WHEELS),--no-index --find-links "$$WHEELS")
 .DEFAULT_GOAL := help
 
-.PHONY: help report beyond quiz lab test test-slow bench
+.PHONY: help report beyond quiz lab wheelhouse test test-slow bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -29,10 +32,19 @@ quiz: $(STAMP)  ## can you tell? a page that asks people about test images: RUN=
 lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; passes ARGS='--no-browser' on
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \
 	  echo "JupyterLab does not start as root: run make lab ARGS=--allow-root"; exit 1;; esac
-	@mkdir -p work; for original in notebooks/*.ipynb; do copy=work/$${original##*/}; \
+	@mkdir -p work; for original in notebooks/*.ipynb classroom/exercises/*.ipynb; do copy=work/$${original##*/}; \
 	  if [ ! -e $$copy ]; then cp $$original $$copy; \
 	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
 	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False $$ARGS work
+
+wheelhouse: $(STAMP)  ## all that `make report` needs without a network, for machines like this one: TO=FOLDER; there: make report WHEELS=FOLDER
+	@test -n "$$TO" || { echo "name the folder: make wheelhouse TO=FOLDER"; exit 1; }
+	@mkdir -p "$$TO" && $(BIN)/python classroom/class_lock.py > "$$TO/requirements.lock"
+	@$(BIN)/pip --disable-pip-version-check download --quiet --require-hashes -r "$$TO/requirements.lock" -d "$$TO"
+	@$(BIN)/python -c 'from fakeface_utils.networks.imagenet import imagenet_weights as fetch; fetch()'
+	@cp "$${FAKEFACE_CACHE:-.cache}/vgg16_imagenet.npz" "$$TO"
+	@git archive --prefix=fakeface/ --output "$$TO/fakeface.zip" HEAD
+	@du -sh "$$TO"
 
 test: $(STAMP)  ## run ruff, mypy and every test but the slow ones
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile -rs
@@ -49,12 +61,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed and this is %d.%d: name another, as make report PYTHON=python3.12" % v)'
 	@echo "setting up .venv, once: two to four minutes, 3 GB of disk"
 	@$(PYTHON) -m venv --clear .venv
-	@set -o pipefail; total=$$(grep -c '^[a-z].*==' requirements.lock); \
-	  $(PIP) --progress-bar off --require-hashes -r requirements.lock | awk -v total=$$total \
-	  '/^Collecting/ {printf "%sfetching %d of %d: %s", (++n > 1 ? "\r\033[K" : ""), n, total, $$2; fflush()} \
+	@set -o pipefail; total=$$(grep -c '^[a-z].*==' $(LOCK)); \
+	  $(PIP) $(OFFLINE) --progress-bar off --require-hashes -r $(LOCK) | awk -v total=$$total \
+	  '/^(Collecting|Processing)/ {sub(/ \(from.*/, ""); sub(".*[ /]", ""); printf "%sfetching %d of %d: %s", (++n > 1 ? "\r\033[K" : ""), n, total, $$0; fflush()} \
 	  /^Installing/ {printf "\r\033[Kinstalling %d packages: about a minute\n", total; fflush()}'
 	@$(PIP) --quiet --no-deps --no-build-isolation -e .
-	@if nvidia-smi > /dev/null 2>&1; then echo "an NVIDIA driver answers: fetching TensorFlow's CUDA libraries"; $(PIP) --quiet -e '.[gpu]'; fi
+	@if [ -n "$$WHEELS" ]; then mkdir -p "$${FAKEFACE_CACHE:-.cache}" && cp "$$WHEELS/vgg16_imagenet.npz" "$${FAKEFACE_CACHE:-.cache}"; \
+	elif nvidia-smi > /dev/null 2>&1; then echo "an NVIDIA driver answers: fetching TensorFlow's CUDA libraries"; $(PIP) --quiet -e '.[gpu]'; fi
 	@mkdir -p .venv/share/jupyter/lab/settings  # so that JupyterLab doesn't ask whether to fetch its news
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' > .venv/share/jupyter/lab/settings/overrides.json
 	@touch $@

@@ -11,9 +11,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from fakeface_utils.common import locks
 from fakeface_utils.common.errors import StudyError
 from fakeface_utils.common.paths import ROOT
 from fakeface_utils.dataset import kaggle
+from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.decode import decode
 from fakeface_utils.dataset.folder import list_images, open_images
 from fakeface_utils.dataset.prepare import prepare, source_counts
@@ -343,3 +345,13 @@ def test_batches_follow_the_order_and_miss_nothing():
     for x, y in taken:
         np.testing.assert_array_equal(y[:, 0], x[:, 0] % 2)
         assert y.dtype == np.float32
+
+
+def test_prepared_images_serve_where_the_data_folder_is_read_only(places, monkeypatch):
+    """As on a shared disk: a step that is done takes no lock and writes nothing beside the data."""
+    study = load_study(overrides="images_per_class=2 image_size=35")
+    dataset = prepare(study)
+    audited = audit(study)
+    monkeypatch.setattr(locks, "FileLock", lambda *_, **__: pytest.fail("locked"))
+    assert prepare(study) == dataset
+    assert audit(study) == audited

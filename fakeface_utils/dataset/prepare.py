@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from ..common.errors import StudyError
-from ..common.files import check_writable, require_free_space, write_atomic, write_csv, write_json
-from ..common.paths import data_dir, shown
+from ..common.files import require_free_space, write_atomic, write_csv, write_json
+from ..common.paths import shown
 from ..common.progress import progress
 from ..study.artefacts import dataset_json, prepared_dir, read_dataset, read_manifest, source_path
 from ..study.names import CLASSES, SPLITS
@@ -46,7 +46,6 @@ def prepare(study: Study) -> dict[str, Any]:
     Raises:
         StudyError: the data is missing, in another layout or unreadable, or the disk is too small.
     """
-    check_writable(data_dir())
     fetch = source_step(study)
     if fetch:
         # What was once whole and isn't now was changed by somebody: it is drawn again.
