@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import papermill
@@ -310,14 +311,71 @@ def page(project):
     return found
 
 
-def test_the_report_loads_nothing_from_outside(page):
+def check_no_request(page: BeautifulSoup) -> list[str]:
+    """That a page loads nothing from outside; returns the files that a reader can go to."""
+    links = []
     for tag in page.find_all(True):
         for attribute in ("src", "href", "data", "srcset", "action", "poster"):
             value = tag.get(attribute)
-            assert value is None or value.startswith(("data:", "#")), (tag.name, value)
+            if tag.name == "a" and not (value is None or value.startswith("#")):
+                links.append(value)
+            else:
+                assert value is None or value.startswith(("data:", "#")), (tag.name, value)
     assert not page.find_all(["script", "iframe", "object", "embed"])
-    assert "url(" not in page.style.text
-    assert "@import" not in page.style.text
+    for style in page.find_all("style"):
+        assert "url(" not in style.text
+        assert "@import" not in style.text
+    return links
+
+
+def test_the_report_loads_nothing_from_outside(page):
+    assert check_no_request(page) == [f"notebooks/{name}.html" for name in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebooks_page_has_its_code_its_figures_and_its_neighbours(project, name):
+    path = project.results / "notebooks" / f"{name}.html"
+    page = BeautifulSoup(path.read_text(), "html.parser")
+    place = NOTEBOOKS.index(name)
+    beside = [f"{other}.html" for other in (*NOTEBOOKS[:place][-1:], *NOTEBOOKS[place + 1 :][:1])]
+    links = check_no_request(page)
+    assert set(links) == {*beside, "../report.html"}
+    assert all((path.parent / link).is_file() for link in links)
+
+    notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    texts = page.find_all("div", class_="highlight")
+    shown = {text.get_text().strip() for text in texts}
+    assert {cell.source.strip() for cell in code} <= shown
+    outputs = [output for cell in code for output in cell.outputs]
+    drawn = sum("image/png" in output.get("data", {}) for output in outputs)
+    ready = sum(output.get("data", {}).get("text/html", "").count("<img") for output in outputs)
+    images = page.find_all("img")
+    assert len(images) == drawn + ready > 0
+    assert all(len(image["alt"]) > 40 and "No description" not in image["alt"] for image in images)
+    assert page.html["lang"] == "en"
+    assert "Generated data: these numbers say nothing about the paper." in page.main.get_text()
+    assert "not for publishing" not in page.main.get_text()
+    assert "did not run to its end" not in page.main.get_text()
+
+
+def test_an_executed_notebook_has_one_line_for_a_progress_bar_and_nothing_red(project):
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(project.results / "notebooks" / f"{name}.ipynb", as_version=4)
+        streams = [
+            output
+            for cell in notebook.cells
+            for output in cell.get("outputs", [])
+            if output.output_type == "stream"
+        ]
+        assert [output.text for output in streams if output.name == "stderr"] == []
+        for output in streams:
+            bars = [line.split(":")[0] for line in output.text.splitlines() if "%|" in line]
+            assert len(bars) == len(set(bars)), output.text
+        if name == "02_custom_cnn":
+            text = "".join(output.text for output in streams)
+            assert text.count("%|") == 2  # seeds
+            assert text.count("100%|") == 2
 
 
 def test_the_report_is_readable_by_all(page):
