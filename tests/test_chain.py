@@ -39,6 +39,7 @@ FIGURES = (
 )  # fmt: skip
 
 PLACES = ("data", "cache", "results", "figures")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECRET = "planted-key-5b1e"  # a person's credentials, which no file may ever hold
 
 
@@ -64,7 +65,7 @@ class Project:
 
     def run(self, *words: str) -> tuple[int, str]:
         process = self.start(*words)
-        output, _ = process.communicate(timeout=400)
+        output, _ = process.communicate(timeout=1200)  # a guard against hanging, no more
         return process.returncode, output
 
     def report(self, *words: str) -> tuple[int, str]:
@@ -445,29 +446,60 @@ def test_the_report_gives_every_claim_a_verdict(page):
     assert [row[-1] for row in matrices if "VGG16" in row[0]].count("none") == 1
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
-@pytest.mark.parametrize("width", [390, 1200])
-def test_the_report_in_a_browser(project, width):
+@contextlib.contextmanager
+def in_a_browser():
+    """A page of Chromium, where that is installed, and what it asked for and complained of."""
     from playwright.sync_api import sync_playwright
 
-    address = (project.results / "report.html").as_uri()
-    requests, said = [], []
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    requests, complaints = [], []
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        page = browser.new_page(viewport={"width": width, "height": 800})
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
         page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(address)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        shown = page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 100)")
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page, requests, complaints
         browser.close()
-    assert [url for url in requests if not url.startswith("data:")] == [address]
-    assert said == []
-    assert wide <= width
-    assert shown
+
+
+def pages_of(project):
+    return [project.results / "report.html", *sorted(project.results.glob("notebooks/*.html"))]
+
+
+def test_the_pages_fit_a_phone_a_tablet_and_a_screen(project):
+    loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 100)"
+    with in_a_browser() as (page, requests, complaints):
+        for path in pages_of(project):
+            requests.clear()
+            page.goto(path.as_uri())
+            for width in (390, 768, 1280):
+                page.set_viewport_size({"width": width, "height": 800})
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, (path.name, width)
+            assert page.evaluate(loaded), path.name
+            assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert complaints == []
+    assert len(pages_of(project)) == 1 + len(NOTEBOOKS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_pages_have_no_serious_barrier(project, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with in_a_browser() as (page, _, _):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in pages_of(project):
+            page.goto(path.as_uri())
+            answer = axe.run(page).response
+            barriers = [
+                (path.name, rule["id"], rule["nodes"][0]["html"])
+                for rule in answer["violations"]
+                if rule["impact"] in ("serious", "critical")
+            ]
+            assert barriers == []
+            assert answer["testEngine"]["name"] == "axe-core"
 
 
 def test_a_failing_cell_is_named(project, faces):
@@ -542,6 +574,8 @@ def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_and_reaches_the_repor
     for name in BEYOND:
         executed = project.results / "notebooks" / f"{name}.ipynb"
         assert "data:image/png" in executed.read_text()
+        assert '"name": "stderr"' not in executed.read_text()
+        assert executed.with_suffix(".html").is_file()
 
     points = pd.read_csv(project.results / "learning_curve.csv")
     assert points["images_per_class"].tolist() == [3, 6, 12, 24] * 2
