@@ -32,7 +32,8 @@ lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/;
 	@mkdir -p work; for original in notebooks/*.ipynb; do copy=work/$${original##*/}; \
 	  if [ ! -e $$copy ]; then cp $$original $$copy; \
 	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
-	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False $$ARGS work
+	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/work $$ARGS
 
 test: $(STAMP)  ## run ruff, mypy and every test but the slow ones
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile -rs

@@ -14,6 +14,10 @@ import nbformat
 import pytest
 from conftest import TINY
 
+from fakeface_utils.dataset.audit import audit
+from fakeface_utils.dataset.prepare import prepare
+from fakeface_utils.study.parameters import load_study
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))
 PLACES = ("data", "cache", "results", "figures")
@@ -44,6 +48,7 @@ class Lab:
     def __init__(self, root: Path) -> None:
         self.work = root / "work"
         self.work.mkdir()
+        shutil.copytree(ROOT / "docs", root / "docs")
         self.results = root / "results"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -56,7 +61,7 @@ class Lab:
         options = {
             "ServerApp.port": port,
             "ServerApp.port_retries": 0,
-            "ServerApp.root_dir": self.work,
+            "ServerApp.root_dir": root,  # as in the Makefile: what a notebook links to is in reach
             "IdentityProvider.token": "test",
             "LabApp.expose_app_in_browser": True,
             "LabApp.workspaces_dir": root / "workspaces",
@@ -113,13 +118,13 @@ def opened(lab):
         page.on("pageerror", lambda error: errors.append(str(error)))
 
         def open_notebook(name):
-            page.goto(f"{lab.address}/lab/tree/{name}.ipynb?token=test&reset")
+            page.goto(f"{lab.address}/lab/tree/work/{name}.ipynb?token=test&reset")
             page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=120_000)
             wait_for(page, lambda state: state["idle"])
             return page
 
         yield open_notebook
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
         browser.close()
     assert errors == []
     assert len(requests) > 10
@@ -190,11 +195,20 @@ def test_run_all_shows_results_and_nothing_red(lab, opened, name):
         assert (lab.results / "tiny" / "report.html").is_file()
 
 
-def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, opened):
-    lab.copy("02_custom_cnn", TINY.replace("epochs=2", "epochs=30"), "stopped")
+def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, opened, monkeypatch):
+    overrides = TINY.replace("epochs=2", "epochs=30")
+    for name in PLACES:
+        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(lab.work.parent / name))
+    study = load_study(run="stopped", overrides=overrides)
+    prepare(study)
+    audit(study)
+    lab.copy("02_custom_cnn", overrides, "stopped")
     page = opened("02_custom_cnn")
     choose(page, "Run", "Run All Cells")
-    wait_for(page, lambda state: "epoch 3/30" in "\n".join(streams(state, "stdout")))
+    state = wait_for(
+        page, lambda s: errors_of(s) or "epoch 3/30" in "\n".join(streams(s, "stdout"))
+    )
+    assert errors_of(state) == []
     choose(page, "Kernel", "Interrupt Kernel")
     state = wait_for(page, lambda state: state["idle"] and errors_of(state))
     (error,) = errors_of(state)
@@ -209,3 +223,13 @@ def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, opened):
     assert "epoch 30/30" in shown
     assert len(bars(shown)) == 1
     assert streams(state, "stderr") == []
+
+
+def test_the_glossary_opens_from_a_notebook(lab, opened):
+    lab.copy("01_dataset", "", "unopened")
+    page = opened("01_dataset")
+    page.locator(".jp-MarkdownOutput").get_by_text("glossary", exact=True).click()
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget.context?.path === 'docs/glossary.md'",
+        timeout=120_000,
+    )
