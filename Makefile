@@ -35,7 +35,8 @@ lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/;
 	@mkdir -p work; for original in notebooks/*.ipynb classroom/exercises/*.ipynb; do copy=work/$${original##*/}; \
 	  if [ ! -e $$copy ]; then cp $$original $$copy; \
 	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
-	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False $$ARGS work
+	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/work $$ARGS
 
 wheelhouse: $(STAMP)  ## all that `make report` needs without a network, for machines like this one: TO=FOLDER; there: make report WHEELS=FOLDER
 	@test -n "$$TO" || { echo "name the folder: make wheelhouse TO=FOLDER"; exit 1; }

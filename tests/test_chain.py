@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import papermill
@@ -38,6 +39,7 @@ FIGURES = (
 )  # fmt: skip
 
 PLACES = ("data", "cache", "results", "figures")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECRET = "planted-key-5b1e"  # a person's credentials, which no file may ever hold
 
 
@@ -63,7 +65,7 @@ class Project:
 
     def run(self, *words: str) -> tuple[int, str]:
         process = self.start(*words)
-        output, _ = process.communicate(timeout=400)
+        output, _ = process.communicate(timeout=1200)  # a guard against hanging, no more
         return process.returncode, output
 
     def report(self, *words: str) -> tuple[int, str]:
@@ -310,14 +312,71 @@ def page(project):
     return found
 
 
-def test_the_report_loads_nothing_from_outside(page):
+def check_no_request(page: BeautifulSoup) -> list[str]:
+    """That a page loads nothing from outside; returns the files that a reader can go to."""
+    links = []
     for tag in page.find_all(True):
         for attribute in ("src", "href", "data", "srcset", "action", "poster"):
             value = tag.get(attribute)
-            assert value is None or value.startswith(("data:", "#")), (tag.name, value)
+            if tag.name == "a" and not (value is None or value.startswith("#")):
+                links.append(value)
+            else:
+                assert value is None or value.startswith(("data:", "#")), (tag.name, value)
     assert not page.find_all(["script", "iframe", "object", "embed"])
-    assert "url(" not in page.style.text
-    assert "@import" not in page.style.text
+    for style in page.find_all("style"):
+        assert "url(" not in style.text
+        assert "@import" not in style.text
+    return links
+
+
+def test_the_report_loads_nothing_from_outside(page):
+    assert check_no_request(page) == [f"notebooks/{name}.html" for name in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebooks_page_has_its_code_its_figures_and_its_neighbours(project, name):
+    path = project.results / "notebooks" / f"{name}.html"
+    page = BeautifulSoup(path.read_text(), "html.parser")
+    place = NOTEBOOKS.index(name)
+    beside = [f"{other}.html" for other in (*NOTEBOOKS[:place][-1:], *NOTEBOOKS[place + 1 :][:1])]
+    links = check_no_request(page)
+    assert set(links) == {*beside, "../report.html"}
+    assert all((path.parent / link).is_file() for link in links)
+
+    notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    texts = page.find_all("div", class_="highlight")
+    shown = {text.get_text().strip() for text in texts}
+    assert {cell.source.strip() for cell in code} <= shown
+    outputs = [output for cell in code for output in cell.outputs]
+    drawn = sum("image/png" in output.get("data", {}) for output in outputs)
+    ready = sum(output.get("data", {}).get("text/html", "").count("<img") for output in outputs)
+    images = page.find_all("img")
+    assert len(images) == drawn + ready > 0
+    assert all(len(image["alt"]) > 40 and "No description" not in image["alt"] for image in images)
+    assert page.html["lang"] == "en"
+    assert "Generated data: these numbers say nothing about the paper." in page.main.get_text()
+    assert "not for publishing" not in page.main.get_text()
+    assert "did not run to its end" not in page.main.get_text()
+
+
+def test_an_executed_notebook_has_one_line_for_a_progress_bar_and_nothing_red(project):
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(project.results / "notebooks" / f"{name}.ipynb", as_version=4)
+        streams = [
+            output
+            for cell in notebook.cells
+            for output in cell.get("outputs", [])
+            if output.output_type == "stream"
+        ]
+        assert [output.text for output in streams if output.name == "stderr"] == []
+        for output in streams:
+            bars = [line.split(":")[0] for line in output.text.splitlines() if "%|" in line]
+            assert len(bars) == len(set(bars)), output.text
+        if name == "02_custom_cnn":
+            text = "".join(output.text for output in streams)
+            assert text.count("%|") == 2  # seeds
+            assert text.count("100%|") == 2
 
 
 def test_the_report_is_readable_by_all(page):
@@ -387,29 +446,60 @@ def test_the_report_gives_every_claim_a_verdict(page):
     assert [row[-1] for row in matrices if "VGG16" in row[0]].count("none") == 1
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
-@pytest.mark.parametrize("width", [390, 1200])
-def test_the_report_in_a_browser(project, width):
+@contextlib.contextmanager
+def in_a_browser():
+    """A page of Chromium, where that is installed, and what it asked for and complained of."""
     from playwright.sync_api import sync_playwright
 
-    address = (project.results / "report.html").as_uri()
-    requests, said = [], []
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    requests, complaints = [], []
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        page = browser.new_page(viewport={"width": width, "height": 800})
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
         page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(address)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        shown = page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 100)")
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page, requests, complaints
         browser.close()
-    assert [url for url in requests if not url.startswith("data:")] == [address]
-    assert said == []
-    assert wide <= width
-    assert shown
+
+
+def pages_of(project):
+    return [project.results / "report.html", *sorted(project.results.glob("notebooks/*.html"))]
+
+
+def test_the_pages_fit_a_phone_a_tablet_and_a_screen(project):
+    loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 100)"
+    with in_a_browser() as (page, requests, complaints):
+        for path in pages_of(project):
+            requests.clear()
+            page.goto(path.as_uri())
+            for width in (390, 768, 1280):
+                page.set_viewport_size({"width": width, "height": 800})
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, (path.name, width)
+            assert page.evaluate(loaded), path.name
+            assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert complaints == []
+    assert len(pages_of(project)) == 1 + len(NOTEBOOKS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_pages_have_no_serious_barrier(project, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with in_a_browser() as (page, _, _):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in pages_of(project):
+            page.goto(path.as_uri())
+            answer = axe.run(page).response
+            barriers = [
+                (path.name, rule["id"], rule["nodes"][0]["html"])
+                for rule in answer["violations"]
+                if rule["impact"] in ("serious", "critical")
+            ]
+            assert barriers == []
+            assert answer["testEngine"]["name"] == "axe-core"
 
 
 def test_a_failing_cell_is_named(project, faces):
@@ -484,6 +574,8 @@ def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_and_reaches_the_repor
     for name in BEYOND:
         executed = project.results / "notebooks" / f"{name}.ipynb"
         assert "data:image/png" in executed.read_text()
+        assert '"name": "stderr"' not in executed.read_text()
+        assert executed.with_suffix(".html").is_file()
 
     points = pd.read_csv(project.results / "learning_curve.csv")
     assert points["images_per_class"].tolist() == [3, 6, 12, 24] * 2

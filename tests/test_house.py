@@ -179,6 +179,14 @@ def test_notebooks_are_short_stripped_and_told(path):
         assert "**Next:**" in last
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_of_notebooks_lead_to_files_from_a_copy_in_work_too(path):
+    text = "".join("".join(cell["source"]) for cell in cells(path, "markdown"))
+    for link in re.findall(r"\]\((?!https:)([^)]*)\)", text):
+        assert link.startswith("../"), link
+        assert (path.parent / link).is_file(), link
+
+
 def test_notebooks_share_their_parameters():
     tagged = [
         "".join(cell["source"])

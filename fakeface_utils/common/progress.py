@@ -19,7 +19,8 @@ class _Bar(tqdm):
     """
 
     def update(self, n: float | None = 1) -> bool | None:
-        self.mininterval = max(0.5, (time.time() - self.start_t) / 100)
+        if not self.disable:
+            self.mininterval = max(0.5, (time.time() - self.start_t) / 100)
         return super().update(n)
 
 
@@ -27,7 +28,7 @@ def progress(total: int, what: str, unit: str, done: int = 0, delay: float = 0) 
     """A bar with rate and time left, on one line of the standard output.
 
     Args:
-        total: how many units there will be.
+        total: how many units there will be; none show no bar.
         what: what is being done.
         unit: of what; bytes ('B') are shown as MB and GB.
         done: how many units an earlier, interrupted run has done.
@@ -43,6 +44,7 @@ def progress(total: int, what: str, unit: str, done: int = 0, delay: float = 0) 
         miniters=1,
         delay=delay,
         leave=delay == 0,
+        disable=total == 0,
     )
 
 

@@ -28,7 +28,7 @@ def as_table(table: pd.DataFrame, caption: str = "") -> str:
         body += f"<tr>{cells}</tr>"
     titled = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     parts = f"{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="wide"><table>{parts}</table></div>'
+    return f'<div class="wide" tabindex="0"><table>{parts}</table></div>'
 
 
 def as_list(sentences: Iterable[str]) -> str:

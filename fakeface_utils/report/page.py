@@ -11,6 +11,7 @@ from ..study.plan import report_step
 from ..study.settings import Study
 from . import background, beyond, calibration, tables
 from .html_pieces import figure
+from .notebook_pages import executed
 
 PAGE = "page"  # the tag of the notebook's cells that are part of the report
 
@@ -50,6 +51,8 @@ def _write(study: Study) -> None:
         mathjax_url="",
         exclude_input=True,
     )
-    page, _ = exporter.from_notebook_node(notebook)
+    # Of those that the chain has executed it writes the pages at its end.
+    resources = {"notebooks": executed(study)}
+    page, _ = exporter.from_notebook_node(notebook, resources=resources)
     with write_atomic(report_html(study)) as part:
         part.write_text(page, encoding="utf-8")

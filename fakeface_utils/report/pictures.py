@@ -8,7 +8,6 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from ..dataset.alike import COMPARED, SHIFTS
 from ..dataset.decode import as_input
@@ -193,7 +192,7 @@ def montage(responses: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return sheet
 
 
-def damage_pictures(study: Study) -> Figure:
+def damage_pictures(study: Study) -> Drawn:
     """One test image after each damage, as the networks see it; for the screen, never saved.
 
     Raises:
@@ -208,10 +207,10 @@ def damage_pictures(study: Study) -> Figure:
             name = damage.family if single else f"{damage.level:g}"
             pixels = damaged(original, damage, study.image_size, study.resize_filter)
             rows.setdefault("" if single else damage.family, []).append((name, pixels))
-    return _in_rows(rows)
+    return _in_rows("A test image after each damage", rows)
 
 
-def band_pictures(study: Study) -> Figure:
+def band_pictures(study: Study) -> Drawn:
     """A real and a fake test image, filtered and mixed; as `damage_pictures`."""
     source, images = open_images(source_path(study)), chosen(study)
     size, resize_filter = study.image_size, study.resize_filter
@@ -227,10 +226,10 @@ def band_pictures(study: Study) -> Figure:
     cuts = [cut for cut in LEVELS["swap"] if cut]
     rows["low of the real, high of the fake"] = [(f"{c:g}", swap(above, below, c)) for c in cuts]
     rows["low of the fake, high of the real"] = [(f"{c:g}", swap(below, above, c)) for c in cuts]
-    return _in_rows(rows)
+    return _in_rows("A real and a fake test image, filtered and mixed", rows)
 
 
-def _in_rows(rows: dict[str, list[tuple[str, Pixels | None]]]) -> Figure:
+def _in_rows(what: str, rows: dict[str, list[tuple[str, Pixels | None]]]) -> Drawn:
     """Rows of named images, the row's name above its first; None leaves a place empty."""
     columns = max(map(len, rows.values()))
     figure, axes = plt.subplots(
@@ -244,4 +243,6 @@ def _in_rows(rows: dict[str, list[tuple[str, Pixels | None]]]) -> Figure:
             if pixels is not None:
                 axis.imshow(pixels)
                 axis.set_title(f"{above}{name}", loc="left", fontsize=9)
-    return figure
+    names = ((title, ", ".join(name for name, _ in images)) for title, images in rows.items())
+    listed = "; ".join(f"{title}: {row}" if title else row for title, row in names)
+    return figure, f"{what}: {listed}."

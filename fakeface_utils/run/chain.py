@@ -11,6 +11,7 @@ from ..common.locks import lock
 from ..common.paths import NOTEBOOKS, figures_dir, results_dir, shown
 from ..common.progress import stderr_to
 from ..dataset.prepare import source_counts
+from ..report.notebook_pages import write_pages
 from ..study.artefacts import executed_notebook
 from ..study.beyond import beyond_steps
 from ..study.parameters import parameters_of
@@ -70,6 +71,7 @@ def _run(study: Study, notebooks: Notebooks, what: str, force: bool, scheduler: 
             print_estimate(what, study, counts, left)
         _run_notebooks(study, notebooks, force and not client)
         record(study)  # also where all was up to date: the file may have been deleted
+        write_pages(study)
 
 
 def _train_on_cluster(client: Any, study: Study, notebooks: Notebooks, force: bool) -> None:
@@ -126,6 +128,7 @@ def _execute(name: str, parameters: dict[str, Any], study: Study, status: Status
                 progress_bar=False,
                 stdout_file=status,
                 stderr_file=status,
+                coalesce_streams=True,  # a progress bar is kept as its last line
             )
     except PapermillExecutionError as error:
         status.close("failed")
