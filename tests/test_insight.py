@@ -361,8 +361,12 @@ def test_good_controls_and_bad_ones_are_told_in_words():
     assert bad["removal"]["low"] < 0 < bad["removal"]["high"]
     text = insight.maps_sentence("custom_cnn", bad)
     assert "custom CNN's maps (7 x 7 cells, of which the pooling behind them reads 36)" in text
-    assert "So such a map means little: much of it is there without any training; another" in text
+    assert "So such a map means little: much of it is there without any training; what" in text
     assert "hottest matters no more than other places" in text
+    assert text.endswith("as far as seen; another training run looks elsewhere.")
+    alone = insight.map_findings([network(seed) for seed in (0, 1, 2)])
+    text = insight.maps_sentence("vgg16", alone | {"seeds": {"mean": 0.2}})
+    assert "So it shows what this one network rests on, and no more: another training run" in text
     few = insight.maps_sentence("vgg16", good | {"grid": [3, 3], "cells": 4, "removed_cells": 1})
     assert "means little: it has too few cells to say where." in few
     one = insight.map_findings([network(0)])

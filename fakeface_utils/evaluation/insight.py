@@ -175,7 +175,7 @@ def power_sentence(size: str, of_size: dict[str, Any]) -> str:
     times, low, high = (10 ** ratio[name][furthest] for name in ("mean", "low", "high"))
     return (
         f"{NAMES[size].capitalize()}, fakes have more power than reals at {more} of {bins} "
-        f"frequencies and less at {less}; furthest apart at "
+        f"frequencies and less at {less}, beyond chance for so many; furthest apart at "
         f"{(furthest + 1) / of_size['side']:.2f} cycles per pixel, with {times:.2f} times the "
         f"reals' power (95 % band {low:.2f} to {high:.2f})."
     )
@@ -189,7 +189,7 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
     rows, columns = findings["grid"]
     few = findings["cells"] < rows * columns
     unread = f", of which the pooling behind them reads {findings['cells']}" if few else ""
-    doubts = []
+    doubts, elsewhere = [], ""
     text = (
         f"The {TITLES[model]}'s maps ({rows} x {columns} cells{unread}): the rank correlation with "
         f"those of the untrained network has a median of {untrained['median']:.2f}"
@@ -201,7 +201,7 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
     if seeds and seeds["mean"] is not None:
         text += f", between two training runs a mean of {seeds['mean']:.2f}"
         if seeds["mean"] <= APART:
-            doubts.append("another training run looks elsewhere")
+            elsewhere = "another training run looks elsewhere"
     elif seeds is None:
         text += "; how far another training run's maps differ takes a second seed"
     text += (
@@ -214,7 +214,10 @@ def maps_sentence(model: str, findings: dict[str, Any]) -> str:
         doubts.append("what it calls hottest matters no more than other places, as far as seen")
     verdict = "So the map shows something that was learned and that the answer rests on"
     if doubts:
-        verdict = f"So such a map means little: {'; '.join(doubts)}"
+        reasons = [*doubts, elsewhere] if elsewhere else doubts
+        verdict = f"So such a map means little: {'; '.join(reasons)}"
+    elif elsewhere:
+        verdict = f"So it shows what this one network rests on, and no more: {elsewhere}"
     elif seeds is None:
         verdict += ", in this training run"
     return f"{text}. {verdict}."

@@ -190,10 +190,11 @@ def findings(study: Study) -> list[list[str]]:
 
 def _of_model(title: str, table: pd.DataFrame, mixed: pd.DataFrame) -> list[str]:
     clean = table[table["family"] == "clean"].iloc[0]
-    had = f"{title}: right on {clean.accuracy:.3f} of the undamaged images"
+    had = f"{title}: right on {clean.accuracy:.3f} of these images undamaged"
     if clean.low <= 0.5:
         return [f"{had}, no better than guessing here: what damage costs can't be told."]
-    return [f"{had}.", *_jpeg(table, clean), *_worst(table, clean), _controls(table), _band(mixed)]
+    harm, controls = [*_worst(table, clean), *_jpeg(table, clean)], [_controls(table)]
+    return [f"{had}.", _side(table, clean), *harm, *controls, _band(mixed)]
 
 
 def _lost(row: Any) -> str:
@@ -226,17 +227,34 @@ def _jpeg(table: pd.DataFrame, clean: Any) -> list[str]:
     ]
 
 
+def _met(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of damages that pictures meet: no control, and no filter by frequency."""
+    return table[~table["family"].isin(("clean", *CONTROLS, *BANDS))]
+
+
+def _side(table: pd.DataFrame, clean: Any) -> str:
+    """To which side it fails, over all damages that cost accuracy."""
+    rows = _met(table)
+    lost = rows[rows["loss_low"] > 0]
+    if lost.empty:
+        return f"None of {len(rows)} damages costs it measurable accuracy."
+    real, fake = lost["called_fake"] < clean.called_fake, lost["called_fake"] > clean.called_fake
+    return (
+        f"{len(lost)} of {len(rows)} damages cost it accuracy: in {real.sum()} of them it calls "
+        f"more images real than undamaged, in {fake.sum()} more fake."
+    )
+
+
 def _worst(table: pd.DataFrame, clean: Any) -> list[str]:
     """Which damage hurts most, and to which side it fails."""
-    rows = table[~table["family"].isin(("clean", *CONTROLS, *BANDS))]
+    rows = _met(table)
     worst = rows.loc[rows["loss"].idxmax()]
     if worst.loss_low <= 0:
-        return [f"No damage costs it measurable accuracy (most: {_row_words(worst)}, "
-                f"{_lost(worst)})."]  # fmt: skip
+        return []
     return [
-        f"What hurts most is: {_row_words(worst)} ({_lost(worst)}). It then calls "
-        f"{worst.called_fake:.2f} of all images fake, of the undamaged {clean.called_fake:.2f}: "
-        f"right are {worst.real_accuracy:.2f} of the reals and {worst.fake_accuracy:.2f} of the "
+        f"Most harmful of these: {_row_words(worst)} ({_lost(worst)}). It then calls "
+        f"{worst.called_fake:.2f} of all images fake, of the undamaged {clean.called_fake:.2f}: it "
+        f"is right on {worst.real_accuracy:.2f} of the reals and {worst.fake_accuracy:.2f} of the "
         "fakes."
     ]
 
@@ -279,7 +297,7 @@ def _band(mixed: pd.DataFrame) -> str:
     if high and low and max(high) >= min(low):
         return f"{text}: these don't agree on one place."
     where = f"{above} and {below}" if high and low else above or below
-    return f"{text}. So what it goes by lies mostly {where} of Nyquist."
+    return f"{text}. So what it goes by lies mostly {where} of the input's Nyquist frequency."
 
 
 def _basis(table: pd.DataFrame) -> str:

@@ -215,5 +215,6 @@ def section(study: Study) -> str:
     maps = as_list(maps_sentence(model, numbers["maps"][model]) for model in MODELS)
     return (
         f"{as_list(spectra_findings(numbers))}{shown['spectra']}{spectrum_table(then).data}"
-        f"{shown['mean_maps']}{maps}{control_table(then).data}{pictures}"
+        f"{shown['mean_maps']}{maps}{control_table(then).data}"
+        f"<details><summary>First filters and single maps</summary>{pictures}</details>"
     )
