@@ -113,7 +113,7 @@ class Life:
         left = [path.name for path in files]
         assert left == [
             ".predict.step.json", ".train.step.json",
-            "history.csv", "model.keras", "predictions.csv",
+            "history.csv", "model.keras", "predictions.csv", "validation.csv",
         ]  # fmt: skip
         history = pd.read_csv(self.folder / "history.csv").drop(columns="seconds")
         return history, (self.folder / "predictions.csv").read_bytes()
