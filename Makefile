@@ -48,7 +48,7 @@ wheelhouse: $(STAMP)  ## all that `make report` needs without a network, for mac
 	@du -sh "$$TO"
 
 test: $(STAMP)  ## run ruff, mypy and every test but the slow ones
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile -rs
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 test-slow: $(STAMP)  ## run the tests that take minutes or need the network
 	@$(PIP) --quiet --no-build-isolation -e '.[cluster,jax]'
