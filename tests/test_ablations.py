@@ -13,7 +13,7 @@ from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.evaluation.ablations import (
     by_size,
     compare_readings,
-    kept_accuracy,
+    kept_epoch,
     mean_difference,
     read_ablations,
     summary,
@@ -92,9 +92,9 @@ def history(val_loss, val_accuracy):
 
 def test_the_kept_epoch_is_the_first_best():
     made_up = history([0.5, 0.3, 0.3, 0.9], [0.70, 0.80, 0.85, 0.90])
-    assert kept_accuracy(made_up, "val_loss") == 0.80
-    assert kept_accuracy(made_up, "val_accuracy") == 0.90
-    assert kept_accuracy(history([math.nan, 0.4], [0.5, 0.6]), "val_loss") == 0.6
+    assert kept_epoch(made_up, "val_loss")["val_accuracy"] == 0.80
+    assert kept_epoch(made_up, "val_accuracy")["val_accuracy"] == 0.90
+    assert kept_epoch(history([math.nan, 0.4], [0.5, 0.6]), "val_loss")["val_accuracy"] == 0.6
 
 
 def test_a_difference_and_its_interval_by_hand():

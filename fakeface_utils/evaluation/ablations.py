@@ -39,15 +39,15 @@ def read_ablations(study: Study) -> pd.DataFrame | None:
     return read_ablations_csv(study) if as_measured(study, compare_step) else None
 
 
-def kept_accuracy(history: pd.DataFrame, best_weights: str) -> float:
-    """Validation accuracy, 0 to 1, of the epoch whose weights training keeps: the first best.
+def kept_epoch(history: pd.DataFrame, best_weights: str) -> pd.Series:
+    """The row of the epoch whose weights training keeps: the first best.
 
     Args:
         history: of one training run, with val_loss and val_accuracy.
         best_weights: 'val_loss' (the lowest is best) or 'val_accuracy' (the highest).
     """
     value = history["val_loss"] if best_weights == "val_loss" else -history["val_accuracy"]
-    return float(history["val_accuracy"].iloc[int(value.fillna(math.inf).to_numpy().argmin())])
+    return history.iloc[int(value.fillna(math.inf).to_numpy().argmin())]
 
 
 def mean_difference(
@@ -73,9 +73,11 @@ def mean_difference(
 
 
 def accuracies(study: Study, model: str) -> list[float]:
-    """`kept_accuracy` of every seed's training run, in the order of the seeds."""
+    """Validation accuracy, 0 to 1, of the `kept_epoch` of every seed, in the order of the seeds."""
     histories = read_histories(study, model).groupby("seed", sort=False)
-    return [kept_accuracy(history, study.best_weights) for _, history in histories]
+    return [
+        float(kept_epoch(history, study.best_weights)["val_accuracy"]) for _, history in histories
+    ]
 
 
 def comparisons(study: Study) -> list[tuple[Reading, str]]:

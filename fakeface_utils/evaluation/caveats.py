@@ -1,5 +1,8 @@
 """What a reader must know before believing a number: generated data, leaks, failed runs."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ..study.artefacts import read_audit, read_dataset, read_history, read_predictions
@@ -38,12 +41,16 @@ def leak(study: Study) -> str:
     )
 
 
-def not_comparable(study: Study) -> str:
-    """Why this run's numbers can't be compared with the paper's; '' where they can.
+def not_comparable(study: Study, dataset: Mapping[str, Any] | None = None) -> str:
+    """Why a run's numbers can't be compared with the paper's; '' where they can.
 
     The first that applies: generated data, other image counts, other settings, one seed.
+
+    Args:
+        study: the settings and seeds.
+        dataset: `generated` and `counts` of its images; of the prepared ones where it is None.
     """
-    dataset = read_dataset(study)
+    dataset = read_dataset(study) if dataset is None else dataset
     if dataset["generated"]:
         return "generated data"
     if any(set(dataset["counts"][split].values()) != {n} for split, n in PAPER_COUNTS.items()):

@@ -1,9 +1,11 @@
 """The paper's Table 1 from our predictions, and both models compared image by image."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binomtest
 
@@ -47,20 +49,38 @@ def printed_table1(study: Study) -> str:
 
 
 def _table1(study: Study) -> pd.DataFrame:
-    paper = paper_table1()
-    reason = not_comparable(study)
+    tables = {
+        model: [read_predictions(study, model, seed) for seed in study.seeds] for model in MODELS
+    }
+    matrices = {
+        model: [confusion(t["label"], t["p_fake"], study.positive_class) for t in of_seeds]
+        for model, of_seeds in tables.items()
+    }
     leaked = read_audit(study)["leaked"]
+    without = []
+    for of_seeds in tables.values():
+        rest = [t[~t["path"].isin(leaked)] for t in of_seeds] if leaked else []
+        unleaked = [metrics(t["label"], t["p_fake"], study.positive_class) for t in rest]
+        without += list(pd.DataFrame(unleaked, columns=list(METRICS)).mean())
+    table = from_counts(matrices, not_comparable(study))
+    table.insert(table.columns.get_loc("predicted_low"), "without_leaked", without)
+    return table
+
+
+def from_counts(
+    matrices: Mapping[str, Sequence[npt.NDArray[np.int64]]], reason: str = ""
+) -> pd.DataFrame:
+    """All of Table 1 that follows from confusion matrices: `table1` but for without_leaked.
+
+    Args:
+        matrices: by model, [[TP, FN], [FP, TN]] of each seed.
+        reason: why there can be no verdict; '' where there can.
+    """
+    paper = paper_table1()
     rows = []
-    for model in MODELS:
-        tables = [read_predictions(study, model, seed) for seed in study.seeds]
-        matrices = [confusion(t["label"], t["p_fake"], study.positive_class) for t in tables]
-        ours = pd.DataFrame([rates(*matrix.ravel()) for matrix in matrices])
-        variances = pd.DataFrame([metric_variances(matrix) for matrix in matrices]).mean()
-        rest = [t[~t["path"].isin(leaked)] for t in tables] if leaked else []
-        unleaked = pd.DataFrame(
-            [metrics(t["label"], t["p_fake"], study.positive_class) for t in rest],
-            columns=list(METRICS),
-        )
+    for model, of_seeds in matrices.items():
+        ours = pd.DataFrame([rates(*matrix.ravel()) for matrix in of_seeds])
+        variances = pd.DataFrame([metric_variances(matrix) for matrix in of_seeds]).mean()
         for metric in METRICS:
             values = list(ours[metric])
             mean = float(np.mean(values))
@@ -77,7 +97,6 @@ def _table1(study: Study) -> pd.DataFrame:
                     "ci_high": min(float(high), 1.0),
                     "paper": printed,
                     "verdict": verdict(values, printed, reason),
-                    "without_leaked": unleaked[metric].mean(),
                     "predicted_low": mean - half,
                     "predicted_high": mean + half,
                 }
@@ -109,13 +128,20 @@ def seed_by_seed(study: Study) -> pd.DataFrame:
 
 
 def difference(study: Study) -> dict[str, float]:
-    """How much more accurate the custom CNN is than VGG16.
+    """How much more accurate the custom CNN is than VGG16, see `paired_difference`."""
+    return paired_difference(seed_by_seed(study))
+
+
+def paired_difference(pairs: pd.DataFrame) -> dict[str, float]:
+    """How much more accurate the custom CNN is than VGG16 on the same test images.
+
+    Args:
+        pairs: the columns of `RIGHT`, a row for each seed.
 
     Returns:
         difference, low, high: of the mean accuracies, with the 95 % `interval` of the differences
         seed by seed, paired by image.
     """
-    pairs = seed_by_seed(study)
     images = int(pairs.loc[0, RIGHT].sum())
     better, worse = pairs["only_custom_cnn"], pairs["only_vgg16"]
     differences = (better - worse) / images
