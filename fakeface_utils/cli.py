@@ -206,6 +206,20 @@ def compare(
     print(f"\npage: {shown(write_comparison(studies, comparison))}")
 
 
+@app.command()
+def submit(
+    run: Annotated[str, typer.Option(help="the run whose numbers are handed in")],
+) -> None:
+    """Put a run's numbers into results/registry/, for a pull request: see docs/submit.md."""
+    from .evaluation.submission import collect, keep
+    from .report.registry import write_tables
+    from .study.parameters import load_study
+
+    written = [keep(collect(load_study(run=run))), *write_tables()]
+    print(f"wrote {' '.join(map(shown, written))}")
+    print("Commit these three files and open a pull request with them: see docs/submit.md")
+
+
 def main() -> None:
     """Run the command; a person's mistake is one sentence and exit code 1, an interrupt 130."""
     try:
