@@ -23,7 +23,7 @@ from fakeface_utils.study.beyond_artefacts import (
 from fakeface_utils.study.elsewhere import elsewhere_steps
 from fakeface_utils.study.insight import insight_drawing_step, insight_pictures_step
 from fakeface_utils.study.learning_curve import curve_drawing_step
-from fakeface_utils.study.parameters import load_study
+from fakeface_utils.study.parameters import RESERVED, load_study
 from fakeface_utils.study.plan import chain_steps, figures_step, pictures_step
 from fakeface_utils.study.robustness import robustness_drawing_step
 from fakeface_utils.study.step import CONTENTS, used_modules
@@ -258,9 +258,19 @@ def test_only_the_pictures_show_images():
     assert shown == {"fakeface_utils.report.pictures", "fakeface_utils.report.quiz"}
 
 
-def test_no_command_writes_to_a_tracked_file():
+def test_only_submit_writes_to_tracked_results():
     kept = [path.relative_to(ROOT).parts for path in tracked()]
-    assert {parts[1] for parts in kept if parts[0] in ("results", "figures")} == {"examples"}
+    assert {parts[1] for parts in kept if parts[0] == "figures"} == {"examples"}
+    assert {parts[1] for parts in kept if parts[0] == "results"} == {"examples", "registry"}
+    assert {"examples", "registry"} <= set(RESERVED)  # no run's name, so no other command's place
+    handed_in = [parts[2:] for parts in kept if parts[:2] == ("results", "registry")]
+    assert all(len(rest) == 1 and rest[0].endswith(".json") for rest in handed_in)
+    writers = {
+        name
+        for name, path in MODULES.items()
+        if "REGISTRY" in path.read_text() and "write_atomic" in path.read_text()
+    }
+    assert writers == {"fakeface_utils.evaluation.submission"}
 
 
 def test_the_readmes_numbers_are_those_of_the_examples():
