@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ..common.errors import StudyError
 from ..common.files import write_atomic
+from ..common.paths import PACKAGE
 from ..study.artefacts import (
     read_audit,
     read_dataset,
@@ -50,7 +51,12 @@ def collect(study: Study) -> Entry:
     steps = [step for name in NOTEBOOKS for step in notebooks[name]]
     for step in steps:
         if why := step.why_not_done(known):
-            raise StudyError(f"run '{study.run}' is not up to date: {why}; {again}, then submit")
+            made_by = (step.cost() or {"computed": {}})["computed"].get("git")
+            if made_by and why.startswith(f"{PACKAGE.name}/"):  # hours of training may be at stake
+                again = f"submit from revision {made_by}, which did this step, or {again}"
+            raise StudyError(
+                f"run '{study.run}' is not up to date: {why}; {again}, then submit again"
+            )
     dataset = read_dataset(study)
     data = study.data if study.data in ("kaggle", "demo") else "given"
     costs = {step.name: step.cost() or {} for step in steps}
