@@ -16,7 +16,7 @@ from fakeface_utils.dataset.audit import audit
 from fakeface_utils.dataset.prepare import prepare
 from fakeface_utils.evaluation import registry
 from fakeface_utils.evaluation.registry import MOST_BYTES, REGISTRY, Entry, read_entry
-from fakeface_utils.evaluation.submission import collect, keep
+from fakeface_utils.evaluation.submission import _machine, collect, keep
 from fakeface_utils.evaluation.table1 import RIGHT, from_counts, table1
 from fakeface_utils.report import registry as tables
 from fakeface_utils.study.artefacts import predictions_csv, read_manifest
@@ -277,6 +277,14 @@ def test_no_name_of_a_place_a_person_or_an_image_gets_into_the_file(finished, pl
     assert "\\" not in text
     for word in (places.name, "faces", "mine", ".jpg"):
         assert word not in text.lower(), word
+
+
+def test_names_of_cpus_and_gpus_are_kept_as_words():
+    kinds = {"processor": "AMD Ryzen 5 w/ [Radeon](x)", "cores": None, "gpus": ["NVIDIA H100"]}
+    machine = registry.Machine(**_machine(kinds))
+    assert machine.processor == "AMD Ryzen 5 w   Radeon (x)"
+    assert str(machine) == "NVIDIA H100"
+    assert _machine({"processor": "", "cores": 4, "gpus": []})["processor"] == "unknown"
 
 
 def test_the_same_run_has_one_file_and_another_run_another(finished, places):
