@@ -30,7 +30,7 @@ TOLERANCE = 1e-9
 RESAMPLED = 0.05  # of a half width: how far intervals that are resampled may differ by chance
 LETTERS = "A-Za-z0-9 .,:()@+&-"  # of names: no slash, so no path and no link; no Markdown
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**31)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Words = Annotated[str, Field(pattern=f"^[{LETTERS}]{{1,100}}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]{1,40}$")]
@@ -159,7 +159,7 @@ class Entry(_Part):
     @property
     def study(self) -> Study:
         """The settings and seeds."""
-        return Study(**self.settings, profile=self.profile, seeds=tuple(self.seeds))
+        return Study(**{**self.settings, "profile": self.profile, "seeds": tuple(self.seeds)})
 
     @property
     def name(self) -> str:

@@ -39,8 +39,8 @@ def collect(study: Study) -> Entry:
     """A finished run as the registry keeps it.
 
     Raises:
-        StudyError: a step up to Table 1 isn't done or not up to date, VGG16 has random weights, or
-            the file would be too large.
+        StudyError: a step of notebooks 01 to 04 isn't done or not up to date, or VGG16 has random
+            weights.
     """
     again = f"run fakeface report --run {study.run}"
     if not study_json(study.run).exists():
