@@ -14,6 +14,7 @@ from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark
 
 SHAPES = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}  # never colour alone
+COLUMNS = (6, 42, 78)  # points right of the axis: ours, the paper's, the verdict
 LOOKS = {"custom_cnn": (TRAIN, "o"), "vgg16": (VALID, "s")}
 
 
@@ -37,14 +38,14 @@ def forest(study: Study) -> Drawn:
         words = [f"{row['ours_mean']:.3f}", f"{row['paper']:.3f}"]
         if told:
             words.append(f"{SHAPES[row['verdict']]} {row['verdict']}")
-        for left, text in zip((1.02, 1.19, 1.36), words, strict=False):
-            axis.text(left, place, text, transform=across, va="center")
+        for left, text in zip(COLUMNS, words, strict=False):
+            axis.annotate(text, (1, place), (left, 0), across, "offset points", va="center")
         spoken.append(f"{TITLES[model]} {metric} {', paper '.join(words[:2])}{words[2:] or ''}")
     for number, model in enumerate(MODELS):
         top = number * (len(METRICS) + 1) - 0.75
         axis.text(0, top, TITLES[model], transform=across, va="center", weight="bold")
-    for left, text in ((1.02, "ours"), (1.19, "paper"), (1.36, "verdict" if told else "")):
-        axis.text(left, -0.75, text, transform=across, va="center")
+    for left, text in zip(COLUMNS, ("ours", "paper", "verdict")[: 2 + told], strict=False):
+        axis.annotate(text, (1, -0.75), (left, 0), across, "offset points", va="center")
     axis.set_yticks(*zip(*rows, strict=True))
     axis.set(ylim=(len(rows) + 0.6, -1.2), xlabel="share of test images, or of a class")
     axis.margins(x=0.06)

@@ -44,15 +44,15 @@ def answer(study: Study) -> tuple[str, str]:
 
 def _verdicts(study: Study) -> str:
     counts = table1(study)["verdict"].value_counts()
-    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     of_one_kind = {
         "reproduced": "Yes: all eight numbers of Table 1 are reproduced.",
         "not reproduced": "No: none of the eight numbers of Table 1 is reproduced.",
         "undecided": "Undecided: our training runs differ too much among themselves.",
     }
-    return (
-        of_one_kind[counts.index[0]] if len(counts) == 1 else f"In part: of eight numbers {words}."
-    )
+    if len(counts) == 1:
+        return of_one_kind[counts.index[0]]
+    words = ", ".join(f"{counts[kind]} {kind}" for kind in of_one_kind if kind in counts)
+    return f"In part: of Table 1's eight numbers {words}."
 
 
 def _better(study: Study) -> str:
