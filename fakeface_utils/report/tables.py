@@ -87,8 +87,18 @@ def other_class(study: Study) -> HTML:
 
 
 def text_claims(study: Study) -> HTML:
-    """The claims of the paper's text, what this run finds, and the verdicts."""
-    return HTML(as_table(claims(study), "The paper's claims in our words", csv="claims.csv"))
+    """The claims of the paper's text, what this run finds, and the verdicts.
+
+    What can't be compared is said once, over the claims that it concerns.
+    """
+    table = claims(study)
+    apart = table["verdict"].str.startswith("not comparable")
+    shown = table.assign(
+        about=table["verdict"].where(apart, table["basis"]),
+        verdict=table["verdict"].mask(apart, "-"),
+    )
+    caption = "The paper's claims in our words"
+    return HTML(as_table(shown.drop(columns="basis"), caption, by="about", csv="claims.csv"))
 
 
 def mcnemar_table(study: Study) -> HTML:
