@@ -1,39 +1,39 @@
 """What was measured beyond the paper, as sections of the report."""
 
-import html
 from collections.abc import Callable
 
 from IPython.display import HTML
+from markupsafe import Markup
 
 from ..evaluation import ablations
 from ..evaluation import learning_curve as curve
 from ..study.beyond_artefacts import ABLATION_FIGURE, CURVE_FIGURE
 from ..study.settings import Study
 from . import elsewhere, insight, robustness
-from .html_pieces import figure
+from .html_pieces import figure, piece
 from .learning_curve import CAPTION as CURVE_CAPTION
 from .open_questions import CAPTION
 
 
-def open_questions(study: Study) -> str:
+def open_questions(study: Study) -> Markup:
     """How far each other reading moves validation accuracy; '' where it wasn't measured."""
     table = ablations.read_ablations(study)
     if table is None:
-        return ""
-    shown = figure(study, ABLATION_FIGURE, CAPTION).data
-    return f"<p>{html.escape(ablations.summary(table))}</p>{shown}"
+        return Markup()
+    shown = Markup(figure(study, ABLATION_FIGURE, CAPTION))
+    return piece("paragraphs", [ablations.summary(table)]) + shown
 
 
-def learning_curve(study: Study) -> str:
+def learning_curve(study: Study) -> Markup:
     """How accuracy grows with the training images; '' where it wasn't measured."""
     if curve.fitted_curves(study) is None:
-        return ""
-    shown = figure(study, CURVE_FIGURE, CURVE_CAPTION).data
-    return f"<p>{html.escape(curve.summary(study))}</p>{shown}"
+        return Markup()
+    shown = Markup(figure(study, CURVE_FIGURE, CURVE_CAPTION))
+    return piece("paragraphs", [curve.summary(study)]) + shown
 
 
 # By the name that a person gives: what it is about, and the section.
-SECTIONS: dict[str, tuple[str, Callable[[Study], str]]] = {
+SECTIONS: dict[str, tuple[str, Callable[[Study], Markup]]] = {
     "open_questions": (
         "How far each of these choices moves validation accuracy",
         open_questions,
@@ -48,8 +48,5 @@ SECTIONS: dict[str, tuple[str, Callable[[Study], str]]] = {
 def section(study: Study, name: str) -> HTML:
     """One section, or the command that measures it."""
     about, show = SECTIONS[name]
-    return HTML(
-        show(study)
-        or f"<p>{about} was not measured for this run: "
-        f"<code>make beyond ONLY={name} RUN={study.run}</code> measures it.</p>"
-    )
+    command = f"make beyond ONLY={name} RUN={study.run}"
+    return HTML(show(study) or piece("unmeasured", about, command))

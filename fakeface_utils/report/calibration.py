@@ -18,7 +18,7 @@ from ..study.artefacts import read_predictions
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark
-from .html_pieces import as_list, as_table
+from .html_pieces import as_table, piece
 
 
 def reliability_diagram(study: Study) -> Drawn:
@@ -66,7 +66,7 @@ def reliability_diagram(study: Study) -> Drawn:
 def confidence(study: Study) -> HTML:
     """Whether p(fake) can be believed: in words, and the scores before and after."""
     measured = calibration(study)
-    text = as_list(sentence(model, measured[model]) for model in MODELS)
+    text = piece("items", [sentence(model, measured[model]) for model in MODELS])
     table = calibration_table(study)
     titles = {
         "brier": "Brier score",
@@ -79,4 +79,5 @@ def confidence(study: Study) -> HTML:
     shown = shown.assign(
         **{title: table[name].map("{:.4f}".format) for name, title in titles.items()}
     )
-    return HTML(text + as_table(shown, "Test images, means over seeds; the lower the better"))
+    caption = "Test images, means over seeds; the lower the better"
+    return HTML(text + as_table(shown, caption, csv="calibration.csv"))

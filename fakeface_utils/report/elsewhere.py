@@ -1,9 +1,8 @@
 """A run on other images: tables and figures."""
 
-import html
-
 import matplotlib.pyplot as plt
 import pandas as pd
+from markupsafe import Markup
 
 from ..evaluation.elsewhere import (
     at_home,
@@ -21,7 +20,7 @@ from ..study.elsewhere import elsewhere_drawing_step, elsewhere_step
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark, save
-from .html_pieces import as_list, as_table, figure
+from .html_pieces import as_table, figure, piece
 
 CAPTION = (
     "Left: accuracy on each set of other images, with 95 % intervals; lines are each model's "
@@ -84,14 +83,15 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
     return figure, f"Accuracy on other images. {'. '.join(spoken)}."
 
 
-def left_out(study: Study) -> str:
+def left_out(study: Study) -> Markup:
     """The first files that were left out, with the reason, as HTML; '' where there is none."""
     files = not_scored(read_judged(study))
-    more = f"<p>And {len(files) - NAMED:,} more.</p>" if len(files) > NAMED else ""
-    return as_table(files.head(NAMED), "Left out") + more if len(files) else ""
+    more = [f"And {len(files) - NAMED:,} more."] if len(files) > NAMED else []
+    shown = as_table(files.head(NAMED), "Left out") + piece("paragraphs", more)
+    return shown if len(files) else Markup()
 
 
-def tables(study: Study) -> str:
+def tables(study: Study) -> Markup:
     """Scores, file formats and what was left out, as HTML."""
     caption = (
         "Means over seeds. '-' needs both classes. The last column's threshold was picked on these "
@@ -100,20 +100,17 @@ def tables(study: Study) -> str:
     files = read_formats(study).replace({"differs": {"": "nothing"}})
     files = files.rename(columns={"differs": "classes differ in"})
     return (
-        as_table(shown_table(read_elsewhere(study)), caption)
+        as_table(shown_table(read_elsewhere(study)), caption, csv="elsewhere.csv")
         + as_table(files, "How the files were saved")
         + left_out(study)
     )
 
 
-def section(study: Study) -> str:
+def section(study: Study) -> Markup:
     """The report's section as HTML; '' where it wasn't measured."""
     measured = as_measured(study, elsewhere_step)
     if measured is None:
-        return ""
-    shown = figure(study, ELSEWHERE_FIGURE, CAPTION).data
-    loud = "".join(
-        f'<p class="notice" role="note">{html.escape(text)}</p>'
-        for text in warnings(read_formats(measured))
-    )
-    return f"{as_list(findings(measured))}{loud}{shown}{tables(measured)}"
+        return Markup()
+    loud = piece("loud", warnings(read_formats(measured)))
+    shown = Markup(figure(study, ELSEWHERE_FIGURE, CAPTION))
+    return piece("items", findings(measured)) + loud + shown + tables(measured)

@@ -26,6 +26,7 @@ from ..study.plan import figures_step
 from ..study.settings import Study
 from .calibration import reliability_diagram
 from .drawing import TRAIN, VALID, Drawn, mark, save
+from .forest import forest
 from .leak import leak_curve
 
 
@@ -36,6 +37,7 @@ def make_figures(study: Study) -> None:
         StudyError: a history, the predictions or the audit are missing.
     """
     makers: dict[str, Callable[[Study], Drawn]] = {
+        "table1_forest": forest,
         "figure2_architecture": network_diagram,
         "figure3_vgg16": lambda study: curves(study, "vgg16"),
         "figure4_custom_cnn": lambda study: curves(study, "custom_cnn"),

@@ -1,12 +1,12 @@
 """What the networks look at: the figures that show no image, and the report's section."""
 
-import html
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from ..evaluation.insight import insight, maps_sentence, power_sentence, spectra_findings
@@ -21,7 +21,7 @@ from ..study.insight import insight_drawing_step, insight_pictures_step, insight
 from ..study.names import CLASSES, METRICS, MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark, save
-from .html_pieces import as_list, as_table, figure
+from .html_pieces import as_table, figure, piece
 
 HOW_TO_READ = (
     "A map says which places raise (red) or lower (blue) the network's score for fake, not what is "
@@ -147,8 +147,8 @@ def spectrum_table(study: Study) -> HTML:
         f"validation images: {chosen or 'none'}. Images left out as stored, since of one colour, "
         f"not square or of another size: {left_out}."
     )
-    table = as_table(pd.DataFrame(rows), "Test set, 95 % intervals in brackets")
-    return HTML(f"{table}<p>{html.escape(about)}</p>")
+    table = as_table(pd.DataFrame(rows), "Test set, 95 % intervals in brackets", csv="spectrum.csv")
+    return HTML(table + piece("paragraphs", [about]))
 
 
 def _ends(value: dict[str, float]) -> str:
@@ -178,8 +178,8 @@ def control_table(study: Study) -> HTML:
         "median against the untrained and mean between seeds, quartiles in brackets. Fall: towards "
         "the other class; difference with 95 % interval over images and seeds."
     )
-    table = as_table(pd.DataFrame(rows), "Controls of the maps")
-    return HTML(f"{table}<p>{about}</p>")
+    table = as_table(pd.DataFrame(rows), "Controls of the maps", csv="maps.csv")
+    return HTML(table + piece("paragraphs", [about]))
 
 
 def _spread(spread: dict[str, Any] | None, middle: str) -> str:
@@ -199,22 +199,21 @@ def maps_caption(study: Study) -> str:
     )
 
 
-def section(study: Study) -> str:
+def section(study: Study) -> Markup:
     """The report's section as HTML; '' where it wasn't measured."""
     then = as_measured(study, insight_drawing_step)
     if then is None or not insight_step(then).is_done():
-        return ""
+        return Markup()
     numbers = read_insight_json(then)
     captions = CAPTIONS | {"mean_maps": f"{HOW_TO_READ} {CAPTIONS['mean_maps']}"}
-    shown = {name: figure(then, name, captions[name]).data for name in INSIGHT_FIGURES}
-    pictures = ""
-    if insight_pictures_step(then).is_done():
-        pictures = "".join(
-            figure(then, name, captions[name]).data for name in ("first_filters", "single_maps")
-        )
-    maps = as_list(maps_sentence(model, numbers["maps"][model]) for model in MODELS)
-    return (
-        f"{as_list(spectra_findings(numbers))}{shown['spectra']}{spectrum_table(then).data}"
-        f"{shown['mean_maps']}{maps}{control_table(then).data}"
-        f"<details><summary>First filters and single maps</summary>{pictures}</details>"
-    )
+    shown = {name: Markup(figure(then, name, captions[name])) for name in INSIGHT_FIGURES}
+    maps = piece("items", [maps_sentence(model, numbers["maps"][model]) for model in MODELS])
+    parts = piece("items", spectra_findings(numbers)) + shown["spectra"]
+    parts += Markup(spectrum_table(then)) + shown["mean_maps"] + maps
+    parts += Markup(control_table(then))
+    if not insight_pictures_step(then).is_done():
+        return parts
+    pictures = [
+        Markup(figure(then, name, captions[name])) for name in ("first_filters", "single_maps")
+    ]
+    return parts + piece("fold", "First filters and single maps", Markup().join(pictures))

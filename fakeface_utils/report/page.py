@@ -9,7 +9,7 @@ from ..common.paths import NOTEBOOKS
 from ..study.artefacts import report_html
 from ..study.plan import report_step
 from ..study.settings import Study
-from . import background, beyond, calibration, tables
+from . import background, beyond, calibration, opening, tables
 from .html_pieces import figure
 from .notebook_pages import executed
 
@@ -36,7 +36,7 @@ def _write(study: Study) -> None:
     from nbconvert import HTMLExporter  # half a second to import, here only
 
     names = {"study": study, "figure": figure, "tables": tables, "background": background}
-    names |= {"beyond": beyond, "calibration": calibration}
+    names |= {"beyond": beyond, "calibration": calibration, "opening": opening}
     notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
     tagged = [cell for cell in notebook.cells if PAGE in cell.metadata.get("tags", [])]
     for cell in tagged:

@@ -5,6 +5,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from ..evaluation.robustness import findings, frequency_bands, robustness, words
@@ -15,7 +16,7 @@ from ..study.names import MODELS, TITLES
 from ..study.robustness import Damage, robustness_drawing_step, robustness_step
 from ..study.settings import Study
 from .drawing import Drawn, mark, save
-from .html_pieces import as_list, as_table, figure
+from .html_pieces import as_table, figure, piece
 from .learning_curve import LOOKS
 
 Panels = dict[str, tuple[tuple[str, ...], str]]  # families and axis label by title
@@ -209,17 +210,13 @@ def as_shown(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def section(study: Study) -> str:
+def section(study: Study) -> Markup:
     """The report's section as HTML; '' where it wasn't measured."""
     measured = as_measured(study, robustness_step)
     if measured is None:
-        return ""
-    figures = "".join(
-        str(figure(study, name, caption).data)
-        for name, caption in zip(ROBUSTNESS_FIGURES, CAPTIONS, strict=True)
-    )
-    table = as_table(as_shown(robustness(measured)), "Means over seeds")
-    return (
-        f"{''.join(map(as_list, findings(measured)))}{figures}"
-        f"<details><summary>All damages in numbers</summary>{table}</details>"
-    )
+        return Markup()
+    shown = Markup().join(piece("items", sentences) for sentences in findings(measured))
+    for name, caption in zip(ROBUSTNESS_FIGURES, CAPTIONS, strict=True):
+        shown += Markup(figure(study, name, caption))
+    table = as_table(as_shown(robustness(measured)), "Means over seeds", csv="robustness.csv")
+    return shown + piece("fold", "All damages in numbers", table)

@@ -1,113 +1,30 @@
-"""The report's results as HTML: the opening, Table 1, claims, McNemar, the paper against itself."""
-
-import html
+"""The report's results as HTML: Table 1, claims, McNemar, the paper against itself."""
 
 import pandas as pd
 from IPython.display import HTML
 
-from ..evaluation.caveats import failed_seeds, leak, not_comparable, notices
+from ..evaluation.caveats import not_comparable
 from ..evaluation.claims import claims
 from ..evaluation.memory import leaked_accuracy
 from ..evaluation.metrics import metrics
 from ..evaluation.paper_itself import paper_against_itself, paper_sizes
 from ..evaluation.table1 import claim_better, seed_by_seed, table1
 from ..evaluation.verdicts import RULE
-from ..study.artefacts import read_audit, read_dataset, read_predictions
+from ..study.artefacts import read_predictions
 from ..study.names import METRICS, MODELS, TITLES
-from ..study.paper import PAPER_COUNTS
 from ..study.settings import Study
-from .html_pieces import as_table
+from .html_pieces import as_table, piece
 from .leak import leak_sentences
-
-PAPER_SIZE = "256 x 256"  # of its images, as audit.json writes sizes
 
 
 def _rounded(value: float) -> str:
     return f"{value:.4f}"
 
 
-def _counted(table: pd.DataFrame) -> str:
-    """How often each verdict was given."""
-    counts = table["verdict"].value_counts()
-    if len(counts) == 1:
-        return html.escape(f"all {counts.index[0]}")
-    return html.escape(", ".join(f"{count} {name}" for name, count in counts.items()))
-
-
-def _other_images(study: Study) -> list[str]:
-    """How the images differ from the paper's in number and size; empty where they don't."""
-    counts = read_dataset(study)["counts"]
-    here, paper = (
-        ", ".join(f"{count:,} {split}" for split, count in numbers.items())
-        for numbers in (
-            {split: sum(classes.values()) for split, classes in counts.items()},
-            {split: 2 * count for split, count in PAPER_COUNTS.items()},
-        )
-    )
-    sizes = ", ".join(list(read_audit(study)["sizes"])[:3])
-    number = [] if here == paper else [f"images {here} (paper: {paper})"]
-    return number + ([] if sizes == PAPER_SIZE else [f"stored at {sizes} (paper: {PAPER_SIZE})"])
-
-
-def opening(study: Study) -> HTML:
-    """The first screen: notices, the verdict in a sentence, and what differs from the paper."""
-    table = table1(study)
-    accuracy = table[table["metric"] == "accuracy"].set_index("model")
-    numbers = "; ".join(
-        f"{TITLES[model]} {_rounded(accuracy.loc[model, 'ours_mean'])} "
-        f"(paper: {_rounded(accuracy.loc[model, 'paper'])})"
-        for model in MODELS
-    )
-    means = ", ".join(
-        f"{TITLES[model]} {_rounded(accuracy.loc[model, 'without_leaked'])}" for model in MODELS
-    )
-    unleaked = f" Without the leaked test images: {means}." if leak(study) else ""
-    says = {"the paper": "paper", "our reading": "our reading", "ours": "default"}
-    changed = _other_images(study) + [
-        f"{row.setting} {row.here} ({says[row.source]}: {row.paper})"
-        for row in study.differences().itertuples()
-    ]
-    in_words = claims(study)
-    arithmetic = in_words["basis"] == "arithmetic"
-    reason = html.escape(not_comparable(study))
-    answer = (
-        f"This run can't tell ({reason}): none of its networks' numbers is compared."
-        if reason
-        else f"The eight numbers of Table 1: {_counted(table)}. The {(~arithmetic).sum()} claims "
-        f"in words that depend on this run: {_counted(in_words[~arithmetic])}."
-    )
-    by_verdict = " ".join(
-        html.escape(f"{verdict.capitalize()}: {'; '.join(group['claim'])}.")
-        for verdict, group in in_words[arithmetic].groupby("verdict", sort=False)
-    )
-    alerts = "".join(
-        f'<p class="notice" role="note">{html.escape(text)}</p>'
-        for text in notices(study) + failed_seeds(study)
-    )
-    seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
-    return HTML(
-        f"{alerts}<p class='verdict'><b>Was the paper reproduced?</b> {answer} "
-        f"{arithmetic.sum()} claims about size and cost need only arithmetic. {by_verdict}</p>"
-        f"<p>Test accuracy here, {seeds}, data '{html.escape(study.data_name)}': {numbers}."
-        f"{unleaked}</p>"
-        f"<p><b>What differs:</b> {html.escape('; '.join(changed)) or 'nothing'}.</p>"
-        "<!--contents-->"
-    )
-
-
 def rule() -> HTML:
     """The rule of the verdicts and the two intervals, as the report shows them."""
-    rows = "".join(f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in RULE)
-    return HTML(
-        f"<details><summary>The rule of the verdicts, fixed before any result</summary><dl>{rows}"
-        "</dl></details><details><summary>The two intervals</summary><p>For the mean m of n seeds "
-        "with standard deviation s. <i>Interval of the mean</i>, or of a mean difference: "
-        "m ± √(t² s² / n + z² v), with t of n − 1 degrees of freedom, z = 1.96, and v the "
-        "variance from the choice of test images (Agresti and Coull's for accuracy, "
-        "resampled for the others). With one seed the first part is missing: it then covers the "
-        "choice of images, not run-to-run variation. <i>Prediction interval</i>, where one more "
-        "training run falls: m ± t s √(1 + 1/n). Both are shown cut at 0 and 1.</p></details>"
-    )
+    ruled = piece("fold", "The rule of the verdicts, fixed before any result", piece("terms", RULE))
+    return HTML(ruled + piece("fold", "The two intervals", piece("intervals")))
 
 
 def _range(lows: pd.Series, highs: pd.Series) -> list[str]:
@@ -119,26 +36,41 @@ def _range(lows: pd.Series, highs: pd.Series) -> list[str]:
 
 
 def verdicts(study: Study) -> HTML:
-    """Table 1, ours beside the paper's with intervals, a verdict per cell, and the main claim."""
-    table = table1(study)
-    shown = pd.DataFrame(
-        {
-            "model": table["model"].map(TITLES),
-            "metric": table["metric"],
-            "ours": table["ours_mean"].map(_rounded),
-            "sd over seeds": table["ours_sd"].map(lambda v: "-" if pd.isna(v) else f"{v:.4f}"),
-            "95 % interval of the mean": _range(table["ci_low"], table["ci_high"]),
-            "95 % prediction interval": _range(table["predicted_low"], table["predicted_high"]),
-            "paper": table["paper"].map(_rounded),
-            "verdict": table["verdict"],
-        }
-    )
+    """Table 1, ours beside the paper's with intervals, a verdict per cell, and the main claim.
+
+    A column that would say the same in every row is left out: the spread of one seed, no verdict.
+    """
+    table, several = table1(study), len(study.seeds) > 1
+    reason = not_comparable(study)
+    columns = {
+        "model": table["model"].map(TITLES),
+        "metric": table["metric"],
+        "ours": table["ours_mean"].map(_rounded),
+        "paper": table["paper"].map(_rounded),
+        "verdict": table["verdict"],
+        "one more run (95 %)": _range(table["predicted_low"], table["predicted_high"]),
+        "interval of the mean (95 %)": _range(table["ci_low"], table["ci_high"]),
+        "sd over seeds": table["ours_sd"].map(_rounded),
+    }
+    left_out = ["verdict"] if reason else []
+    left_out += [] if several else ["one more run (95 %)", "sd over seeds"]
+    shown = pd.DataFrame(columns).drop(columns=left_out)
+    caption = "Table 1: shares of test images, or of a class; ours is the mean over seeds"
     better = claim_better(study)
-    claim = (
-        f"<p><b>The custom CNN is better</b> (mean accuracy, custom CNN minus VGG16): "
-        f"{better['difference']:+.4f}, 95 % interval {better['low']:+.4f} to "
-        f"{better['high']:+.4f}: {html.escape(str(better['verdict']))}.</p>"
+    sentences = [
+        f"Mean accuracy, custom CNN minus VGG16: {better['difference']:+.4f}, 95 % interval "
+        f"{better['low']:+.4f} to {better['high']:+.4f}. The paper's claim that the custom CNN is "
+        f"better: {better['verdict']}."
+    ]
+    if reason:
+        sentences.append(f"No cell has a verdict: not comparable ({reason}).")
+    return HTML(
+        as_table(shown, caption, by="model", csv="table1.csv") + piece("paragraphs", sentences)
     )
+
+
+def other_class(study: Study) -> HTML:
+    """Table 1 with the other class as the positive one, folded."""
     other = "real" if study.positive_class == "fake" else "fake"
     rows = []
     for model in MODELS:
@@ -148,13 +80,25 @@ def verdicts(study: Study) -> HTML:
         ]
         means = {name: _rounded(pd.DataFrame(values)[name].mean()) for name in METRICS}
         rows.append({"model": TITLES[model], **means})
-    caption = f"The same predictions with {other} as the positive class"
-    return HTML(as_table(shown) + claim + as_table(pd.DataFrame(rows), caption))
+    return HTML(
+        piece("fold", f"The same predictions with {other} as the positive class",
+              as_table(pd.DataFrame(rows)))
+    )  # fmt: skip
 
 
 def text_claims(study: Study) -> HTML:
-    """The claims of the paper's text, what this run finds, and the verdicts."""
-    return HTML(as_table(claims(study)))
+    """The claims of the paper's text, what this run finds, and the verdicts.
+
+    What can't be compared is said once, over the claims that it concerns.
+    """
+    table = claims(study)
+    apart = table["verdict"].str.startswith("not comparable")
+    shown = table.assign(
+        about=table["verdict"].where(apart, table["basis"]),
+        verdict=table["verdict"].mask(apart, "-"),
+    )
+    caption = "The paper's claims in our words"
+    return HTML(as_table(shown.drop(columns="basis"), caption, by="about", csv="claims.csv"))
 
 
 def mcnemar_table(study: Study) -> HTML:
@@ -168,12 +112,14 @@ def mcnemar_table(study: Study) -> HTML:
         "neither": "both wrong",
         "p_value": "McNemar's p",
     }
-    return HTML(as_table(table.assign(p_value=small).rename(columns=titles)))
+    caption = "Both networks of a seed on the same test images"
+    shown = table.assign(p_value=small).rename(columns=titles)
+    return HTML(as_table(shown, caption, csv="mcnemar.csv"))
 
 
 def seen_in_training(study: Study) -> HTML:
     """The leak in words, and accuracy on leaked test images against the others."""
-    text = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in leak_sentences(study))
+    text = piece("paragraphs", leak_sentences(study))
     table = leaked_accuracy(study)
     if table.empty:
         return HTML(text)
@@ -192,7 +138,7 @@ def seen_in_training(study: Study) -> HTML:
         }
     )
     caption = "Accuracy on leaked test images against the others of their class, mean over seeds"
-    return HTML(text + as_table(shown, caption))
+    return HTML(text + as_table(shown, caption, csv="leaked.csv"))
 
 
 def paper_itself() -> HTML:

@@ -49,6 +49,7 @@ MOUNTS = (  # where Kaggle's own machines have a dataset that was added to the n
 )
 PICTURES = ("figure1_samples", "audit_duplicates")  # figures that show images
 FIGURES = (
+    "table1_forest",
     "figure2_architecture",
     "figure3_vgg16",
     "figure4_custom_cnn",
