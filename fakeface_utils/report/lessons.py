@@ -253,7 +253,7 @@ def seeds_apart(study: Study, model: str) -> Drawn:
     history = read_histories(study, model)
     last = history.groupby("seed")["val_accuracy"].last().sort_values(ascending=False)
     colours = sns.color_palette("colorblind")
-    figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     for number, (seed, end) in enumerate(last.items()):  # the legend's order is that of the ends
         rows = history[history["seed"] == seed]
         axis.plot(
