@@ -10,6 +10,7 @@ from IPython.display import HTML
 from .common.errors import StudyError
 from .common.machine import ask_for_determinism
 from .evaluation.caveats import notices
+from .report.html_pieces import as_table
 from .study.beyond import BEYOND
 from .study.parameters import check_parameters, load_study
 from .study.plan import chain_steps, prepare_step
@@ -54,16 +55,26 @@ def open_study(notebook: str, *parameters: Any, force: bool = False) -> Study:
     return study
 
 
-def settings(study: Study) -> HTML:
-    """What differs from the paper's settings as a table; all settings folded below it."""
-    columns = ["setting", "here", "paper", "source", "meaning"]
-    differing, table = study.differences()[columns], study.table()[columns]
-    first = differing.to_html(index=False) if len(differing) else "<p>All are the paper's.</p>"
-    return HTML(
-        f"<p><b>What differs from the paper's settings</b></p>{first}"
-        f"<details><summary>All {len(table)} settings</summary>{table.to_html(index=False)}"
-        "</details>"
+def settings(study: Study, folded: bool = False) -> HTML:
+    """What differs from the paper's settings as a table.
+
+    Args:
+        study: whose settings.
+        folded: show a line that opens to the table; otherwise all settings are folded below it.
+    """
+    names = {"paper": "paper profile", "source": "whose choice"}
+    differing, table = (rows.rename(columns=names) for rows in (study.differences(), study.table()))
+    if folded:
+        verb = "setting differs" if len(differing) == 1 else "settings differ"
+        return HTML(_fold(f"{len(differing)} {verb} from the paper's", as_table(differing)))
+    first = as_table(
+        differing, f"{len(differing)} of {len(table)} settings differ from the paper's"
     )
+    return HTML(f"{first}{_fold(f'All {len(table)} settings', as_table(table))}")
+
+
+def _fold(summary: str, content: str) -> str:
+    return f"<details><summary>{summary}</summary>{content}</details>"
 
 
 def _check_parameter_names() -> None:

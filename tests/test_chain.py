@@ -361,6 +361,18 @@ def test_a_notebooks_page_has_its_code_its_figures_and_its_neighbours(project, n
     assert "did not run to its end" not in page.main.get_text()
 
 
+def test_what_a_cell_shows_is_made_for_reading(project):
+    """No data frame as pandas writes it, no dictionary, list or tuple."""
+    shown = 0
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(project.results / "notebooks" / f"{name}.ipynb", as_version=4)
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+            if output.output_type == "execute_result":
+                assert 'class="dataframe"' not in output.data["text/html"], name
+                shown += 1
+    assert shown > 20
+
+
 def test_an_executed_notebook_has_one_line_for_a_progress_bar_and_nothing_red(project):
     for name in NOTEBOOKS:
         notebook = nbformat.read(project.results / "notebooks" / f"{name}.ipynb", as_version=4)

@@ -8,17 +8,94 @@ import numpy.typing as npt
 import pandas as pd
 import seaborn as sns
 from IPython.display import HTML
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..dataset.demo.traces import make_image
+from ..evaluation.calibration import BINS, reliability
 from ..evaluation.metrics import confusion, metrics
-from ..study.artefacts import read_histories, read_predictions
-from ..study.names import TITLES
+from ..study.artefacts import read_dataset, read_histories, read_predictions
+from ..study.names import CLASSES, MODELS, TITLES
 from ..study.settings import Study
 from .drawing import TRAIN, VALID, Drawn, mark
 from .html_pieces import as_table
 
 DRAWN_AGAIN = 2000  # test sets that the bootstrap makes
 DASHES = ("-", "--", "-.", ":")
+MARKERS = "osD^vP"
+PORTRAIT, SIDE = (7, 3), 64  # the key of one whose trace is easy to see; its side in pixels
+STRONGER = 8  # times, how its trace is shown
+ASKED = 0.9  # the p(fake) that is counted by hand
+NAMES = {  # columns as a person says them
+    "path": "file",
+    "label": "label (1: fake)",
+    "width": "width, pixels",
+    "height": "height, pixels",
+    "p_fake": "p(fake)",
+    "output_shape": "output",
+    "trainable": "of these trained",
+    "multiply_adds": "multiply-adds",
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy",
+    "learning_rate": "learning rate",
+    "brier": "Brier score",
+    "log_loss": "log loss, nats",
+    "ece": "calibration error (ECE)",
+    "ece_expected": "ECE of a perfect model",
+    "ece_high": "by chance up to",
+    "ci_low": "95 %: from",
+    "ci_high": "to",
+    "baseline_mean": "accuracy of our reading",
+    "reading_mean": "of the other",
+    "cutoff": "cut-off, of Nyquist",
+    "fake_high": "called fake: fine part of a fake",
+    "fake_low": "coarse part of a fake",
+    "control": "two reals",
+    "decides": "what decides",
+}
+WRITTEN = {"learning_rate": ".3g", "seconds": ".1f", "cutoff": "g"}  # other fractions: four digits
+
+
+def table(frame: pd.DataFrame, caption: str = "") -> HTML:
+    """A data frame as the report shows tables, with columns and models named in words.
+
+    Args:
+        frame: a row per row; its index is left out, fractions are rounded.
+        caption: what the table shows.
+    """
+    shown = frame.copy()
+    for name in frame.select_dtypes("float"):
+        style = WRITTEN.get(name, ".4f")
+        shown[name] = ["" if pd.isna(value) else format(value, style) for value in frame[name]]
+    if "model" in shown:
+        shown["model"] = shown["model"].replace(TITLES)
+    return HTML(as_table(shown.fillna("").rename(columns=NAMES), caption))
+
+
+def demo_trace(study: Study) -> tuple[Figure | None, str]:
+    """One portrait of the demo as real and as fake, and what the generator added, magnified.
+
+    Returns:
+        The figure, None where the images aren't the demo's; and what there is to see, in words.
+    """
+    if not read_dataset(study)["generated"]:
+        return None, "This part is about the demo's generated images. The run's are other ones."
+    real, fake = (make_image(kind, SIDE, PORTRAIT).astype(int) for kind in CLASSES)
+    added = fake - real
+    figure, axes = plt.subplots(1, 3, figsize=(9.9, 3.6), layout="constrained")
+    for axis, pixels, title in (
+        (axes[0], real, "real: as the camera saw it"),
+        (axes[1], fake, "fake: the same portrait, generated"),
+        (axes[2], 128 + STRONGER * added, f"fake less real, {STRONGER} times as strong"),
+    ):
+        axis.imshow(pixels.clip(0, 255), interpolation="nearest")
+        axis.set_title(title)
+        axis.set_axis_off()
+    return figure, (
+        f"One portrait of {SIDE} x {SIDE} pixels as real and as fake. On average they "
+        f"differ by {np.abs(added).mean():.1f} of 255 grey levels; at the right the difference is "
+        f"shown {STRONGER} times as strong."
+    )
 
 
 def learning_rates(study: Study, rates: Mapping[str, Mapping[str, npt.NDArray]]) -> Drawn:
@@ -35,7 +112,7 @@ def learning_rates(study: Study, rates: Mapping[str, Mapping[str, npt.NDArray]])
             own = reading == study.learning_rate_decay
             label = reading.replace("_", " ") + (" (chosen)" if own else "")
             share = np.linspace(0, 1, len(values))
-            dash, width = DASHES[number % len(DASHES)], 2.8 if own else 1.4
+            dash, width = DASHES[number % len(DASHES)], 3.5 if own else 2
             axis.plot(share, values, dash, color=colours[number], lw=width, label=label)
             ends.append(f"{panel}, {label}: {values[-1]:.3g}")
         axis.set(title=panel, xlabel="part of the training run", ylim=(0, None))
@@ -127,18 +204,71 @@ def bootstrap(study: Study, model: str) -> Drawn:
     )
 
 
+def nine_in_ten(study: Study) -> str:
+    """Of the test images with a p(fake) near `ASKED`, how many are fakes; a sentence a network."""
+    seed, place = study.seeds[0], int(ASKED * BINS)
+    low, high = place / BINS, (place + 1) / BINS
+    sentences = []
+    for model in MODELS:
+        outputs = read_predictions(study, model, seed)
+        near = outputs[outputs["p_fake"].between(low, high, inclusive="left")]
+        text = f"{TITLES[model]}, seed {seed}: {len(near):,} test images have a p(fake) from "
+        text += f"{low:.2f} to {high:.2f}"
+        if len(near):
+            row = reliability(near["label"].to_numpy(), near["p_fake"].to_numpy()).iloc[0]
+            text += (
+                f"; {near['label'].sum():,} of them are fakes, {row['fakes']:.0%} (95 % interval "
+                f"{row['low']:.0%} to {row['high']:.0%})"
+            )
+        sentences.append(f"{text}.")
+    return "\n".join(sentences)
+
+
+def overfitting(study: Study, model: str) -> Drawn:
+    """Loss in training and validation of the first seed, and the gap between them."""
+    seed = study.seeds[0]
+    history = read_histories(study, model).query("seed == @seed")
+    epochs, loss, val_loss = (history[name] for name in ("epoch", "loss", "val_loss"))
+    lowest = val_loss.fillna(np.inf).idxmin()  # a run that diverged at once has no number
+    best, last = history.loc[lowest], history.iloc[-1]
+    figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    axis.plot(epochs, loss, "-o", color=TRAIN, lw=2.5, label="training")
+    axis.plot(epochs, val_loss, "--s", color=VALID, lw=2.5, label="validation")
+    axis.fill_between(epochs, loss, val_loss, color="0.5", alpha=0.15, label="the gap")
+    axis.plot(best["epoch"], best["val_loss"], "*", color="0.1", ms=15, label="lowest")
+    axis.set(xlabel="epoch", ylabel="loss (binary cross-entropy, nats)", ylim=(0, None))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(loc="outside lower center", ncols=4)
+    figure.suptitle(f"{TITLES[model]}, seed {seed}{mark(study)}", fontsize=10)
+    return figure, (
+        f"Loss of {TITLES[model]}, seed {seed}: in validation lowest at epoch "
+        f"{best['epoch']:.0f} of {last['epoch']:.0f}, {best['val_loss']:.3f}. In the last epoch "
+        f"{last['loss']:.3f} in training and {last['val_loss']:.3f} in validation; accuracy "
+        f"{last['accuracy']:.3f} and {last['val_accuracy']:.3f}."
+    )
+
+
 def seeds_apart(study: Study, model: str) -> Drawn:
     """Validation accuracy by epoch, a line per seed: the same recipe, other chance."""
     history = read_histories(study, model)
-    figure, axis = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
-    for number, (seed, rows) in enumerate(history.groupby("seed")):
-        dash = DASHES[number % len(DASHES)]
-        axis.plot(rows["epoch"], rows["val_accuracy"], dash, marker="o", ms=3, label=f"seed {seed}")
+    last = history.groupby("seed")["val_accuracy"].last().sort_values(ascending=False)
+    colours = sns.color_palette("colorblind")
+    figure, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    for number, (seed, end) in enumerate(last.items()):  # the legend's order is that of the ends
+        rows = history[history["seed"] == seed]
+        axis.plot(
+            rows["epoch"],
+            rows["val_accuracy"],
+            DASHES[number % len(DASHES)],
+            color=colours[number % len(colours)],
+            marker=MARKERS[number % len(MARKERS)],
+            lw=2.5,
+            label=f"seed {seed}: {end:.3f}",
+        )
     axis.set(xlabel="epoch", ylabel="validation accuracy (share of images)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(fontsize=8, ncols=2)
-    axis.set_title(f"{TITLES[model]}: what the seed alone changes{mark(study)}", fontsize=9)
-    last = history[history["epoch"] == history["epoch"].max()]["val_accuracy"]
+    figure.legend(loc="outside lower center", ncols=3, title="in the last epoch")
+    figure.suptitle(f"{TITLES[model]}: what the seed alone changes{mark(study)}", fontsize=10)
     seeds = len(study.seeds)
     spread = (
         f"from {last.min():.3f} to {last.max():.3f} over {seeds} seeds"
