@@ -426,6 +426,8 @@ def test_it_is_played_saved_and_put_together(study, asked, places, browser, opti
     go_on("#question")  # nothing is answered yet
     assert page.inner_text("#count") == "Round 1 of 2, face 1 of 20"
     assert "First say real or fake" in page.inner_text("#hint")
+    heights = "[...document.querySelectorAll('#question button')].map(b => b.offsetHeight)"
+    assert len(set(page.evaluate(heights))) == 1  # what a button says stays on one line
     by_keyboard(page, True, 1)
     page.click("#question [data-go='-1']")  # the answer is there again and may be changed
     assert page.get_attribute("[data-answer=fake]", "aria-pressed") == "true"
@@ -468,6 +470,11 @@ def test_it_is_played_saved_and_put_together(study, asked, places, browser, opti
     for face, label in zip(faces, labels, strict=True):
         assert f"right ({0.1 + 0.8 * label:.3f})" in face
     assert "wrong (" in faces[images["second"][0]]
+    if answer is by_keyboard:
+        lines = "[...document.querySelectorAll('#faces dd')].map(d => d.offsetHeight)"
+        assert len(set(page.evaluate(lines))) == 1
+    picture = page.locator("#faces img").first
+    assert picture.evaluate("p => getComputedStyle(p).imageRendering") == "pixelated"
     fits()
     with page.expect_download() as download:
         page.click("#save")
