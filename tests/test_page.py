@@ -3,12 +3,15 @@
 import base64
 import io
 
+import nbformat
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from fakeface_utils.common.paths import NOTEBOOKS
 from fakeface_utils.report import forest, opening
 from fakeface_utils.report.html_pieces import as_table, piece
+from fakeface_utils.report.page import place
 from fakeface_utils.study.names import METRICS, MODELS
 from fakeface_utils.study.parameters import load_study
 
@@ -142,3 +145,16 @@ def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_ther
         lines = {tuple(line.get_xdata()) for line in axis.lines}
         assert {(0.92, 1), (0.94, 0.96), (0.97,)} <= lines  # cut at 1
         assert [label.get_text() for label in axis.get_yticklabels()] == [*METRICS] * 2
+
+
+def test_every_result_of_the_page_names_the_cell_that_made_it():
+    notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
+    named = [cell.metadata["made_by"] for cell in notebook.cells if "made_by" in cell.metadata]
+    assert len(named) == 20
+    for made_by in named:
+        name, cell = place(made_by).split(".html#")
+        source = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+        code = next(one.source for one in source if one.id == cell)
+        assert made_by.split(": ", 1)[1] in code
+    with pytest.raises(StopIteration):
+        place("01_dataset: no such code")

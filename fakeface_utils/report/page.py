@@ -20,7 +20,8 @@ def write_page(study: Study) -> Path:
     """Write report.html, unless that is done: one file, no request to any network.
 
     The page consists of notebook 06's cells with the tag `page`: texts, and the outputs of cells
-    that are a single expression of `study`, `figure` and this room's modules.
+    that are a single expression of `study`, `figure` and this room's modules. A cell's metadata
+    says by which cell its content was made; a text with the tag `method` is folded.
 
     Returns:
         Its path.
@@ -30,6 +31,19 @@ def write_page(study: Study) -> Path:
     """
     report_step(study).do(lambda: _write(study))
     return report_html(study)
+
+
+def place(made_by: str) -> str:
+    """Where the cell that made a table or figure stands: 'notebook.html#cell'.
+
+    Args:
+        made_by: 'notebook: code' as a cell of notebook 06 names it; the first cell of that notebook
+            with this code is meant.
+    """
+    name, code = made_by.split(": ", 1)
+    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    made = next(cell for cell in cells if cell.cell_type == "code" and code in cell.source)
+    return f"{name}.html#{made.id}"
 
 
 def _write(study: Study) -> None:
@@ -43,6 +57,8 @@ def _write(study: Study) -> None:
         if cell.cell_type == "code":
             html = {"text/html": eval(cell.source.strip(), names).data}
             cell.outputs = [nbformat.v4.new_output("display_data", html)]
+        if "made_by" in cell.metadata:
+            cell.metadata["made_by"] = place(cell.metadata["made_by"])
     notebook.cells = tagged
     exporter = HTMLExporter(
         template_name="template",
