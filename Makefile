@@ -20,16 +20,16 @@ OFFLINE = $(if $(WHEELS),--no-index --find-links "$$WHEELS")
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-report: $(STAMP)  ## run the study: PROFILE=demo|laptop|paper DATA=demo|kaggle|PATH RUN=name SEEDS=n SET='epochs=2' FORCE=1 SCHEDULER=address
+report: $(STAMP)  ## run the study: PROFILE=demo, laptop or paper; RUN=name SEEDS=5 DATA=PATH SET='epochs=2' FORCE=1
 	@$(BIN)/fakeface report $(STUDY) $(TRAINING)
 
-beyond: $(STAMP)  ## measure what isn't in the paper: ONLY='open_questions learning_curve elsewhere robustness insight' OTHER=FOLDER; else as report
+beyond: $(STAMP)  ## measure what the paper doesn't: ONLY='robustness insight' OTHER=FOLDER, and as report
 	@$(BIN)/fakeface beyond --only "$$ONLY" --other "$$OTHER" $(STUDY) $(TRAINING)
 
-quiz: $(STAMP)  ## can you tell? a page that asks people about test images: RUN=name SEED=0; ANSWERS=FOLDER puts what they saved together
+quiz: $(STAMP)  ## a page that asks people, real or fake? RUN=name; ANSWERS=FOLDER adds up what they saved
 	@$(BIN)/fakeface quiz --run "$${RUN:-demo}" --seed "$${SEED:-0}" $(if $(ANSWERS),--answers "$$ANSWERS")
 
-lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/; passes ARGS='--no-browser' on
+lab: $(STAMP)  ## open JupyterLab on your own copies of notebooks and exercises, in work/
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \
 	  echo "JupyterLab does not start as root: run make lab ARGS=--allow-root"; exit 1;; esac
 	@mkdir -p work; for original in notebooks/*.ipynb classroom/exercises/*.ipynb; do copy=work/$${original##*/}; \
@@ -38,7 +38,7 @@ lab: $(STAMP)  ## open JupyterLab on your own copies of the notebooks, in work/;
 	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False --ServerApp.root_dir=. \
 	  --LabApp.default_url=/lab/tree/work $$ARGS
 
-wheelhouse: $(STAMP)  ## all that `make report` needs without a network, for machines like this one: TO=FOLDER; there: make report WHEELS=FOLDER
+wheelhouse: $(STAMP)  ## fill TO=FOLDER for machines without a network; there: make report WHEELS=FOLDER
 	@test -n "$$TO" || { echo "name the folder: make wheelhouse TO=FOLDER"; exit 1; }
 	@mkdir -p "$$TO" && $(BIN)/python classroom/class_lock.py > "$$TO/requirements.lock"
 	@$(BIN)/pip --disable-pip-version-check download --quiet --require-hashes -r "$$TO/requirements.lock" -d "$$TO"
@@ -47,7 +47,7 @@ wheelhouse: $(STAMP)  ## all that `make report` needs without a network, for mac
 	@git archive --prefix=fakeface/ --output "$$TO/fakeface.zip" HEAD
 	@du -sh "$$TO"
 
-test: $(STAMP)  ## run ruff, mypy and every test but the slow ones
+test: $(STAMP)  ## check style and types, and run every test but the slow ones
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 test-slow: $(STAMP)  ## run the tests that take minutes or need the network

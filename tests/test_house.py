@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from docs.draw_rooms import FLOORS, MODULES, PACKAGE, PICTURE, ROOT, arrows, imports, room, shown
 from fakeface_utils.evaluation import calibration, insight, robustness
 from fakeface_utils.evaluation.learning_curve import sentence
 from fakeface_utils.evaluation.table1 import difference
@@ -28,41 +29,7 @@ from fakeface_utils.study.plan import chain_steps, figures_step, pictures_step
 from fakeface_utils.study.robustness import robustness_drawing_step
 from fakeface_utils.study.step import CONTENTS, used_modules
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "fakeface_utils"
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")
-}
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ROOMS = (  # from the ground up: a room imports from those before it only
-    ("common",),
-    ("study",),
-    ("dataset", "evaluation"),
-    ("networks", "report"),
-    ("run", "notebook"),
-    ("cli",),
-)
-FLOOR = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
-
-
-def imports(path: Path, everywhere: bool = True) -> set[str]:
-    """The modules a file imports; only those at its top where `everywhere` is false."""
-    package = ".".join(path.relative_to(ROOT).parts[:-1])
-    tree = ast.parse(path.read_text())
-    names = set()
-    for node in ast.walk(tree) if everywhere else tree.body:
-        if isinstance(node, ast.Import):
-            names |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            base = base if node.level else node.module
-            names |= {base} | {f"{base}.{name.name}" for name in node.names}
-    return names
-
-
-def room(module: str) -> str:
-    return module.split(".")[1]
 
 
 def test_the_package_never_imports_tensorflow_and_one_room_imports_keras():
@@ -75,16 +42,19 @@ def test_the_package_never_imports_tensorflow_and_one_room_imports_keras():
 def test_rooms_import_from_the_rooms_below_and_modules_in_no_circle():
     graph = {name: imports(path) & set(MODULES) - {name} for name, path in MODULES.items()}
     del graph["fakeface_utils.__init__"]
-    assert {room(name) for name in graph} == set(FLOOR)
-    crossings = {(room(a), room(b)) for a, needed in graph.items() for b in needed}
-    assert ("evaluation", "study") in crossings  # the graph isn't empty by mistake
-    for above, below in crossings:
-        assert above == below or FLOOR[above] > FLOOR[below], f"{above} imports {below}"
+    assert {room(name) for name in graph} == set(FLOORS)
+    assert ("evaluation", "study") in arrows()  # the graph isn't empty by mistake
+    for above, below in arrows():
+        assert FLOORS[above][0] < FLOORS[below][0], f"{above} imports {below}"
     while graph:
         free = [name for name, needed in graph.items() if not needed & set(graph)]
         assert free, f"a circle among {sorted(graph)}"
         for name in free:
             del graph[name]
+
+
+def test_the_picture_of_the_rooms_shows_what_is_imported():
+    assert shown(PICTURE.read_text()) == arrows(), "run python docs/draw_rooms.py"
 
 
 def test_names_are_imported_from_where_they_are_defined():
