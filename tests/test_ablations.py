@@ -308,7 +308,7 @@ def test_the_report_shows_the_figure_while_it_belongs_to_the_study(study):
         shown = section(each, "open_questions").data
         assert summary(table).split(":")[0] in shown
         assert command not in shown
-        assert "<img" in shown
+        assert "<svg" in shown
     text = alternative_text(study, "open_questions")
     assert "padding=valid (custom CNN) +12.5 (" in text
     assert text.count("(VGG16)") == 7

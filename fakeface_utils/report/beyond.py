@@ -48,8 +48,12 @@ SECTIONS: dict[str, tuple[str, Callable[[Study], str]]] = {
 def section(study: Study, name: str) -> HTML:
     """One section, or the command that measures it."""
     about, show = SECTIONS[name]
+    try:
+        shown = show(study)
+    except FileNotFoundError:  # an earlier version drew it, without an SVG
+        shown = ""
     return HTML(
-        show(study)
+        shown
         or f"<p>{about} was not measured for this run: "
         f"<code>make beyond ONLY={name} RUN={study.run}</code> measures it.</p>"
     )

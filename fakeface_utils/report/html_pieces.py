@@ -1,6 +1,5 @@
 """Tables and figures as HTML."""
 
-import base64
 import html
 import re
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from IPython.display import HTML
 
 from ..study.artefacts import figure_files
 from ..study.settings import Study
-from .drawing import alternative_text
+from .drawing import HALF, PIXELS
 
 
 def as_table(table: pd.DataFrame, caption: str = "") -> str:
@@ -38,9 +37,10 @@ def as_list(sentences: Iterable[str]) -> str:
 
 def figure(study: Study, name: str, caption: str) -> HTML:
     """A figure with its text alternative, embedded in the page."""
-    data = base64.b64encode(figure_files(study, name)[0].read_bytes()).decode()
-    alternative = html.escape(alternative_text(study, name), quote=True)
-    return HTML(
-        f'<figure><img src="data:image/png;base64,{data}" alt="{alternative}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
+    return HTML(as_figure(figure_files(study, name)[2].read_text(encoding="utf-8"), caption))
+
+
+def as_figure(svg: str, caption: str) -> str:
+    """A drawing of `drawing.as_svg` with its caption, of half or full width."""
+    width = "half" if f"max-width:{PIXELS * HALF:.0f}px" in svg else "full"
+    return f'<figure class="{width}">{svg}<figcaption>{html.escape(caption)}</figcaption></figure>'

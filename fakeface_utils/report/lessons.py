@@ -14,7 +14,7 @@ from ..evaluation.metrics import confusion, metrics
 from ..study.artefacts import read_histories, read_predictions
 from ..study.names import TITLES
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark
+from .drawing import FAINT, HALF, INK, LOOKS, Drawn, title
 from .html_pieces import as_table
 
 DRAWN_AGAIN = 2000  # test sets that the bootstrap makes
@@ -28,7 +28,7 @@ def learning_rates(study: Study, rates: Mapping[str, Mapping[str, npt.NDArray]])
         study: the settings; its own reading is drawn thicker.
         rates: by panel and reading the rates of a training run, evenly spread over its steps.
     """
-    figure, axes = plt.subplots(1, len(rates), figsize=(8.4, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, len(rates), figsize=(HALF, 3))
     colours, ends = sns.color_palette("colorblind"), []
     for axis, (panel, readings) in zip(axes, rates.items(), strict=True):
         for number, (reading, values) in enumerate(readings.items()):
@@ -40,8 +40,7 @@ def learning_rates(study: Study, rates: Mapping[str, Mapping[str, npt.NDArray]])
             ends.append(f"{panel}, {label}: {values[-1]:.3g}")
         axis.set(title=panel, xlabel="part of the training run", ylim=(0, None))
     axes[0].set_ylabel("learning rate")
-    axes[0].legend(fontsize=8)
-    figure.suptitle("How the learning rate falls, by each reading of the paper", fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     return figure, f"Learning rate at the last step. {'; '.join(ends)}."
 
 
@@ -52,18 +51,16 @@ def normalized(study: Study, before: npt.NDArray, after: npt.NDArray) -> Drawn:
         study: for the title.
         before, after: (N, h, w) one channel's values of the same images.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.4, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(HALF, 2.8), sharey=True)
     words = []
-    for axis, values, name, colour in zip(
-        axes, (before, after), ("before", "after"), (TRAIN, VALID), strict=True
-    ):
-        axis.hist(values.ravel(), 50, color=colour)
+    for axis, values, name in zip(axes, (before, after), ("before", "after"), strict=True):
+        axis.hist(values.ravel(), 50, color=LOOKS["custom_cnn"]["color"])
         mean, spread = float(values.mean()), float(values.std())
-        axis.axvline(mean, color="0.2", lw=1)
-        axis.set(title=f"{name}: mean {mean:.2f}, sd {spread:.2f}", xlabel="value")
+        axis.axvline(mean, color=INK, lw=1)
+        axis.set(title=f"{name}: {mean:.2f} ± {spread:.2f}", xlabel="value")
         words.append(f"{name} mean {mean:.2f} and standard deviation {spread:.2f}")
-    axes[0].set_ylabel("pixels of the feature maps")
-    figure.suptitle(f"One channel of the first batch normalization{mark(study)}", fontsize=10)
+    axes[0].set_ylabel("pixels of the maps")
+    title(figure, study, "mean ± standard deviation")
     return figure, f"One channel of the first batch normalization: {'; '.join(words)}."
 
 
@@ -111,16 +108,13 @@ def bootstrap(study: Study, model: str) -> Drawn:
     count = len(right)
     drawn = np.random.default_rng(0).binomial(count, right.mean(), DRAWN_AGAIN) / count
     low, high = np.percentile(drawn, [2.5, 97.5])
-    figure, axis = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 2.8))
     edges = np.arange(drawn.min() - 0.5 / count, drawn.max() + 1 / count, 2 / count)
-    axis.hist(drawn, edges.tolist(), color=TRAIN)
-    axis.axvspan(low, high, color=VALID, alpha=0.2, lw=0)
-    axis.axvline(right.mean(), color="0.2", lw=1)
+    axis.hist(drawn, edges.tolist(), color=LOOKS[model]["color"])
+    axis.axvspan(low, high, color=FAINT, lw=0)
+    axis.axvline(right.mean(), color=INK, lw=1)
     axis.set(xlabel="accuracy of a test set drawn again", ylabel=f"of {DRAWN_AGAIN:,} draws")
-    axis.set_title(
-        f"{TITLES[model]}, seed {seed}: other images, other accuracy{mark(study)}",
-        fontsize=9,
-    )
+    title(figure, study, f"{TITLES[model]}, seed {seed}", "grey: 95 %")
     return figure, (
         f"Accuracy {right.mean():.4f} on {count:,} test images. Drawn again with replacement, 95 % "
         f"of {DRAWN_AGAIN:,} test sets lie between {low:.4f} and {high:.4f}."
@@ -130,14 +124,14 @@ def bootstrap(study: Study, model: str) -> Drawn:
 def seeds_apart(study: Study, model: str) -> Drawn:
     """Validation accuracy by epoch, a line per seed: the same recipe, other chance."""
     history = read_histories(study, model)
-    figure, axis = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 3.2))
     for number, (seed, rows) in enumerate(history.groupby("seed")):
         dash = DASHES[number % len(DASHES)]
         axis.plot(rows["epoch"], rows["val_accuracy"], dash, marker="o", ms=3, label=f"seed {seed}")
-    axis.set(xlabel="epoch", ylabel="validation accuracy (share of images)")
+    axis.set(xlabel="epoch", ylabel="validation accuracy (share)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(fontsize=8, ncols=2)
-    axis.set_title(f"{TITLES[model]}: what the seed alone changes{mark(study)}", fontsize=9)
+    figure.legend(loc="outside lower left", ncols=4)
+    title(figure, study, TITLES[model])
     last = history[history["epoch"] == history["epoch"].max()]["val_accuracy"]
     seeds = len(study.seeds)
     spread = (
