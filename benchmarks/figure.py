@@ -34,7 +34,7 @@ def chart(measured: Result) -> Any:
         right.set(xscale="log", yscale="log", xlabel="training images (log scale)")
         right.set_xticks(growing["images"], growing["images"].map("{:,}".format))
         right.minorticks_off()
-        right.legend(loc="center left")
+        figure.legend(loc="outside lower right", ncols=2)
         title = f"{machine['processor']}, {machine['cores']} cores ({measured['note']})"
         figure.suptitle(title)
     return figure

@@ -389,6 +389,11 @@ def test_the_report_is_readable_by_all(page):
         assert len(image["aria-label"]) > 40
         assert not any(name in image["aria-label"] for name in FIGURES)
         assert set(re.findall(r"font-size: (\S+)px", str(image))) <= {"9", "10"}
+    words = " ".join(image["aria-label"] for image in images)
+    assert re.search(r"random: 4 of \d+ fake faces above 4 of \d+ real faces\.", words)
+    assert re.search(
+        r"exact, \d+ near\. The most similar pairs: .* \d\.\d apart, \w+ \w+ and ", words
+    )
     anchors = {tag["id"] for tag in page.find_all(id=True)}
     assert len(anchors) == len(page.find_all(id=True))
     assert set(re.findall(r"url\(#([^)]+)", str(page))) < anchors

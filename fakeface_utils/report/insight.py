@@ -98,7 +98,7 @@ def _curve(axis: Axes, side: int, curve: dict[str, list[float]], **look: Any) ->
 def mean_maps(study: Study) -> Drawn:
     """The mean map of each class, trained and untrained, of both models' first seed."""
     numbers, seed = read_insight_json(study), study.seeds[0]
-    figure, axes = plt.subplots(len(MODELS), 4, figsize=(HALF, 3.6))
+    figure, axes = plt.subplots(len(MODELS), 4, figsize=(HALF, 4))
     for row, model in zip(axes, MODELS, strict=True):
         maps = read_maps(study, model, seed)
         rows, columns = numbers["maps"][model]["grid"]
