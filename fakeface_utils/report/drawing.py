@@ -20,6 +20,7 @@ from ..study.settings import Study
 
 HALF, FULL = 4.8, 9.9  # inches: the two widths; a page shows 100 CSS pixels an inch
 PIXELS = 100
+NOTE = 9  # points: ticks, legends, notes; all else is 10
 PLAIN = "font-family:system-ui,'DejaVu Sans',sans-serif;stroke-linejoin:round;stroke-linecap:butt"
 
 # In an SVG the ink is the page's own colour of text. The rest has a contrast of 3 or more on white
@@ -47,11 +48,8 @@ STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    "figure.titlesize": 9,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
-    "legend.title_fontsize": 9,
+    **dict.fromkeys(("figure.titlesize", "legend.fontsize", "legend.title_fontsize"), NOTE),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), NOTE),
     "legend.frameon": False,
     "lines.markersize": 5,
     "axes.facecolor": "none",

@@ -20,7 +20,7 @@ from ..study.beyond_artefacts import ELSEWHERE_FIGURE
 from ..study.elsewhere import elsewhere_drawing_step, elsewhere_step
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
-from .drawing import HALF, INK, LOOKS, SOFT, Drawn, save, title
+from .drawing import HALF, INK, LOOKS, NOTE, SOFT, Drawn, save, title
 from .html_pieces import as_list, as_table, figure
 
 CAPTION = (
@@ -69,7 +69,9 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
         sides.plot([], [], "D", color=SOFT, mfc=inside, label=f"of {kind}")
     for place, name in enumerate(names):  # above its row, where a long name has room
         end = name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}"
-        whole.text(0, place - 0.3, end, va="center", size=9, parse_math=False).set_in_layout(False)
+        whole.text(0, place - 0.3, end, va="center", size=NOTE, parse_math=False).set_in_layout(
+            False
+        )
     whole.set(xlabel="accuracy at 0.5", ylim=(len(names) - 0.55, -0.6), yticks=())
     sides.set(xlabel="accuracy by class")
     for axis in (whole, sides):

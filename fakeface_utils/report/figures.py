@@ -26,7 +26,7 @@ from ..study.paper import PAPER_BEST_EPOCH
 from ..study.plan import figures_step
 from ..study.settings import Study
 from .calibration import reliability_diagram
-from .drawing import FAINT, HALF, INK, LOOKS, SOFT, Drawn, save, seeds_of, title
+from .drawing import FAINT, HALF, INK, LOOKS, NOTE, SOFT, Drawn, save, seeds_of, title
 from .leak import leak_curve
 
 
@@ -77,9 +77,9 @@ def network_diagram(study: Study) -> Drawn:
             (178, "left", str(layer.output_shape).replace("x", " × ")),
             (330, "right", f"{layer.parameters:,}" if layer.parameters else ""),
         ):
-            axis.text(x, place, str(text), ha=side, va="center", size=9)
+            axis.text(x, place, str(text), ha=side, va="center", size=NOTE)
     for x, side, text in ((0, "left", "layer"), (178, "left", "output"), (330, "right", "weights")):
-        axis.text(x, -1, text, ha=side, va="center", color=SOFT, size=9)
+        axis.text(x, -1, text, ha=side, va="center", color=SOFT, size=NOTE)
     axis.set(xlim=(0, 330), ylim=(len(table) - 0.4, -1.6))
     axis.set_axis_off()
     other = "" if total == paper else f" (the paper's at 224: {paper:,})"

@@ -16,7 +16,7 @@ from ..study.beyond_artefacts import ABLATION_FIGURE
 from ..study.names import MODELS, TITLES
 from ..study.readings import drawing_step
 from ..study.settings import Study
-from .drawing import HALF, INK, LOOKS, Drawn, save, title
+from .drawing import HALF, INK, LOOKS, NOTE, Drawn, save, title
 
 CAPTION = (
     "Each other reading against this run, on the validation set. best_weights=val_accuracy can't "
@@ -65,7 +65,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
         axis.plot(seeds, [place] * len(seeds), "|", color=INK, ms=8)
         axis.plot(100 * row.difference, place, **look)
         for x, side, text in ((0, "left", name), (1, "right", in_points(row))):
-            axis.text(x, place - 0.45, text, transform=across, ha=side, va="center", size=9)
+            axis.text(x, place - 0.45, text, transform=across, ha=side, va="center", size=NOTE)
         differences.append(f"{name} ({TITLES[row.model]}) {in_points(row)}")
     axis.axvline(0, color=INK, ls=":", lw=1, zorder=1)
     axis.set(xlim=(left, right), ylim=(len(table) - 0.6, -0.8), yticks=())

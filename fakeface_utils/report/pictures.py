@@ -97,7 +97,7 @@ def surest_mistakes(study: Study, model: str, columns: int = 4) -> Drawn:
             axis.imshow(images[int(str(place))])
             axis.set_title(f"p {p_fake:.3f}")
         named = "fakes called real" if kind == "fake" else "real faces called fake"
-        part.suptitle(f"{len(wrong)} {named}, the surest first", x=0.01, ha="left", size=10)
+        part.suptitle(f"{len(wrong)} {named}, the surest first", x=0.01, ha="left")
         words.append(f"{len(wrong)} of {len(members)} {named}")
     title(figure, study, f"{TITLES[model]}, seed {seed}; p: p(fake)")
     return figure, f"The surest mistakes of {TITLES[model]}, seed {seed}: {', '.join(words)}."
