@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -171,6 +172,7 @@ def test_every_artefact_is_there(project):
     for name in FIGURES:
         assert (project.figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (project.figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (project.figures / f"{name}.svg").read_bytes().startswith(b"<svg ")
     assert {path.stem for path in (project.results / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
 
 
@@ -351,10 +353,11 @@ def test_a_notebooks_page_has_its_code_its_figures_and_its_neighbours(project, n
     assert {cell.source.strip() for cell in code} <= shown
     outputs = [output for cell in code for output in cell.outputs]
     drawn = sum("image/png" in output.get("data", {}) for output in outputs)
-    ready = sum(output.get("data", {}).get("text/html", "").count("<img") for output in outputs)
-    images = page.find_all("img")
-    assert len(images) == drawn + ready > 0
-    assert all(len(image["alt"]) > 40 and "No description" not in image["alt"] for image in images)
+    ready = sum(output.get("data", {}).get("text/html", "").count("<svg") for output in outputs)
+    words = [image["alt"] for image in page.find_all("img")]
+    words += [image["aria-label"] for image in page.find_all("svg")]
+    assert len(words) == drawn + ready > 0
+    assert all(len(text) > 40 and "No description" not in text for text in words)
     assert page.html["lang"] == "en"
     assert "Generated data: these numbers say nothing about the paper." in page.main.get_text()
     assert "not for publishing" not in page.main.get_text()
@@ -395,13 +398,20 @@ def test_an_executed_notebook_has_one_line_for_a_progress_bar_and_nothing_red(pr
 def test_the_report_is_readable_by_all(page):
     assert page.html["lang"] == "en"
     assert "width=device-width" in page.find("meta", attrs={"name": "viewport"})["content"]
-    images = page.find_all("img")
+    images = page.find_all("svg", role="img")
     assert len(images) == len(FIGURES)
     for image in images:
-        assert len(image["alt"]) > 40
-        assert ".png" not in image["alt"]
-        assert not any(name in image["alt"] for name in FIGURES)
+        assert len(image["aria-label"]) > 40
+        assert not any(name in image["aria-label"] for name in FIGURES)
+        assert set(re.findall(r"font-size: (\S+)px", str(image))) <= {"9", "10"}
+    words = " ".join(image["aria-label"] for image in images)
+    assert re.search(r"random: 4 of \d+ fake faces above 4 of \d+ real faces\.", words)
+    assert re.search(
+        r"exact, \d+ near\. The most similar pairs: .* \d\.\d apart, \w+ \w+ and ", words
+    )
     anchors = {tag["id"] for tag in page.find_all(id=True)}
+    assert len(anchors) == len(page.find_all(id=True))
+    assert set(re.findall(r"url\(#([^)]+)", str(page))) < anchors
     contents = [link["href"][1:] for link in page.nav.find_all("a")]
     assert len(contents) >= 9
     assert set(contents) <= anchors

@@ -1,9 +1,7 @@
 """Table 1's numbers and the comparison of both models against known and hand-computed values."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import PIL.Image
 import pytest
 
 from fakeface_utils.evaluation import caveats
@@ -11,8 +9,7 @@ from fakeface_utils.evaluation import table1 as evaluation
 from fakeface_utils.evaluation.caveats import failed_seeds
 from fakeface_utils.evaluation.metrics import confusion, metrics
 from fakeface_utils.evaluation.table1 import claim_better, seed_by_seed
-from fakeface_utils.report.drawing import alternative_text, save
-from fakeface_utils.study.artefacts import figure_files, seed_dir
+from fakeface_utils.study.artefacts import seed_dir
 from fakeface_utils.study.parameters import load_study
 
 
@@ -202,19 +199,3 @@ def test_a_collapsed_seed_is_named_counted_and_kept(places, monkeypatch):
     accuracy = evaluation._table1(study).set_index(["model", "metric"])["ours_mean"]
     assert accuracy["custom_cnn", "accuracy"] == (1 + 0.5 + 0.5 + 0.5) / 4
     assert accuracy["vgg16", "accuracy"] == (1 + 1 + 0 + 1) / 4
-
-
-def test_a_drawing_is_kept_small_with_its_words_and_photographs_keep_their_colours(places):
-    study = load_study("demo")
-    sizes = {}
-    for name, pixels in (("roc", np.zeros((300, 300, 3))), ("figure1_samples", None)):
-        figure, axis = plt.subplots()
-        noise = np.random.default_rng(0).random((300, 300, 3))
-        axis.imshow(noise if pixels is None else pixels)
-        save(study, name, (figure, f"what {name} shows"))
-        path = figure_files(study, name)[0]
-        assert alternative_text(study, name) == f"what {name} shows"
-        with PIL.Image.open(path) as image:
-            sizes[image.mode] = image.size
-    assert list(sizes) == ["P", "RGBA"]  # a palette, and as Matplotlib wrote it
-    assert len(set(sizes.values())) == 1

@@ -317,8 +317,7 @@ def test_a_detector_of_sharpness_fails_with_blur_and_to_the_side_real(study, cap
     report.draw_robustness(study)
     drawn, _ = report.draw_damage(study, numbers.robustness(study))
     assert drawn.get_suptitle() == (
-        "Damaged test images: 16 images, one seed\n"
-        "blur and chain are scaled to images stored at 64 pixels\n"
+        "16 images, one seed; blur and chain for images stored at 64 pixels\n"
         "24 training images at 56 pixels (the paper: 100,000 at 224)"
     )
     plt.close(drawn)

@@ -1,5 +1,7 @@
 """Whether p(fake) can be believed: the reliability diagram and its numbers."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -17,24 +19,26 @@ from ..evaluation.calibration import (
 from ..study.artefacts import read_predictions
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark
+from .drawing import HALF, LOOKS, SOFT, Drawn, seeds_of, title
 from .html_pieces import as_table, piece
+
+BEFORE_AFTER: Any = ({"marker": "o", "ls": "-"}, {"marker": "s", "ls": "--", "mfc": "none"})
+NAMES = ("as it comes", "with the temperature", "perfectly calibrated")
 
 
 def reliability_diagram(study: Study) -> Drawn:
     """The share of fakes against p(fake), before and after the temperature, counts below."""
     measured, seeds = calibration(study), len(study.seeds)
     figure, axes = plt.subplots(
-        2, 2, figsize=(8, 5.4), layout="constrained", sharex=True, height_ratios=(3, 1)
+        2, 2, figsize=(HALF, 4.6), sharex=True, sharey="row", height_ratios=(3, 1)
     )
     for column, model in zip(axes.T, MODELS, strict=True):
         diagram, counts = column
+        colour = LOOKS[model]["color"]
         tables = [read_predictions(study, model, seed) for seed in study.seeds]
         labels = np.concatenate([table["label"] for table in tables])
-        diagram.plot([0, 1], [0, 1], ":", color="0.3", label="perfectly calibrated")
-        for after, (colour, marker, label, offset) in enumerate(
-            ((TRAIN, "o", "as it comes", -0.006), (VALID, "s", "with the temperature", 0.006))
-        ):
+        diagram.plot([0, 1], [0, 1], ":", color=SOFT)
+        for after, look in enumerate(BEFORE_AFTER):
             outputs = np.concatenate(
                 [
                     tempered(
@@ -45,21 +49,21 @@ def reliability_diagram(study: Study) -> Drawn:
             )
             rows = reliability(labels, outputs, seeds)
             ends = [rows["fakes"] - rows["low"], rows["high"] - rows["fakes"]]
-            diagram.errorbar(
-                rows["p_fake"] + offset, rows["fakes"], ends, fmt=marker, color=colour, ms=5,
-                lw=1, label=label, mfc=colour if not after else "white",
-            )  # fmt: skip
+            aside = 0.008 if after else -0.008  # so that no bar hides another
+            style = look | {"color": colour, "ls": ""}
+            diagram.errorbar(rows["p_fake"] + aside, rows["fakes"], ends, elinewidth=1, **style)
             edges = np.linspace(0, 1, BINS + 1)
-            counts.hist(outputs, edges, histtype="step", color=colour, lw=1.5, ls="-- "[after - 1])
-        diagram.set(title=TITLES[model], ylabel="share of fakes", xlim=(-0.02, 1.02))
-        diagram.set_ylim(-0.02, 1.02)
-        counts.set(xlabel="p(fake)", ylabel="outputs", yscale="log")
+            counts.hist(outputs, edges, histtype="step", color=colour, lw=1.5, ls=look["ls"])
+        diagram.set(title=TITLES[model], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        counts.set(xlabel="p(fake)", yscale="log")
+        counts.yaxis.set_major_formatter("{x:,.0f}")
         counts.yaxis.set_minor_formatter(NullFormatter())
-    lines, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(lines, names, loc="outside lower center", ncols=3, fontsize=8)
-    words = f"{seeds} seeds added up" if seeds > 1 else "one seed"
-    figure.suptitle(f"Is p(fake) right as often as it says? Test images, {words}{mark(study)}",
-                    fontsize=10)  # fmt: skip
+    axes[0, 0].set_ylabel("share of fakes")
+    axes[1, 0].set_ylabel("outputs")
+    for look, label in zip((*BEFORE_AFTER, {"ls": ":"}), NAMES, strict=True):
+        axes[0, 0].plot([], [], color=SOFT, label=label, **look)
+    figure.legend(loc="outside lower left", ncols=2)
+    title(figure, study, f"{seeds_of(study)}{' added up' if seeds > 1 else ''}")
     return figure, "Reliability diagram. " + " ".join(sentence(m, measured[m]) for m in MODELS)
 
 

@@ -1,15 +1,11 @@
 """The page of two or more runs side by side, with both models' validation curves."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
 from ..common.files import write_atomic
@@ -18,10 +14,10 @@ from ..evaluation.side_by_side import Comparison
 from ..study.artefacts import read_histories
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
-from .drawing import Drawn
-from .html_pieces import as_table
+from .drawing import HALF, Drawn, as_svg
+from .html_pieces import as_figure, as_table, templates
 
-TEMPLATE = Path(__file__).parent / "template"
+CAPTION = "Accuracy and loss on validation images by epoch: the mean over seeds, and their range."
 DASHES = ("-", "--", "-.", ":")
 
 
@@ -37,15 +33,12 @@ def write_comparison(studies: Sequence[Study], comparison: Comparison) -> Path:
         Its path.
     """
     figure, alternative = draw_curves(studies)
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
+    curves = as_svg(figure, "curves", alternative)
     plt.close(figure)
-    templates = Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True)
-    page = templates.get_template("compare.html.j2").render(
-        comparison=comparison,
-        table=lambda table, caption="": Markup(as_table(table, caption)),
-        curves=base64.b64encode(png.getvalue()).decode(),
-        alternative=alternative,
+    page = (
+        templates()
+        .get_template("compare.html.j2")
+        .render(comparison=comparison, table=as_table, curves=as_figure(curves, CAPTION))
     )
     path = compare_html(comparison.runs)
     with write_atomic(path) as part:
@@ -55,7 +48,7 @@ def write_comparison(studies: Sequence[Study], comparison: Comparison) -> Path:
 
 def draw_curves(studies: Sequence[Study]) -> Drawn:
     """Accuracy and loss on validation images by epoch: a row a model, a line a run."""
-    figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(HALF, 5), sharex=True)
     colours = sns.color_palette("colorblind", len(studies))
     lowest = []
     for row, model in zip(axes, MODELS, strict=True):
@@ -65,7 +58,7 @@ def draw_curves(studies: Sequence[Study]) -> Drawn:
             for axis, quantity in zip(row, ("accuracy", "loss"), strict=True):
                 by_epoch = history.groupby("epoch")[f"val_{quantity}"]
                 mean: pd.Series = by_epoch.mean()
-                axis.plot(mean.index, mean, marker="o", ms=4, label=study.run, **look)
+                axis.plot(mean, marker="o", ms=4, label=study.run, **look)
                 axis.fill_between(
                     mean.index, by_epoch.min(), by_epoch.max(), color=look["color"], alpha=0.15
                 )
@@ -73,10 +66,12 @@ def draw_curves(studies: Sequence[Study]) -> Drawn:
                 f"{TITLES[model]} of {study.run} {mean.min():.3f} at epoch {mean.idxmin()}"
             )
         for axis, quantity in zip(row, ("accuracy", "loss"), strict=True):
-            axis.set(xlabel="epoch", ylabel=f"validation {quantity}", title=TITLES[model])
+            axis.set_title(f"{TITLES[model]}, {quantity}")
+            axis.yaxis.set_major_formatter("{x:.2f}")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    lines, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=4, fontsize=8)
+    for axis in axes[1]:
+        axis.set_xlabel("epoch")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     return figure, (
         "Accuracy and loss on validation images by epoch, mean and range over seeds. Lowest mean "
         f"validation loss: {'; '.join(lowest)}."

@@ -19,17 +19,16 @@ from ..study.beyond_artefacts import ELSEWHERE_FIGURE
 from ..study.elsewhere import elsewhere_drawing_step, elsewhere_step
 from ..study.names import MODELS, TITLES
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark, save
+from .drawing import HALF, INK, LOOKS, NOTE, SOFT, Drawn, save, title
 from .html_pieces import as_table, figure, piece
 
 CAPTION = (
     "Left: accuracy on each set of other images, with 95 % intervals; lines are each model's "
-    "accuracy on its own test set, grey is guessing. Right: of reals (open marks) and of fakes "
+    "accuracy on its own test set, dotted is guessing. Right: of reals (open marks) and of fakes "
     "(filled), which shows to which side a model fails."
 )
-LOOKS = {"custom_cnn": (TRAIN, "o", -0.14), "vgg16": (VALID, "s", 0.14)}
 MOST_SETS = 40  # that a figure has room for; the table has all
-LONGEST = 40  # characters of a set's name on the axis
+LONGEST = 60  # characters of a set's name above its row
 NAMED = 5
 
 
@@ -47,39 +46,40 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
     """Each set's accuracy beside the model's own at home, and by class."""
     names = list(table["set"].unique())[:MOST_SETS]
     home = at_home(study)
-    height = 0.5 * len(names) + 1.8
-    figure, (whole, sides) = plt.subplots(
-        1, 2, figsize=(9, height), sharey=True, layout="constrained"
-    )
-    whole.axvline(0.5, color="0.6", lw=1)
-    sides.axvline(0.5, color="0.6", lw=1)
+    figure, (whole, sides) = plt.subplots(1, 2, figsize=(HALF, 0.6 * len(names) + 1.6), sharey=True)
     spoken = []
-    for model in MODELS:
-        colour, marker, shift = LOOKS[model]
+    for model, shift in zip(MODELS, (0, 0.22), strict=True):
+        colour, marker = LOOKS[model]["color"], LOOKS[model]["marker"]
         own = table[table["model"] == model].set_index("set").reindex(names)
         places = [place + shift for place in range(len(names))]
-        whole.axvline(home[model], color=colour, lw=1, ls="--")
+        whole.axvline(home[model], color=colour, lw=1.2, ls=LOOKS[model]["ls"])
         whole.hlines(places, own["ci_low"], own["ci_high"], color=colour, lw=1.5)
         label = f"{TITLES[model]} (at home {home[model]:.3f})"
-        whole.plot(own["accuracy"], places, marker, color=colour, mec="white", ms=7, label=label)
-        sides.plot(own["real_accuracy"], places, marker, color=colour, mfc="white", ms=7)
-        sides.plot(own["fake_accuracy"], places, marker, color=colour, mec="white", ms=7)
+        whole.plot(own["accuracy"], places, marker, color=colour, label=label)
+        sides.plot(own["real_accuracy"], places, marker, color=colour, mfc="none")
+        sides.plot(own["fake_accuracy"], places, marker, color=colour)
         for real, fake, place in zip(
             own["real_accuracy"], own["fake_accuracy"], places, strict=True
         ):
             sides.plot([real, fake], [place] * 2, color=colour, lw=1, alpha=0.5, zorder=1)
         values = ", ".join(f"{name} {own.loc[name, 'accuracy']:.3f}" for name in names)
         spoken.append(f"{TITLES[model]} {home[model]:.3f} at home; {values}")
-    for value in ("white", "0.4"):
-        kind = "reals" if value == "white" else "fakes"
-        sides.plot([], [], "D", color="0.4", mfc=value, label=f"of {kind}")
-    ends = [name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}" for name in names]
-    whole.set_yticks(range(len(names)), ends, fontsize=9)
-    whole.set(ylim=(len(names) - 0.5, -0.5), xlim=(-0.03, 1.03), xlabel="accuracy at 0.5")
-    sides.set(xlim=(-0.03, 1.03), xlabel="accuracy by class")
-    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
-    few = f", the first {MOST_SETS} sets" if table["set"].nunique() > MOST_SETS else ""
-    figure.suptitle(f"The run on other images{few}{mark(study)}", fontsize=11)
+    for kind, inside in (("reals", "none"), ("fakes", SOFT)):
+        sides.plot([], [], "D", color=SOFT, mfc=inside, label=f"of {kind}")
+    for place, name in enumerate(names):  # above its row, where a long name has room
+        end = name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}"
+        whole.text(0, place - 0.3, end, va="center", size=NOTE, parse_math=False).set_in_layout(
+            False
+        )
+    whole.set(xlabel="accuracy at 0.5", ylim=(len(names) - 0.55, -0.6), yticks=())
+    sides.set(xlabel="accuracy by class")
+    for axis in (whole, sides):
+        axis.axvline(0.5, color=INK, ls=":", lw=1)
+        axis.set(xlim=(-0.03, 1.03), xticks=(0, 0.25, 0.5, 0.75, 1))
+        axis.set_xticklabels(("0", "", "0.5", "", "1"))
+    figure.legend(loc="outside lower left", ncols=2)
+    few = f"the first {MOST_SETS} sets" if table["set"].nunique() > MOST_SETS else ""
+    title(figure, study, few)
     return figure, f"Accuracy on other images. {'. '.join(spoken)}."
 
 

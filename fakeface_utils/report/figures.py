@@ -1,6 +1,6 @@
 """The paper's Figures 2 to 4, confusion matrices, ROC curves and the audit, from numbers alone.
 
-Every figure is saved as PNG and PDF; the PNG carries its text alternative, which the report reads.
+Every figure is saved as PNG, PDF and SVG, with its text alternative inside.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
@@ -25,7 +26,7 @@ from ..study.paper import PAPER_BEST_EPOCH
 from ..study.plan import figures_step
 from ..study.settings import Study
 from .calibration import reliability_diagram
-from .drawing import TRAIN, VALID, Drawn, mark, save
+from .drawing import FAINT, HALF, INK, LOOKS, NOTE, SOFT, Drawn, save, seeds_of, title
 from .forest import forest
 from .leak import leak_curve
 
@@ -64,31 +65,35 @@ def network_diagram(study: Study) -> Drawn:
         int(table["parameters"].sum()),
         int(paper_sizes().loc["custom_cnn", "parameters"]),
     )
-    figure, axis = plt.subplots(figsize=(9, 0.34 * len(table) + 1), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 0.25 * len(table) + 0.9))
     colours = sns.color_palette("colorblind")
     kinds = list(dict.fromkeys(table["kind"]))
     for place, layer in enumerate(table.itertuples()):
         height = int(str(layer.output_shape).split("x")[0]) if "x" in str(layer.output_shape) else 0
-        width = 0.25 + 0.75 * height / study.image_size if height else 0.25
-        colour = (*colours[kinds.index(layer.kind) % len(colours)], 0.45)
-        axis.barh(place, width, left=-width / 2, color=colour, edgecolor="0.3", height=0.8)
-        axis.text(0, place, layer.layer, ha="center", va="center", fontsize=9)
-        kind = ", ".join(filter(None, (layer.kind, layer.activation)))
-        axis.text(-0.56, place, kind, ha="right", va="center", fontsize=9)
-        shape = str(layer.output_shape).replace("x", " × ")
-        weights = f"{layer.parameters:,} parameters" if layer.parameters else ""
-        axis.text(0.56, place, shape, ha="left", va="center", fontsize=9)
-        axis.text(1.05, place, weights, ha="left", va="center", fontsize=9)
-    axis.set(xlim=(-1.05, 1.6), ylim=(len(table) - 0.4, -0.6))
+        width = 18 + 54 * height / study.image_size if height else 18
+        colour = (*colours[kinds.index(layer.kind) % len(colours)], 0.4)
+        axis.barh(place, width, left=134 - width / 2, color=colour, lw=0, height=0.8)
+        for x, side, text in (
+            (0, "left", ", ".join(filter(None, (layer.kind, layer.activation)))),
+            (134, "center", layer.layer),
+            (178, "left", str(layer.output_shape).replace("x", " × ")),
+            (330, "right", f"{layer.parameters:,}" if layer.parameters else ""),
+        ):
+            axis.text(x, place, str(text), ha=side, va="center", size=NOTE)
+    for x, side, text in ((0, "left", "layer"), (178, "left", "output"), (330, "right", "weights")):
+        axis.text(x, -1, text, ha=side, va="center", color=SOFT, size=NOTE)
+    axis.set(xlim=(0, 330), ylim=(len(table) - 0.4, -1.6))
     axis.set_axis_off()
-    other = "" if total == paper else f"; the paper's network at 224: {paper:,}"
-    axis.set_title(
-        f"The custom CNN at {study.image_size} pixels: {total:,} parameters{other}\n"
-        "(larger feature maps have wider bars, not to scale)",
-        fontsize=10,
+    other = "" if total == paper else f" (the paper's at 224: {paper:,})"
+    title(figure, study, f"{study.image_size} pixels, {total:,} parameters{other}")
+    layers = ", ".join(
+        f"{layer.layer} {str(layer.output_shape).replace('x', ' × ')}"
+        for layer in table.itertuples()
     )
-    layers = ", ".join(table["layer"])
-    return figure, f"The custom CNN's layers from input to output: {layers}; {total:,} parameters."
+    return figure, (
+        f"The custom CNN's layers with what each passes on, from input to output: {layers}; "
+        f"{total:,} parameters."
+    )
 
 
 def best_epoch(study: Study, model: str) -> int:
@@ -101,27 +106,28 @@ def curves(study: Study, model: str) -> Drawn:
     history = read_histories(study, model)
     best, paper = best_epoch(study, model), PAPER_BEST_EPOCH[model]
     many = len(study.seeds) > 1
-    lowest = f"lowest {'mean ' if many else ''}validation loss"
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), layout="constrained")
+    figure, axes = plt.subplots(2, 1, figsize=(HALF, 5), sharex=True)
     for axis, quantity in zip(axes, ("accuracy", "loss"), strict=True):
-        for column, label, colour, dash in (
-            (quantity, "training", TRAIN, "-"),
-            (f"val_{quantity}", "validation", VALID, "--"),
+        for column, label, look in (
+            (quantity, "training", LOOKS["train"]),
+            (f"val_{quantity}", "validation", LOOKS["valid"]),
         ):
             by_epoch = history.groupby("epoch")[column]
-            mean = by_epoch.mean()
-            axis.plot(mean.index, mean, dash, color=colour, marker="o", ms=4, label=label)
-            axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.15)
+            axis.plot(by_epoch.mean(), label=label, **look)
+            low, high = by_epoch.min(), by_epoch.max()
+            axis.fill_between(low.index, low, high, color=look["color"], alpha=0.2, lw=0)
         # The paper's epoch is a broad band, which stays visible where both epochs are the same.
-        axis.axvline(paper, color="0.85", lw=7, zorder=0, label=f"in the paper: epoch {paper}")
-        axis.axvline(best, color="0.2", lw=1, label=f"{lowest}: epoch {best}")
-        unit = "share of images" if quantity == "accuracy" else "binary cross-entropy, nats"
-        axis.set(xlabel="epoch", ylabel=f"{quantity} ({unit})")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=4, fontsize=8)
+        axis.axvline(paper, color=FAINT, lw=8, zorder=0, label=f"the paper's best epoch: {paper}")
+        lowest = f"lowest {'mean ' if many else ''}validation loss: {best}"
+        axis.axvline(best, color=INK, lw=1, label=lowest)
+        unit = "share" if quantity == "accuracy" else "nats"
+        axis.set_ylabel(f"{quantity} ({unit})")
+        axis.yaxis.set_major_formatter("{x:.2f}")
+    axes[1].set_xlabel("epoch")
+    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     seeds = f"mean and range of {len(study.seeds)} seeds" if many else "one seed"
-    figure.suptitle(f"{TITLES[model]}, {seeds}{mark(study)}", fontsize=11)
+    title(figure, study, f"{TITLES[model]}, {seeds}")
     last = history[history["epoch"] == history["epoch"].max()]
     return figure, (
         f"Accuracy and loss of {TITLES[model]} over {history['epoch'].max()} epochs, {seeds}. "
@@ -136,67 +142,63 @@ def confusion_matrices(study: Study) -> Drawn:
 
     Both share one colour scale; shares are those of a true class.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(HALF, 2.9), sharey=True)
     counted = []
     for axis, model in zip(axes, MODELS, strict=True):
         tables = [read_predictions(study, model, seed) for seed in study.seeds]
-        matrix = sum(confusion(table["label"], table["p_fake"]) for table in tables)
-        names = ["fake", "real"]
-        share = np.asarray(matrix) / np.sum(matrix, axis=1, keepdims=True)
-        text = [
-            [f"{count:,}\n{part:.1%}" for count, part in zip(*row, strict=True)]
-            for row in zip(np.asarray(matrix), share, strict=True)
-        ]
-        options = {"annot": text, "fmt": "", "cmap": "Blues", "cbar": False, "square": True}
-        options |= {"vmin": 0, "vmax": 1, "xticklabels": names, "yticklabels": names}
-        sns.heatmap(share, ax=axis, **options)
-        axis.set(title=TITLES[model], xlabel="predicted", ylabel="true")
-        (tp, fn), (fp, tn) = np.asarray(matrix)
+        matrix = np.asarray(sum(confusion(table["label"], table["p_fake"]) for table in tables))
+        for (row, column), share in np.ndenumerate(matrix / matrix.sum(axis=1, keepdims=True)):
+            tint = (LOOKS[model]["color"], 0.5 * share)  # faint: ink on it is readable on any page
+            axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=tint, lw=0))
+            text = f"{matrix[row, column]:,}\n{share:.1%}"
+            axis.text(column, row, text, ha="center", va="center")
+        axis.set(title=TITLES[model], xlabel="predicted", aspect="equal")
+        axis.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5), xticks=(0, 1), yticks=(0, 1))
+        axis.set(xticklabels=("fake", "real"), yticklabels=("fake", "real"))
+        axis.grid(False)
+        (tp, fn), (fp, tn) = matrix
         counted.append(
             f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} flagged as fake"
         )
-    seeds = f"{len(study.seeds)} seeds added up" if len(study.seeds) > 1 else "one seed"
-    figure.suptitle(f"Test images, {seeds}{mark(study)}", fontsize=11)
+    axes[0].set_ylabel("true")
+    title(figure, study, f"{seeds_of(study)}{' added up' if len(study.seeds) > 1 else ''}")
     return figure, "Confusion matrices. " + "; ".join(counted) + "."
 
 
 def roc(study: Study) -> Drawn:
     """ROC curves of both models on the test set, one line per seed."""
-    figure, axis = plt.subplots(figsize=(4.8, 4.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 4.8))
     means = []
-    for model, colour, dash in zip(MODELS, (TRAIN, VALID), ("-", "--"), strict=True):
-        areas = []
-        for seed in study.seeds:
-            table = read_predictions(study, model, seed)
-            false_rate, true_rate, _ = roc_curve(table["label"], table["p_fake"])
-            areas.append(roc_auc_score(table["label"], table["p_fake"]))
-            label = None if len(areas) > 1 else TITLES[model]
-            axis.plot(false_rate, true_rate, dash, color=colour, lw=1.5, label=label)
-        means.append(f"{TITLES[model]} {np.mean(areas):.3f}")
-    axis.plot([0, 1], [0, 1], ":", color="0.5", label="chance")
+    for model in MODELS:
+        tables = [read_predictions(study, model, seed) for seed in study.seeds]
+        area = np.mean([roc_auc_score(table["label"], table["p_fake"]) for table in tables])
+        means.append(f"{TITLES[model]} {area:.3f}")
+        label: str | None = f"{TITLES[model]}, area {area:.3f}"
+        for table in tables:
+            rates = roc_curve(table["label"], table["p_fake"])[:2]
+            axis.plot(*rates, label=label, **LOOKS[model] | {"marker": ""})
+            label = None
+    axis.plot([0, 1], [0, 1], ":", color=SOFT, label="chance")
     axis.set(xlabel="false positive rate (reals called fake)", aspect="equal")
     axis.set(ylabel="true positive rate (fakes found)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    axis.legend(
-        loc="lower right", title="mean area: " + ", ".join(means), fontsize=8, title_fontsize=7
-    )
-    seeds = "one line per seed" if len(study.seeds) > 1 else "one seed"
-    axis.set_title(f"ROC, test set, {seeds}{mark(study)}", fontsize=9)
+    axis.legend(loc="lower right")
+    many = "a line for each, mean areas" if len(study.seeds) > 1 else ""
+    title(figure, study, ", ".join(filter(None, (seeds_of(study), many))))
     return figure, f"ROC curves on the test set; mean area under the curve: {', '.join(means)}."
 
 
 def audit_cues(study: Study) -> Drawn:
     """How well cues that aren't about the face predict the class, with intervals."""
     cues = read_audit(study)["cues"]
-    figure, axis = plt.subplots(figsize=(6.4, 3.0), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 0.3 * len(cues) + 1.1))
     for place, cue in enumerate(cues):
         measured = cues[cue]
-        span = [measured["ci_low"], measured["ci_high"]]
-        axis.plot(span, [place, place], color=TRAIN, lw=2, solid_capstyle="butt")
-        axis.plot(measured["accuracy"], place, "o", color=TRAIN, ms=6)
-    axis.axvline(0.5, color="0.2", ls=":", lw=1)
-    axis.set(xlim=(0.38, 1.0), ylim=(len(cues) - 0.5, -0.5), yticks=range(len(cues)))
-    axis.set_yticklabels(cues)
-    axis.set_xlabel("accuracy (share of training images, 95 % interval; dotted: chance)")
-    axis.set_title(f"Does a cheap cue give the class away?{mark(study)}", fontsize=10)
+        axis.plot([measured["ci_low"], measured["ci_high"]], [place, place], color=SOFT, lw=2)
+        axis.plot(measured["accuracy"], place, "o", color=INK)
+    axis.axvline(0.5, color=INK, ls=":", lw=1)
+    axis.set(xlim=(0.38, 1.0), ylim=(len(cues) - 0.5, -0.5))
+    axis.set_yticks(range(len(cues)), cues)
+    axis.set_xlabel("accuracy, 95 % interval (dotted: chance)")
+    title(figure, study)
     reached = ", ".join(f"{cue} {cues[cue]['accuracy']:.3f}" for cue in cues)
     return figure, f"Accuracy of predicting the class from one cheap cue (chance: 0.5): {reached}."

@@ -11,11 +11,10 @@ from ..evaluation.table1 import table1
 from ..study.artefacts import read_predictions
 from ..study.names import METRICS, MODELS, TITLES
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark
+from .drawing import FAINT, HALF, INK, LOOKS, SOFT, Drawn, title
 
 SHAPES = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}  # never colour alone
 COLUMNS = (6, 42, 78)  # points right of the axis: ours, the paper's, the verdict
-LOOKS = {"custom_cnn": (TRAIN, "o"), "vgg16": (VALID, "s")}
 
 
 def forest(study: Study) -> Drawn:
@@ -23,18 +22,19 @@ def forest(study: Study) -> Drawn:
     table = table1(study).set_index(["model", "metric"])
     seeds = _by_seed(study)
     told = not not_comparable(study)
-    figure, axis = plt.subplots(figsize=(4.8, 4.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 4.2))
     across: Any = axis.get_yaxis_transform()  # x as a share of the axis, y as the row
     rows, spoken = [], []
     for place, (model, metric) in enumerate((m, k) for m in MODELS for k in METRICS):
         place += MODELS.index(model)  # a free row between the models for the second's name
         rows.append((place, metric))
-        row, (colour, marker) = table.loc[(model, metric)], LOOKS[model]
+        row, look = table.loc[(model, metric)], LOOKS[model]
         ends = [max(row["predicted_low"], 0), min(row["predicted_high"], 1)]
-        axis.plot(ends, [place, place], color=colour, lw=7, alpha=0.3, solid_capstyle="butt")
+        bar: Any = {"color": look["color"], "alpha": 0.35, "solid_capstyle": "butt"}
+        axis.plot(ends, [place, place], lw=7, **bar)
         own = seeds.loc[seeds["model"] == model, metric]
-        axis.plot(own, [place] * len(own), marker, color=colour, ms=5, mec="white", mew=0.5)
-        axis.plot(row["paper"], place, "|", color="black", ms=13, mew=2)
+        axis.plot(own, [place] * len(own), **(look | {"ls": ""}))
+        axis.plot(row["paper"], place, "|", color=INK, ms=13, mew=2)
         words = [f"{row['ours_mean']:.3f}", f"{row['paper']:.3f}"]
         if told:
             words.append(f"{SHAPES[row['verdict']]} {row['verdict']}")
@@ -51,13 +51,12 @@ def forest(study: Study) -> Drawn:
     axis.margins(x=0.06)
     axis.grid(axis="y", visible=False)
     several = len(study.seeds) > 1
-    axis.plot([], [], "o", color="0.5", ms=5, label="a training run" if several else "our run")
+    axis.plot([], [], "o", color=SOFT, label="a training run" if several else "our run")
     if several:
-        axis.plot([], [], color="0.5", lw=7, alpha=0.4, label="one more run, 95 %")
-    axis.plot([], [], "|", color="black", ms=13, mew=2, ls="", label="the paper")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    if mark(study):
-        figure.suptitle(mark(study).strip(" -\n"))
+        axis.plot([], [], color=FAINT, lw=7, label="one more run, 95 %")
+    axis.plot([], [], "|", color=INK, ms=13, mew=2, ls="", label="the paper")
+    figure.legend(loc="outside lower left", ncols=3)
+    title(figure, study)
     return figure, f"Table 1, ours beside the paper's. {'; '.join(spoken)}."
 
 

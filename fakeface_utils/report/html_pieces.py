@@ -13,7 +13,8 @@ from markupsafe import Markup, escape
 
 from ..study.artefacts import figure_files
 from ..study.settings import Study
-from .drawing import alternative_text
+from .behind import behind
+from .drawing import HALF, PIXELS
 
 TEMPLATE = Path(__file__).parent / "template"
 WORDY = 60  # characters in a cell from which on a phone shows each row as a card
@@ -89,10 +90,27 @@ def as_download(name: str, content: str, kind: str) -> Download:
 
 
 def figure(study: Study, name: str, caption: str) -> HTML:
-    """A figure with its text alternative, embedded in the page."""
-    data = base64.b64encode(figure_files(study, name)[0].read_bytes()).decode()
-    alternative = escape(alternative_text(study, name))
-    return HTML(
-        f'<figure class="half"><img src="data:image/png;base64,{data}" alt="{alternative}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    """A figure with its text alternative and the numbers behind it, embedded in the page.
+
+    Raises:
+        FileNotFoundError: it wasn't drawn.
+    """
+    svg = figure_files(study, name)[2].read_text(encoding="utf-8")
+    return HTML(as_figure(svg, caption, name, behind(study, name)))
+
+
+def as_figure(
+    svg: str, caption: str, name: str = "", numbers: pd.DataFrame | None = None
+) -> Markup:
+    """A drawing of `drawing.as_svg` with its caption, of half or full width.
+
+    Args:
+        svg: the drawing.
+        caption: what it shows.
+        name: of the file that the numbers can be saved as, without the suffix.
+        numbers: what is drawn; None to offer no file.
+    """
+    width = "half" if f"max-width:{PIXELS * HALF:.0f}px" in svg else "full"
+    csv = None if numbers is None else numbers.to_csv(index=False)
+    download = as_download(f"{name}.csv", csv, "text/csv") if csv else None
+    return piece("figure", Markup(svg), caption, width, download)

@@ -20,7 +20,7 @@ from ..study.beyond_artefacts import (
 from ..study.insight import insight_drawing_step, insight_pictures_step, insight_step
 from ..study.names import CLASSES, METRICS, MODELS, TITLES
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark, save
+from .drawing import HALF, INK, LOOKS, Drawn, save, title
 from .html_pieces import as_table, figure, piece
 
 HOW_TO_READ = (
@@ -65,41 +65,40 @@ def draw_insight(study: Study) -> None:
 def spectra(study: Study) -> Drawn:
     """Power by frequency of both classes and their log ratio, at both sizes."""
     numbers = read_insight_json(study)["spectra"]
-    shape: Any = {"sharex": True, "sharey": "row", "layout": "constrained"}
-    figure, axes = plt.subplots(2, 2, figsize=(6.4, 5.2), **shape)
+    figure, axes = plt.subplots(2, 2, figsize=(HALF, 4.6), sharex=True, sharey="row")
     for column, size in zip(axes.T, SPECTRUM_SIZES, strict=True):
         power, ratio = column
         of_size = numbers[size]
-        power.set_title(f"{SIZES[size]}, {of_size['side']} pixels", fontsize=11)
+        power.set_title(f"{size}, {of_size['side']} pixels")
         ratio.set_xlabel("cycles per pixel")
         if of_size["why_not"]:
             power.text(0.25, 0, "not measured", ha="center")
             continue
-        for kind, colour, dash in (("real", TRAIN, "-"), ("fake", VALID, "--")):
-            _curve(power, of_size["side"], of_size[kind], colour, dash, kind)
-        _curve(ratio, of_size["side"], of_size["ratio"], "0.25", "-", "")
-        ratio.axhline(0, color="0.2", ls=":", lw=1)
-        power.legend(fontsize=10)
-    axes[0, 0].set(ylabel="share of the power (log10)", xlim=(0, 0.5))
+        for kind in CLASSES:
+            look = {name: LOOKS[kind][name] for name in ("color", "ls")}
+            _curve(power, of_size["side"], of_size[kind], label=kind, **look)
+        _curve(ratio, of_size["side"], of_size["ratio"], color=INK)
+        ratio.axhline(0, color=INK, ls=":", lw=1)
+        power.legend()
+    axes[0, 0].set(ylabel="share of power (log10)", xlim=(0, 0.5))
     axes[1, 0].set_ylabel("fake / real (log10)")
-    figure.suptitle(f"Spectra of the test images{mark(study)}", fontsize=11)
+    title(figure, study)
     return figure, "Spectra. " + " ".join(
         power_sentence(size, numbers[size]) for size in SPECTRUM_SIZES
     )
 
 
-def _curve(
-    axis: Axes, side: int, curve: dict[str, list[float]], colour: Any, dash: str, label: str
-) -> None:
+def _curve(axis: Axes, side: int, curve: dict[str, list[float]], **look: Any) -> None:
     frequency = np.arange(1, len(curve["mean"]) + 1) / side
-    axis.plot(frequency, curve["mean"], dash, color=colour, lw=1.5, label=label)
-    axis.fill_between(frequency, curve["low"], curve["high"], color=colour, alpha=0.25, lw=0)
+    axis.plot(frequency, curve["mean"], **look)
+    ends = curve["low"], curve["high"]
+    axis.fill_between(frequency, *ends, color=look["color"], alpha=0.25, lw=0)
 
 
 def mean_maps(study: Study) -> Drawn:
     """The mean map of each class, trained and untrained, of both models' first seed."""
     numbers, seed = read_insight_json(study), study.seeds[0]
-    figure, axes = plt.subplots(len(MODELS), 4, figsize=(6.4, 4.6), layout="constrained")
+    figure, axes = plt.subplots(len(MODELS), 4, figsize=(HALF, 4))
     for row, model in zip(axes, MODELS, strict=True):
         maps = read_maps(study, model, seed)
         rows, columns = numbers["maps"][model]["grid"]
@@ -109,14 +108,10 @@ def mean_maps(study: Study) -> Drawn:
                 axis = row[first + place]
                 axis.imshow(maps[state][label], cmap="RdBu_r", vmin=-limit, vmax=limit)
                 axis.set(xticks=[], yticks=[])
-                axis.set_title(f"{state},\n{CLASSES[label]}", fontsize=11)
-        row[0].set_ylabel(f"{TITLES[model]}\n{rows} × {columns} cells", fontsize=11)
+                axis.set_xlabel(f"{state},\n{CLASSES[label]}")
+        row[0].set_title(f"{TITLES[model]}, {rows} × {columns} cells")
     images = ", ".join(f"{count} {kind}" for kind, count in numbers["images"].items())
-    figure.suptitle(
-        f"Mean maps of test images ({images}), seed {seed}\n"
-        f"red speaks for fake, blue for real{mark(study)}",
-        fontsize=10,
-    )
+    title(figure, study, f"{images} images, seed {seed}", "red speaks for fake, blue for real")
     return figure, "Mean maps of both classes. " + " ".join(
         maps_sentence(model, numbers["maps"][model]) for model in MODELS
     )

@@ -12,9 +12,11 @@ from ..dataset.leak import PAPER_LEARNED, by_chance, by_twins
 from ..study.artefacts import read_audit
 from ..study.names import CLASSES
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark
+from .drawing import FAINT, HALF, INK, LOOKS, SOFT, Drawn, title
 
 MODELLED = (("drawn by chance", by_chance, "-"), ("at most twins", by_twins, "--"))
+LEFT: Any = {"xytext": (-4, 2), "textcoords": "offset points", "ha": "right"}  # of a point
+RIGHT: Any = {"xytext": (4, -2), "textcoords": "offset points", "ha": "left", "va": "top"}
 
 
 def _percent(*shares: float) -> str:
@@ -68,34 +70,29 @@ def leak_curve(study: Study) -> Drawn:
     leaks = read_audit(study)["leak"]
     ends = [leaks[kind]["measured"][-1] for kind in CLASSES]
     most, top = max(end["n"] for end in ends), 1.15 * max(end["high"] for end in ends)
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), layout="constrained")
-    near, far = axes
-    near.set(ylim=(-0.04 * top, top))
-    near.set_title("measured here", fontsize=10)
-    far.set(xscale="log", xlim=(100, 1e5), ylim=(-0.04, 1))
-    far.set_title("by model, from the fakes here", fontsize=10)
-    for axis, n in ((near, np.linspace(1, 1.05 * most, 200)), (far, np.geomspace(100, 1e5, 300))):
+    figure, (near, far) = plt.subplots(2, 1, figsize=(HALF, 6.2))
+    near.set(ylim=(-0.04 * top, top), title="measured here")
+    far.set(xscale="log", xlim=(100, 2.2e5), ylim=(-0.04, 1.04))
+    far.set_title("by model, from the fakes here")
+    for axis, n in ((near, np.linspace(1, 1.05 * most, 100)), (far, np.geomspace(100, 1e5, 100))):
         _draw_models(axis, n, leaks["fake"])
-        axis.set_xlabel("images of the class in training and validation, n")
+        axis.set_ylabel("test faces seen there (%)")
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    for kind, colour, marker in (("fake", TRAIN, "o"), ("real", VALID, "s")):
+    for kind in reversed(CLASSES):
         measured = pd.DataFrame(leaks[kind]["measured"])
         bars = [measured["share"] - measured["low"], measured["high"] - measured["share"]]
-        style = {"color": colour, "fmt": marker, "ms": 5, "capsize": 3, "lw": 1.2}
+        style = LOOKS[kind] | {"ls": "", "capsize": 3, "elinewidth": 1.2}
         style |= {"label": f"{kind} images, measured"}
         aside = most / 50 if kind == "real" else 0  # so that no bar hides another
         near.errorbar(measured["n"] + aside, measured["share"], np.clip(bars, 0, 1), **style)
         if kind == "fake":
             far.errorbar(measured["n"], measured["share"], np.clip(bars, 0, 1), **style)
-    near.set_ylabel("test images of the class\nwhose face is among these (%)")
-    far.axvline(PAPER_LEARNED, color="0.2", ls=":", lw=1.2)
-    place: Any = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "top"}
-    far.annotate(f"the paper's\n{PAPER_LEARNED:,} fakes", (PAPER_LEARNED, 0.98), **place)
-    figure.legend(
-        *near.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
-    )
-    figure.suptitle(f"Test images whose face was seen in training{mark(study)}", fontsize=11)
+    far.set_xlabel("images of the class in training and validation")
+    far.axvline(PAPER_LEARNED, color=INK, ls=":", lw=1.2)
+    far.annotate(f"the paper's {PAPER_LEARNED:,}", (PAPER_LEARNED, 1), **LEFT, va="top")
+    figure.legend(*near.get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    title(figure, study)
     return figure, " ".join(leak_sentences(study))
 
 
@@ -103,17 +100,14 @@ def _draw_models(axis: Axes, n: Any, leak: dict[str, Any]) -> None:
     """The models' curves with the band of the number of faces; without a pair, an upper bound."""
     if not leak["pairs"]:
         limit = by_chance(n, leak["faces_low"])
-        axis.plot(n, limit, "-.", color="0.3", lw=1.2)
-        axis.fill_between(
-            n, 0, limit, color="0.5", alpha=0.2, lw=0, label="still possible, as no pair was found"
-        )
+        axis.plot(n, limit, "-.", color=SOFT)
+        axis.fill_between(n, 0, limit, color=FAINT, lw=0, label="possible, as no pair was found")
         return
-    for (name, share, dash), colour in zip(MODELLED, (TRAIN, "0.3"), strict=True):
+    looks = (LOOKS["fake"]["color"], RIGHT), (INK, LEFT)  # twins are never below chance
+    for (name, share, dash), (colour, place) in zip(MODELLED, looks, strict=True):
         low, high = (share(n, leak[end]) for end in ("faces_high", "faces_low"))
         axis.plot(n, share(n, leak["faces"]), dash, color=colour, lw=1.5, label=f"fakes, {name}")
         axis.fill_between(n, low, high, color=colour, alpha=0.15, lw=0)
         if n[-1] > PAPER_LEARNED:
             value = float(share(PAPER_LEARNED, leak["faces"]))
-            place: Any = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right"}
-            place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             axis.annotate(f"{100 * value:.0f} %", (PAPER_LEARNED, value), **place)

@@ -9,13 +9,12 @@ from ..study.learning_curve import curve_drawing_step
 from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_TABLE1
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark, save
+from .drawing import HALF, LOOKS, SOFT, Drawn, save, seeds_of, title
 
 CAPTION = (
     "Test error against the number of training images; both axes logarithmic. Small marks are "
     "single training runs, lines the fitted curves with their 95 % bands, stars the paper's values."
 )
-LOOKS = {"custom_cnn": (TRAIN, "o", "-"), "vgg16": (VALID, "s", "--")}
 
 
 def draw_learning_curve(study: Study) -> None:
@@ -31,30 +30,30 @@ def draw_learning_curve(study: Study) -> None:
 def draw(study: Study) -> Drawn:
     """Every run's error, the fitted curves and bands to the paper's size, and its two values."""
     points, curves = learning_curve(study), fitted_curves(study) or {}
-    figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 3.9))
     for model in MODELS:
-        colour, marker, dash = LOOKS[model]
+        look = LOOKS[model]
+        colour, dash = look["color"], look["ls"]
         own, curve = points[points["model"] == model], curves[model]
         errors = 1 - own["accuracy"]
-        axis.plot(own["images_per_class"], errors, marker, color=colour, ms=5, mec="white")
-        axis.plot([], [], marker + dash, color=colour, mec="white", label=TITLES[model])
+        axis.plot(own["images_per_class"], errors, **look | {"ls": ""})
+        axis.plot([], [], label=TITLES[model], **look)
         if not curve["why_not"]:
             axis.plot(curve["grid"], curve["error"], dash, color=colour, lw=1.5)
             axis.fill_between(
                 curve["grid"], curve["low"], curve["high"], color=colour, alpha=0.15, lw=0
             )
         paper = 1 - PAPER_TABLE1[model]["accuracy"]
-        axis.plot(PAPER_SIZE, paper, "*", color=colour, ms=13, mec="0.1", zorder=3)
-    axis.plot([], [], "*", color="0.6", ms=11, mec="0.1", label="the paper")
+        axis.plot(PAPER_SIZE, paper, **look | {"marker": "*", "ls": "", "ms": 12}, zorder=3)
+    axis.plot([], [], "*", color=SOFT, ms=12, label="the paper")
     axis.set(xscale="log", yscale="log")
-    axis.set(xlabel="training images of each class", ylabel="test error (share of images wrong)")
+    axis.set(xlabel="training images of each class", ylabel="test error (% of images)")
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axis.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5])
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axis.yaxis.set_minor_formatter(NullFormatter())
-    axis.legend(fontsize=9)
-    seeds = "one seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
-    axis.set_title(f"How error falls with training images, {seeds}{mark(study)}", fontsize=10)
+    axis.legend(loc="lower left")
+    title(figure, study, seeds_of(study))
     means = points.groupby(["model", "images_per_class"], sort=False)["accuracy"].mean()
     measured = "; ".join(
         f"{TITLES[model]} "

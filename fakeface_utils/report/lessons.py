@@ -17,7 +17,7 @@ from ..evaluation.metrics import confusion, metrics
 from ..study.artefacts import read_dataset, read_histories, read_predictions
 from ..study.names import CLASSES, MODELS, TITLES
 from ..study.settings import Study
-from .drawing import TRAIN, VALID, Drawn, mark
+from .drawing import FAINT, FULL, HALF, INK, LOOKS, Drawn, title
 from .html_pieces import as_table
 
 DRAWN_AGAIN = 2000  # test sets that the bootstrap makes
@@ -82,14 +82,14 @@ def demo_trace(study: Study) -> tuple[Figure | None, str]:
         return None, "This part is about the demo's generated images. The run's are other ones."
     real, fake = (make_image(kind, SIDE, PORTRAIT).astype(int) for kind in CLASSES)
     added = fake - real
-    figure, axes = plt.subplots(1, 3, figsize=(9.9, 3.6), layout="constrained")
-    for axis, pixels, title in (
+    figure, axes = plt.subplots(1, 3, figsize=(FULL, 3.6))
+    for axis, pixels, words in (
         (axes[0], real, "real: as the camera saw it"),
         (axes[1], fake, "fake: the same portrait, generated"),
         (axes[2], 128 + STRONGER * added, f"fake less real, {STRONGER} times as strong"),
     ):
-        axis.imshow(pixels.clip(0, 255), interpolation="nearest")
-        axis.set_title(title)
+        axis.imshow(pixels.clip(0, 255))
+        axis.set_title(words)
         axis.set_axis_off()
     return figure, (
         f"One portrait of {SIDE} x {SIDE} pixels as real and as fake. On average they "
@@ -105,7 +105,7 @@ def learning_rates(study: Study, rates: Mapping[str, Mapping[str, npt.NDArray]])
         study: the settings; its own reading is drawn thicker.
         rates: by panel and reading the rates of a training run, evenly spread over its steps.
     """
-    figure, axes = plt.subplots(1, len(rates), figsize=(8.4, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, len(rates), figsize=(HALF, 3))
     colours, ends = sns.color_palette("colorblind"), []
     for axis, (panel, readings) in zip(axes, rates.items(), strict=True):
         for number, (reading, values) in enumerate(readings.items()):
@@ -117,8 +117,7 @@ def learning_rates(study: Study, rates: Mapping[str, Mapping[str, npt.NDArray]])
             ends.append(f"{panel}, {label}: {values[-1]:.3g}")
         axis.set(title=panel, xlabel="part of the training run", ylim=(0, None))
     axes[0].set_ylabel("learning rate")
-    axes[0].legend(fontsize=8)
-    figure.suptitle("How the learning rate falls, by each reading of the paper", fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     return figure, f"Learning rate at the last step. {'; '.join(ends)}."
 
 
@@ -129,18 +128,16 @@ def normalized(study: Study, before: npt.NDArray, after: npt.NDArray) -> Drawn:
         study: for the title.
         before, after: (N, h, w) one channel's values of the same images.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.4, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(HALF, 2.8), sharey=True)
     words = []
-    for axis, values, name, colour in zip(
-        axes, (before, after), ("before", "after"), (TRAIN, VALID), strict=True
-    ):
-        axis.hist(values.ravel(), 50, color=colour)
+    for axis, values, name in zip(axes, (before, after), ("before", "after"), strict=True):
+        axis.hist(values.ravel(), 50, color=LOOKS["custom_cnn"]["color"])
         mean, spread = float(values.mean()), float(values.std())
-        axis.axvline(mean, color="0.2", lw=1)
-        axis.set(title=f"{name}: mean {mean:.2f}, sd {spread:.2f}", xlabel="value")
+        axis.axvline(mean, color=INK, lw=1)
+        axis.set(title=f"{name}: {mean:.2f} ± {spread:.2f}", xlabel="value")
         words.append(f"{name} mean {mean:.2f} and standard deviation {spread:.2f}")
-    axes[0].set_ylabel("pixels of the feature maps")
-    figure.suptitle(f"One channel of the first batch normalization{mark(study)}", fontsize=10)
+    axes[0].set_ylabel("pixels of the maps")
+    title(figure, study, "mean ± standard deviation")
     return figure, f"One channel of the first batch normalization: {'; '.join(words)}."
 
 
@@ -188,16 +185,13 @@ def bootstrap(study: Study, model: str) -> Drawn:
     count = len(right)
     drawn = np.random.default_rng(0).binomial(count, right.mean(), DRAWN_AGAIN) / count
     low, high = np.percentile(drawn, [2.5, 97.5])
-    figure, axis = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 2.8))
     edges = np.arange(drawn.min() - 0.5 / count, drawn.max() + 1 / count, 2 / count)
-    axis.hist(drawn, edges.tolist(), color=TRAIN)
-    axis.axvspan(low, high, color=VALID, alpha=0.2, lw=0)
-    axis.axvline(right.mean(), color="0.2", lw=1)
+    axis.hist(drawn, edges.tolist(), color=LOOKS[model]["color"])
+    axis.axvspan(low, high, color=FAINT, lw=0)
+    axis.axvline(right.mean(), color=INK, lw=1)
     axis.set(xlabel="accuracy of a test set drawn again", ylabel=f"of {DRAWN_AGAIN:,} draws")
-    axis.set_title(
-        f"{TITLES[model]}, seed {seed}: other images, other accuracy{mark(study)}",
-        fontsize=9,
-    )
+    title(figure, study, f"{TITLES[model]}, seed {seed}", "grey: 95 %")
     return figure, (
         f"Accuracy {right.mean():.4f} on {count:,} test images. Drawn again with replacement, 95 % "
         f"of {DRAWN_AGAIN:,} test sets lie between {low:.4f} and {high:.4f}."
@@ -231,15 +225,15 @@ def overfitting(study: Study, model: str) -> Drawn:
     epochs, loss, val_loss = (history[name] for name in ("epoch", "loss", "val_loss"))
     lowest = val_loss.fillna(np.inf).idxmin()  # a run that diverged at once has no number
     best, last = history.loc[lowest], history.iloc[-1]
-    figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    axis.plot(epochs, loss, "-o", color=TRAIN, lw=2.5, label="training")
-    axis.plot(epochs, val_loss, "--s", color=VALID, lw=2.5, label="validation")
-    axis.fill_between(epochs, loss, val_loss, color="0.5", alpha=0.15, label="the gap")
-    axis.plot(best["epoch"], best["val_loss"], "*", color="0.1", ms=15, label="lowest")
+    figure, axis = plt.subplots(figsize=(HALF, 3.2))
+    axis.plot(epochs, loss, **LOOKS["train"], lw=2.5, label="training")
+    axis.plot(epochs, val_loss, **LOOKS["valid"], lw=2.5, label="validation")
+    axis.fill_between(epochs, loss, val_loss, color=FAINT, lw=0, label="the gap")
+    axis.plot(best["epoch"], best["val_loss"], "*", color=INK, ms=15, label="lowest")
     axis.set(xlabel="epoch", ylabel="loss (binary cross-entropy, nats)", ylim=(0, None))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside lower center", ncols=4)
-    figure.suptitle(f"{TITLES[model]}, seed {seed}{mark(study)}", fontsize=10)
+    figure.legend(loc="outside lower left", ncols=4)
+    title(figure, study, f"{TITLES[model]}, seed {seed}")
     return figure, (
         f"Loss of {TITLES[model]}, seed {seed}: in validation lowest at epoch "
         f"{best['epoch']:.0f} of {last['epoch']:.0f}, {best['val_loss']:.3f}. In the last epoch "
@@ -253,7 +247,7 @@ def seeds_apart(study: Study, model: str) -> Drawn:
     history = read_histories(study, model)
     last = history.groupby("seed")["val_accuracy"].last().sort_values(ascending=False)
     colours = sns.color_palette("colorblind")
-    figure, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(HALF, 3.8))
     for number, (seed, end) in enumerate(last.items()):  # the legend's order is that of the ends
         rows = history[history["seed"] == seed]
         axis.plot(
@@ -267,8 +261,8 @@ def seeds_apart(study: Study, model: str) -> Drawn:
         )
     axis.set(xlabel="epoch", ylabel="validation accuracy (share of images)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside lower center", ncols=3, title="in the last epoch")
-    figure.suptitle(f"{TITLES[model]}: what the seed alone changes{mark(study)}", fontsize=10)
+    figure.legend(loc="outside lower left", ncols=3, title="in the last epoch")
+    title(figure, study, TITLES[model])
     seeds = len(study.seeds)
     spread = (
         f"from {last.min():.3f} to {last.max():.3f} over {seeds} seeds"

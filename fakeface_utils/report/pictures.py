@@ -27,7 +27,9 @@ from ..study.names import CLASSES, SPLITS, TITLES
 from ..study.plan import pictures_step
 from ..study.robustness import BANDS, DAMAGES, LEVELS, Damage
 from ..study.settings import Study
-from .drawing import Drawn, mark, save
+from .drawing import HALF, Drawn, save, title
+
+SHOWN = 16  # filters, each at its own pixels
 
 
 def make_pictures(study: Study) -> None:
@@ -60,10 +62,11 @@ def make_insight_pictures(study: Study) -> None:
         print("pictures of maps and filters: up to date")
 
 
-def samples(study: Study, columns: int = 6) -> Drawn:
+def samples(study: Study, columns: int = 4) -> Drawn:
     """Figure 1: random samples of both classes from the training set, drawn with seed 0."""
     images, labels = read_images(study, "train"), read_manifest(study, "train")["label"].to_numpy()
-    figure, axes = plt.subplots(2, columns, figsize=(1.5 * columns, 3.7), layout="constrained")
+    figure, axes = plt.subplots(2, columns, figsize=(HALF, 3))
+    shown = []
     for row, kind in enumerate(reversed(CLASSES)):
         members = np.flatnonzero(labels == CLASSES.index(kind))
         drawn = np.random.default_rng(0).permutation(members)[:columns]
@@ -71,16 +74,17 @@ def samples(study: Study, columns: int = 6) -> Drawn:
             axis.set_axis_off()
         for axis, index in zip(axes[row], drawn, strict=False):
             axis.imshow(images[index])
-        axes[row, 0].set_title(f"{kind} faces", loc="left", fontsize=11)
-    figure.suptitle(f"Random training images{mark(study)}", fontsize=11)
-    return figure, f"Two rows of {columns} random training images: fake faces above, real below."
+        axes[row, 0].set_title(f"{kind} faces")
+        shown.append(f"{len(drawn)} of {len(members):,} {kind} faces")
+    title(figure, study)
+    return figure, f"Training images drawn at random: {' above '.join(shown)}."
 
 
-def surest_mistakes(study: Study, model: str, columns: int = 5) -> Drawn:
+def surest_mistakes(study: Study, model: str, columns: int = 4) -> Drawn:
     """The test images about which one network is most wrong: missed fakes, accused photographs."""
     seed = study.seeds[0]
     table, images = read_predictions(study, model, seed), read_images(study, "test")
-    figure = plt.figure(figsize=(1.7 * columns, 4.8), layout="constrained")
+    figure = plt.figure(figsize=(HALF, 3.6))
     parts, words = np.array(figure.subfigures(2, 1)), []
     for part, kind in zip(parts, reversed(CLASSES), strict=True):
         members = table[table["label"] == CLASSES.index(kind)]
@@ -91,23 +95,28 @@ def surest_mistakes(study: Study, model: str, columns: int = 5) -> Drawn:
             axis.set_axis_off()
         for axis, (place, p_fake) in zip(axes, worst["p_fake"].items(), strict=False):
             axis.imshow(images[int(str(place))])
-            axis.set_title(f"p(fake) {p_fake:.3f}", fontsize=9)
+            axis.set_title(f"p {p_fake:.3f}")
         named = "fakes called real" if kind == "fake" else "real faces called fake"
-        part.suptitle(f"{len(wrong)} {named}, the surest first", fontsize=10)
+        part.suptitle(f"{len(wrong)} {named}, the surest first", x=0.01, ha="left")
         words.append(f"{len(wrong)} of {len(members)} {named}")
-    figure.suptitle(f"{TITLES[model]}, seed {seed}: the surest mistakes{mark(study)}", fontsize=10)
+    title(figure, study, f"{TITLES[model]}, seed {seed}; p: p(fake)")
     return figure, f"The surest mistakes of {TITLES[model]}, seed {seed}: {', '.join(words)}."
 
 
-def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
+def audit_duplicates(study: Study, columns: int = 4) -> Drawn:
     """The most similar pairs, one image above the other: duplicates first, then the closest."""
     pairs = read_duplicates(study).head(columns)
     splits = {split: read_manifest(study, split)["path"].tolist() for split in SPLITS}
-    figure, axes = plt.subplots(2, columns, figsize=(1.6 * columns, 4.5), layout="constrained")
+    figure, axes = plt.subplots(2, columns, figsize=(HALF, 3.7))
+    told = []
     for axis in axes.flat:
         axis.set_axis_off()
     for column, pair in enumerate(pairs.itertuples()):
-        kind = "not the same" if pair.kind == "unlike" else f"{pair.kind} duplicate"
+        kind = "not the same" if pair.kind == "unlike" else f"{pair.kind} copy"
+        told.append(
+            f"{kind}, {pair.shifts:.1f} apart, {pair.split_a} {pair.class_a} and "
+            f"{pair.split_b} {pair.class_b}"
+        )
         for row, (split, kind_of, path, above) in enumerate(
             (
                 (pair.split_a, pair.class_a, pair.path_a, f"{kind}\n{pair.shifts:.1f} apart\n"),
@@ -116,15 +125,11 @@ def audit_duplicates(study: Study, columns: int = 6) -> Drawn:
         ):
             image = read_images(study, split)[splits[split].index(path)]
             axes[row, column].imshow(image)
-            axes[row, column].set_title(f"{above}{split}, {kind_of}", fontsize=9)
+            axes[row, column].set_title(f"{above}{split} {kind_of}")
     counts = read_audit(study)["pairs"]
     duplicates = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
-    figure.suptitle(
-        f"The most similar images (1 apart: as moved by one of {COMPARED} pixels; near below "
-        f"{SHIFTS}){mark(study)}",
-        fontsize=9,
-    )
-    return figure, f"The most similar pairs of images; duplicates found: {duplicates}."
+    title(figure, study, f"1 apart: as moved by one of {COMPARED} pixels", f"near: below {SHIFTS}")
+    return figure, f"Duplicates: {duplicates}. The most similar pairs: {'; '.join(told)}."
 
 
 def single_maps(study: Study) -> Drawn:
@@ -133,51 +138,46 @@ def single_maps(study: Study) -> Drawn:
     network = read_maps(study, "custom_cnn", seed)
     images, labels = read_images(study, "test"), read_manifest(study, "test")["label"].to_numpy()
     rows, logits = network["rows"], network["logits"].astype(float)
-    figure, axes = plt.subplots(2, 4, figsize=(6.4, 4.2), layout="constrained")
+    figure, axes = plt.subplots(2, 4, figsize=(HALF, 3.3))
     told = []
     for column, (label, answer) in zip(axes.T, ((1, 1), (1, 0), (0, 0), (0, 1)), strict=True):
         towards = logits if answer else -logits
         given = (labels[rows] == label) & (towards >= 0)
-        words = f"{CLASSES[label]}, called {CLASSES[answer]}"
+        words = f"{CLASSES[label]},\ncalled {CLASSES[answer]}"
         for axis in column:
             axis.set_axis_off()
-        column[0].set_title(words if given.any() else f"{words}:\nnone", fontsize=10)
+        column[0].set_title(words if given.any() else f"no {words}")
         if not given.any():
             continue
         surest = int(np.where(given, towards, -np.inf).argmax())
-        told.append(f"{words}, logit {logits[surest]:.1f}")
+        told.append(f"{words.replace(chr(10), ' ')}, logit {logits[surest]:.1f}")
         image, heat = images[rows[surest]], network["maps"][surest].astype(float)
         place = (0, image.shape[1], image.shape[0], 0)
         column[0].imshow(image, extent=place)
         column[1].imshow(image.mean(axis=2), cmap="gray", vmin=0, vmax=255, extent=place)
-        column[1].imshow(heat, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.abs(heat), extent=place)
-    figure.suptitle(
-        f"The custom CNN's surest answers, seed {seed}\n"
-        f"red speaks for fake, blue for real{mark(study)}",
-        fontsize=10,
-    )
-    return figure, f"Test images with their maps: {'; '.join(told)}."
+        colours = plt.colormaps["RdBu_r"](heat / 2 + 0.5)
+        colours[..., 3] = np.abs(heat)
+        column[1].imshow(colours, extent=place)
+    title(figure, study, f"seed {seed}", "red speaks for fake, blue for real")
+    return figure, f"Test images above their maps: {'; '.join(told)}."
 
 
 def first_filters(study: Study) -> Drawn:
     """What the first convolution's filters answer to one real and one fake image."""
     seed = study.seeds[0]
     network, images = read_maps(study, "custom_cnn", seed), read_images(study, "test")
-    figure, axes = plt.subplots(
-        2, 2, figsize=(6.4, 5.2), height_ratios=(1, 3), layout="constrained"
-    )
+    figure, axes = plt.subplots(2, 2, figsize=(HALF, 3.9), height_ratios=(1, 2.4))
     for column, label in zip(axes.T, (0, 1), strict=True):
         column[0].imshow(images[network["faces"][label]])
-        column[0].set_title(CLASSES[label], fontsize=11)
-        column[1].imshow(montage(network["responses"][label]), cmap="gray", vmin=0, vmax=255)
+        column[0].set_title(CLASSES[label])
+        sheet = montage(network["responses"][label][..., :SHOWN])
+        column[1].imshow(sheet, cmap="gray", vmin=0, vmax=255)
         for axis in column:
             axis.set_axis_off()
     count = network["responses"].shape[-1]
-    figure.suptitle(
-        f"The custom CNN's {count} first filters, seed {seed}{mark(study)}",
-        fontsize=10,
-    )
-    return figure, f"The answers of {count} filters to one real and one fake image, bright: strong."
+    which = f"{min(SHOWN, count)} of {count} filters"
+    title(figure, study, f"{which}, seed {seed}")
+    return figure, f"The answers of {which} to one real and one fake image, bright: strong."
 
 
 def montage(responses: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -233,16 +233,16 @@ def _in_rows(what: str, rows: dict[str, list[tuple[str, Pixels | None]]]) -> Dra
     """Rows of named images, the row's name above its first; None leaves a place empty."""
     columns = max(map(len, rows.values()))
     figure, axes = plt.subplots(
-        len(rows), columns, figsize=(1.4 * columns, 1.75 * len(rows)), layout="constrained"
+        len(rows), columns, figsize=(HALF, (HALF / columns + 0.4) * len(rows))
     )
     for axis in axes.flat:
         axis.set_axis_off()
-    for line, (title, images) in zip(axes, rows.items(), strict=True):
+    for line, (about, images) in zip(axes, rows.items(), strict=True):
         for axis, (name, pixels) in zip(line, images, strict=False):
-            above = f"{title}\n" if axis is line[0] else ""
+            above = f"{about}\n" if axis is line[0] else ""
             if pixels is not None:
                 axis.imshow(pixels)
-                axis.set_title(f"{above}{name}", loc="left", fontsize=9)
+                axis.set_title(f"{above}{name}")
     names = ((title, ", ".join(name for name, _ in images)) for title, images in rows.items())
     listed = "; ".join(f"{title}: {row}" if title else row for title, row in names)
     return figure, f"{what}: {listed}."

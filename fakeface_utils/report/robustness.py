@@ -15,24 +15,22 @@ from ..study.beyond_artefacts import ROBUSTNESS_FIGURES
 from ..study.names import MODELS, TITLES
 from ..study.robustness import Damage, robustness_drawing_step, robustness_step
 from ..study.settings import Study
-from .drawing import Drawn, mark, save
+from .drawing import HALF, INK, LOOKS, SOFT, Drawn, save, title
 from .html_pieces import as_table, figure, piece
-from .learning_curve import LOOKS
 
 Panels = dict[str, tuple[tuple[str, ...], str]]  # families and axis label by title
 
-TITLE: Any = {"fontsize": 12, "loc": "left"}
 PANELS: Panels = {  # of the first figure: its families, and what its axis says
     "JPEG": (("jpeg",), "quality"),
-    "Gaussian blur": (("blur",), "sigma, of 256 pixels"),
-    "Down and back": (("scale",), "of the side"),
-    "Cropped": (("crop",), "of the side"),
-    "Noise": (("noise",), "standard deviation, of 255"),
+    "Gaussian blur": (("blur",), "sigma (256 pixels)"),
+    "Down and back": (("scale",), "share of the side"),
+    "Cropped": (("crop",), "share of the side"),
+    "Noise": (("noise",), "deviation (of 255)"),
     "Chain and controls": (("chain", "flip", "resave"), ""),
 }
 PASSES: Panels = {  # of the second
-    "Low-pass": (("low_pass",), "only below, of Nyquist"),
-    "High-pass": (("high_pass",), "only above, of Nyquist"),
+    "Low-pass": (("low_pass",), "only below (of Nyquist)"),
+    "High-pass": (("high_pass",), "only above (of Nyquist)"),
 }
 SHARES = {1 / 8: "1/8", 1 / 4: "1/4", 3 / 8: "3/8", 7 / 16: "7/16", 1 / 2: "1/2", 3 / 4: "3/4"}
 CALLED = {  # images mixed of two: line, and what it stands for
@@ -67,49 +65,45 @@ def draw_robustness(study: Study) -> None:
 
 def draw_damage(study: Study, table: pd.DataFrame) -> Drawn:
     """A panel for each kind of damage: accuracy above, the share called fake below."""
-    drawing, axes = plt.subplots(
-        6, 2, figsize=(6.4, 12), layout="constrained", sharey="row", height_ratios=(3, 1.6) * 3
-    )
-    for number, (title, (families, label)) in enumerate(PANELS.items()):
+    drawing, axes = plt.subplots(6, 2, figsize=(HALF, 9), sharey="row", height_ratios=(3, 1.6) * 3)
+    for number, (about, (families, label)) in enumerate(PANELS.items()):
         row, place = divmod(number, 2)
         above, below = axes[2 * row, place], axes[2 * row + 1, place]
-        _panel(above, below, table, families, title, label)
+        _panel(above, below, table, families, about, label)
     side = _stored(study)
-    scaled = f"\nblur and chain are scaled to images stored at {side} pixels" if side else ""
-    title = f"Damaged test images: {_counts(table)}{scaled}"
-    return _finish(study, drawing, axes[0, 0], title), _in_words(table, PANELS)
+    scaled = f"blur and chain for images stored at {side} pixels" if side else ""
+    drawing.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    title(drawing, study, _counts(table), scaled)
+    return drawing, _in_words(table, PANELS)
 
 
 def draw_bands(study: Study, table: pd.DataFrame, mixed: pd.DataFrame) -> Drawn:
     """Low-pass and high-pass as the damages; below them what mixed images are called."""
-    drawing, axes = plt.subplots(
-        3, 2, figsize=(6.4, 9), layout="constrained", sharey="row", height_ratios=(3, 1.6, 3)
-    )
-    for place, (title, (families, label)) in enumerate(PASSES.items()):
-        _panel(axes[0, place], axes[1, place], table, families, title, label)
+    drawing, axes = plt.subplots(3, 2, figsize=(HALF, 6.8), sharey="row", height_ratios=(3, 1.6, 3))
+    for place, (about, (families, label)) in enumerate(PASSES.items()):
+        _panel(axes[0, place], axes[1, place], table, families, about, label)
     for axis, model in zip(axes[2], MODELS, strict=True):
-        own, (colour, marker, _) = mixed[mixed["model"] == model], LOOKS[model]
-        for kind, (dash, what) in CALLED.items():
+        own, look = mixed[mixed["model"] == model], LOOKS[model]
+        for kind, (dash, _) in CALLED.items():
             places = range(len(own))
-            axis.plot(places, own[kind], dash, marker=marker, color=colour, mec="white", label=what)
+            axis.plot(places, own[kind], **look | {"ls": dash})
             ends = own[f"{kind}_from"], own[f"{kind}_to"]
-            axis.fill_between(places, *ends, color=colour, alpha=0.12, lw=0)
+            axis.fill_between(places, *ends, color=look["color"], alpha=0.12, lw=0)
         axis.set_xticks(range(len(own)), [SHARES[cutoff] for cutoff in own["cutoff"]])
-        axis.set(xlabel="cut, of Nyquist", ylim=(-0.03, 1.03))
-        axis.set_title(f"Mixed, {TITLES[model]}", **TITLE)
-    axes[2, 0].set_ylabel("share called fake")
+        axis.set(xlabel="cut (of Nyquist)", ylim=(-0.03, 1.03))
+        axis.set_title(f"Mixed, {TITLES[model]}")
+    axes[2, 0].set_ylabel("called fake")
     for dash, what in CALLED.values():
-        axes[0, 0].plot([], [], dash, color="0.3", label=what)  # for the legend
-    title = f"Bands of frequencies: {_counts(table)}"
+        axes[0, 0].plot([], [], dash, color=SOFT, label=what)  # for the legend
+    drawing.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    title(drawing, study, _counts(table))
     shares = "; ".join(
         f"{TITLES[row.model]} cut at {SHARES[row.cutoff]}: {row.fake_high:.2f}, {row.fake_low:.2f} "
         f"and {row.control:.2f}"
         for row in mixed.itertuples()
     )
     called = "Mixed images called fake, with a fake's high band, with its low band, two reals: "
-    return _finish(
-        study, drawing, axes[0, 0], title
-    ), f"{_in_words(table, PASSES)} {called}{shares}."
+    return drawing, f"{_in_words(table, PASSES)} {called}{shares}."
 
 
 def _panel(
@@ -117,32 +111,33 @@ def _panel(
     below: Axes,
     table: pd.DataFrame,
     families: tuple[str, ...],
-    title: str,
+    about: str,
     label: str,
 ) -> None:
     """One kind of damage, undamaged at the left."""
     for model in MODELS:
-        colour, marker, dash = LOOKS[model]
+        look, colour = LOOKS[model], LOOKS[model]["color"]
         own = table[(table["model"] == model) & table["family"].isin(("clean", *families))]
         accuracy, ends, places = own["accuracy"], (own["low"], own["high"]), np.arange(len(own))
-        shifted, line = places.astype(float), marker + dash
+        shifted = places.astype(float)
         if len(families) == 1:
             above.fill_between(places, *ends, color=colour, alpha=0.18, lw=0)
         else:  # no strengths: nothing lies between two of them, and bars side by side
-            shifted, line = places + (0.08 if model == MODELS[1] else -0.08), marker
+            look = look | {"ls": ""}
+            shifted = places + (0.1 if model == MODELS[1] else -0.1)
             above.vlines(shifted, *ends, color=colour)
-        above.plot(shifted, accuracy, line, color=colour, mec="white", label=TITLES[model])
-        below.plot(shifted, own["called_fake"], line, color=colour, lw=1, ms=4)
+        above.plot(shifted, accuracy, label=TITLES[model], **look)
+        below.plot(shifted, own["called_fake"], **look | {"lw": 1, "ms": 4})
         names = [_tick(row) for row in own.itertuples()]
         for axis, shown in ((above, []), (below, names)):
-            axis.set_xticks(places, shown or [""] * len(own), fontsize=11)
-            axis.axhline(0.5, ls="--", color="0.4", lw=1)
+            axis.set_xticks(places, shown or [""] * len(own))
+            axis.axhline(0.5, ls=":", color=INK, lw=1)
     above.set_ylim(min(0.4, table["low"].min()) - 0.05, 1.03)
     below.set(ylim=(-0.05, 1.05), xlabel=label, yticks=(0, 0.5, 1))
-    above.set_title(title, **TITLE)
+    above.set_title(about)
     if above.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         above.set_ylabel("accuracy")
-        below.set_ylabel("called\nfake")
+        below.set_ylabel("called fake")
 
 
 def _tick(row: Any) -> str:
@@ -153,14 +148,6 @@ def _tick(row: Any) -> str:
     if row.family == "crop":
         return f"{row.level:.0%}"
     return SHARES.get(row.level, f"{row.level:g}") if row.family != "blur" else f"{row.level:g}"
-
-
-def _finish(study: Study, drawing: Any, first: Axes, title: str) -> Any:
-    lines, names = first.get_legend_handles_labels()
-    drawing.legend(lines, names, loc="outside lower center", ncols=2, fontsize=11)
-    drawing.get_layout_engine().set(w_pad=0.12)
-    drawing.suptitle(title + mark(study).replace(" - ", "\n"), fontsize=11)  # narrow: a line each
-    return drawing
 
 
 def _stored(study: Study) -> int | None:

@@ -24,7 +24,7 @@ results/<run>/
     <model>/seed-<k>/predictions.csv    path, label, p_fake (0 to 1), of the test set
     <model>/seed-<k>/validation.csv     the same of the validation set
     <model>/seed-<k>/model.keras
-figures/<run>/                    .png and .pdf
+figures/<run>/                    .png, .pdf and .svg
 """
 
 import hashlib
@@ -312,7 +312,7 @@ def executed_notebook(study: Study, name: str) -> Path:
     return results_dir(study.run) / "notebooks" / f"{name}.ipynb"
 
 
-def figure_files(study: Study, name: str) -> tuple[Path, Path]:
-    """A figure as PNG and as PDF."""
+def figure_files(study: Study, name: str) -> tuple[Path, Path, Path]:
+    """A figure as PNG (slides), PDF (print) and SVG (pages)."""
     place = figures_dir(study.run) / name
-    return place.with_suffix(".png"), place.with_suffix(".pdf")
+    return place.with_suffix(".png"), place.with_suffix(".pdf"), place.with_suffix(".svg")
