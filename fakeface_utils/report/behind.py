@@ -8,7 +8,6 @@ from ..evaluation.ablations import read_ablations
 from ..evaluation.calibration import calibration_table
 from ..evaluation.elsewhere import read_elsewhere
 from ..evaluation.metrics import confusion
-from ..evaluation.table1 import table1
 from ..study.artefacts import (
     read_architecture,
     read_audit,
@@ -76,7 +75,6 @@ def _leak(study: Study) -> pd.DataFrame:
 
 
 NUMBERS: dict[str, Callable[[Study], pd.DataFrame | None]] = {
-    "table1_forest": table1,
     "figure2_architecture": lambda study: read_architecture(study, "custom_cnn"),
     "figure3_vgg16": lambda study: read_histories(study, "vgg16"),
     "figure4_custom_cnn": lambda study: read_histories(study, "custom_cnn"),

@@ -42,8 +42,8 @@ def forest(study: Study) -> Drawn:
             axis.annotate(text, (1, place), (left, 0), across, "offset points", va="center")
         spoken.append(f"{TITLES[model]} {metric} {', paper '.join(words[:2])}{words[2:] or ''}")
     for number, model in enumerate(MODELS):
-        top = number * (len(METRICS) + 1) - 0.75
-        axis.text(0, top, TITLES[model], transform=across, va="center", weight="bold")
+        top, name = number * (len(METRICS) + 1) - 0.75, TITLES[model]
+        axis.annotate(name, (0, top), (4, 0), across, "offset points", va="center", weight="bold")
     for left, text in zip(COLUMNS, ("ours", "paper", "verdict")[: 2 + told], strict=False):
         axis.annotate(text, (1, -0.75), (left, 0), across, "offset points", va="center")
     axis.set_yticks(*zip(*rows, strict=True))
