@@ -10,7 +10,7 @@ from IPython.display import HTML
 from .common.errors import StudyError
 from .common.machine import ask_for_determinism
 from .evaluation.caveats import notices
-from .report.html_pieces import as_table
+from .report.html_pieces import as_table, piece
 from .study.beyond import BEYOND
 from .study.parameters import check_parameters, load_study
 from .study.plan import chain_steps, prepare_step
@@ -66,15 +66,11 @@ def settings(study: Study, folded: bool = False) -> HTML:
     differing, table = (rows.rename(columns=names) for rows in (study.differences(), study.table()))
     if folded:
         verb = "setting differs" if len(differing) == 1 else "settings differ"
-        return HTML(_fold(f"{len(differing)} {verb} from the paper's", as_table(differing)))
-    first = as_table(
-        differing, f"{len(differing)} of {len(table)} settings differ from the paper's"
-    )
-    return HTML(f"{first}{_fold(f'All {len(table)} settings', as_table(table))}")
-
-
-def _fold(summary: str, content: str) -> str:
-    return f"<details><summary>{summary}</summary>{content}</details>"
+        words = f"{len(differing)} {verb} from the paper's"
+        return HTML(piece("fold", words, as_table(differing)))
+    caption = f"{len(differing)} of {len(table)} settings differ from the paper's"
+    folded_table = piece("fold", f"All {len(table)} settings", as_table(table))
+    return HTML(as_table(differing, caption) + folded_table)
 
 
 def _check_parameter_names() -> None:

@@ -7,13 +7,13 @@ import xml.etree.ElementTree as ET
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 from matplotlib.colors import to_rgb
 
-from fakeface_utils.report import drawing
+from fakeface_utils.report import drawing, html_pieces
 from fakeface_utils.report.drawing import FULL, HALF, INK, LOOKS, alternative_text, save
-from fakeface_utils.report.html_pieces import figure
 from fakeface_utils.study.artefacts import figure_files
 from fakeface_utils.study.parameters import load_study
 
@@ -97,13 +97,19 @@ def test_two_drawings_in_a_page_share_no_id_and_miss_none(svg):
     assert any("clip-path" in text for text in (svg("roc"), svg("reliability")))
 
 
-def test_a_figure_says_how_wide_it_is(svg):
+def test_a_figure_says_how_wide_it_is_and_carries_its_numbers(svg, monkeypatch):
     study = load_study("demo")
+    monkeypatch.setattr(html_pieces, "behind", lambda study, name: None)
     for width, name in ((HALF, "half"), (FULL, "full")):
         text = svg(width=width)
         caption = "<figcaption>a &lt; b</figcaption>"
-        shown = figure(study, "roc", "a < b").data
+        shown = html_pieces.figure(study, "roc", "a < b").data
         assert shown == f'<figure class="{name}">{text}{caption}</figure>'
+    numbers = pd.DataFrame({"seed": [0, 1], "area": [0.5, 0.75]})
+    monkeypatch.setattr(html_pieces, "behind", lambda study, name: numbers)
+    link = re.search(r'download="roc.csv" href="data:text/csv;base64,([^"]+)"',
+                     html_pieces.figure(study, "roc", "").data)  # fmt: skip
+    assert base64.b64decode(link[1]).decode() == "seed,area\n0,0.5\n1,0.75\n"
 
 
 def luminance(colour):

@@ -77,6 +77,14 @@ def test_every_room_says_what_it_reads_and_writes():
         assert "rites" in text, path
 
 
+def test_html_is_made_by_templates_alone():
+    """A tag in a string of Python is a text that nobody escapes; `as_svg` writes matplotlib's."""
+    for name, path in MODULES.items():
+        tags = re.findall(r"</?(?:p|b|i|ul|li|dl|dt|dd|div|details|table|t[rdh]|a|img)\b[^>\n]*>",
+                          path.read_text())  # fmt: skip
+        assert tags == [], name
+
+
 def test_no_module_is_long():
     for name, path in MODULES.items():
         assert len(path.read_text().splitlines()) <= 320, name

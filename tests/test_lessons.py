@@ -1,5 +1,6 @@
 """What the notebooks show beside the report's figures: tables in words, one picture an idea."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_a_table_says_columns_and_models_in_words_and_writes_numbers_alike():
 def test_the_settings_are_shown_in_full_or_as_one_line():
     study = load_study("demo")
     differing, everything = len(study.differences()), len(study.table())
-    folded = settings(study, folded=True).data
+    folded = html.unescape(settings(study, folded=True).data)
     assert folded.startswith(
         f"<details><summary>{differing} settings differ from the paper's</summary>"
     )

@@ -131,7 +131,7 @@ def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_ther
         [{"model": m, **dict.fromkeys(METRICS, v)} for m in MODELS for v in (0.94, 0.96)]
     )
     monkeypatch.setattr(forest, "_by_seed", lambda study: seeds)
-    monkeypatch.setattr(forest, "mark", lambda study: "")
+    monkeypatch.setattr(forest, "title", lambda figure, study: None)
     monkeypatch.setattr(forest, "table1", lambda study: made_up("reproduced", "not reproduced"))
     for reason, shown in (("", True), ("generated data", False)):
         monkeypatch.setattr(forest, "not_comparable", lambda study, reason=reason: reason)
