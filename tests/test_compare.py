@@ -148,6 +148,10 @@ def test_other_test_images_are_not_paired_and_it_is_said(make):
     assert comparison.remarks[1].startswith("Tested on other images than one: other;")
 
 
+def test_the_interval_of_a_difference_ends_where_no_difference_can_be():
+    assert compare_module.difference([0.1, 0.9], [0.2, 0.8], 0.0) == (0.0, -1.0, 1.0)
+
+
 def test_the_order_of_the_rows_is_no_difference(make):
     one, two = make("one", [20]), make("two", [20])
     for model in MODELS:

@@ -455,7 +455,7 @@ def test_the_summary_says_where_nothing_is_lost_and_where_nothing_can_be(monkeyp
     assert "lies mostly above 0.75 of the input's Nyquist" in say(monkeypatch, across, ["high"] * 5)
 
 
-def test_the_estimate_counts_the_damaged_images(monkeypatch, capsys):
+def test_the_estimate_counts_the_damaged_images(places, monkeypatch, capsys):
     speeds = {"training": {56: 10.0}, "forward": {56: 20.0}}
     monkeypatch.setattr(estimate, "speeds", lambda: (speeds, True))
     study = load_study("demo", seeds=2)  # 100 of each class

@@ -87,7 +87,7 @@ def differences(
 def difference(
     first: Sequence[float], second: Sequence[float], variance: float
 ) -> tuple[float, float, float]:
-    """The second mean minus the first and its 95 % interval.
+    """The second mean minus the first and its 95 % interval, cut at -1 and 1.
 
     m +- sqrt(t1^2 s1^2 / n1 + t2^2 s2^2 / n2 + z^2 v): the seeds of two runs are independent
     samples, whatever their numbers, and v is the variance from the choice of test images: of
@@ -121,7 +121,7 @@ def difference(
     of_seeds = [interval(v)[1] - mean for v, mean in zip((first, second), means, strict=True)]
     half = float(np.sqrt(np.sum(np.square(of_seeds)) + Z**2 * variance))
     apart = means[1] - means[0]
-    return apart, apart - half, apart + half
+    return apart, max(apart - half, -1.0), min(apart + half, 1.0)
 
 
 def paired_variances(truth: Bools, first: Bools, second: Bools) -> dict[str, float]:

@@ -97,8 +97,12 @@ def network_diagram(study: Study) -> Drawn:
 
 
 def best_epoch(study: Study, model: str) -> int:
-    """The epoch with the lowest mean validation loss: after it overfitting starts."""
-    return int(read_histories(study, model).groupby("epoch")["val_loss"].mean().idxmin())
+    """The epoch with the lowest mean validation loss: after it overfitting starts.
+
+    A seed that diverged has no number there and doesn't count; if all did at once, it is the first.
+    """
+    by_epoch = read_histories(study, model).groupby("epoch")["val_loss"].mean()
+    return int(by_epoch.fillna(np.inf).idxmin())
 
 
 def curves(study: Study, model: str) -> Drawn:
