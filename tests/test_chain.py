@@ -302,17 +302,14 @@ def edited(project):
     path.write_text(old)
 
 
-def test_an_edited_layer_leaves_training_and_what_follows_to_do(edited):
+def test_an_edited_layer_leaves_training_to_do_and_nothing_before_it(edited):
     answer = subprocess.run(
         [sys.executable, "-c", LEFT], env=edited.environment, cwd=edited.root,
         capture_output=True, text=True,
     )  # fmt: skip
     left = {notebook: kinds for notebook, *kinds in map(str.split, answer.stdout.splitlines())}
-    assert list(left) == NOTEBOOKS
-    assert left["01_dataset"] == []
-    assert all(left[name] for name in NOTEBOOKS[1:])
-    assert left["02_custom_cnn"].count("train") == left["03_vgg16_transfer"].count("train") == 2
-    assert "features" not in left["03_vgg16_transfer"]
+    again = ("02_custom_cnn", "03_vgg16_transfer")  # what follows is due once its inputs change
+    assert left == {name: ["train", "train"] if name in again else [] for name in NOTEBOOKS}
 
 
 @pytest.mark.slow
@@ -548,14 +545,11 @@ def test_errors_show_as_one_line_in_a_notebook():
     assert StudyError("what to do")._render_traceback_() == ["StudyError: what to do"]
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("seed", "did you mean 'seeds'"), ("epochs", "overrides = 'epochs=3'")]
-)
-def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path, name, words):
+def test_a_mistyped_papermill_parameter_is_an_error(project, tmp_path):
     answer = subprocess.run(
         [sys.executable, "-m", "papermill", "01_dataset.ipynb", str(tmp_path / "out.ipynb"),
-         "-k", "python3", "-p", name, "3"],
+         "-k", "python3", "-p", "epochs", "3"],
         env=project.environment, cwd=project.root / "notebooks", capture_output=True, text=True,
     )  # fmt: skip
     assert answer.returncode != 0
-    assert words in answer.stderr
+    assert "overrides = 'epochs=3'" in answer.stderr
