@@ -135,16 +135,6 @@ def test_a_check_passes_when_solved_and_else_says_why(name, capsys):
                 exec(answer.source, without)
 
 
-def test_the_class_needs_no_test_tools():
-    lock = (ROOT / "requirements.lock").read_text()
-    kept = script("class_lock").class_lock(lock, {"pytest", "pytest-xdist", "ruff", "mypy"})
-    all_names, names = (set(re.findall(r"^(\S+)==", text, re.M)) for text in (lock, kept))
-    assert names < all_names
-    assert {"pytest", "pytest-xdist", "ruff", "mypy", "execnet", "pluggy"} <= all_names - names
-    assert {"tensorflow", "jupyterlab", "typing-extensions", "packaging", "playwright"} <= names
-    assert all("--hash=sha256:" in block for block in re.split(r"^(?=\S+==)", kept, flags=re.M)[1:])
-
-
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """A demo run in a place of its own; its digests before any exercise."""

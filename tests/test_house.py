@@ -207,6 +207,22 @@ def test_no_path_of_a_machine_and_no_registry_is_in_the_project():
             assert "index-url" not in text, path
 
 
+def pins(lock: str) -> set[str]:
+    text = (ROOT / lock).read_text()
+    blocks = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+    return {block.split(" \\")[0] for block in blocks}
+
+
+def test_the_study_needs_no_test_tools_and_both_locks_agree():
+    study, tools = pins("requirements.lock"), pins("requirements-dev.lock")
+    study_names, tool_names = ({pin.partition("==")[0] for pin in lock} for lock in (study, tools))
+    assert {"tensorflow", "tensorflow-cpu", "jupyterlab", "setuptools"} <= study_names
+    assert {"pytest", "pytest-xdist", "ruff", "mypy", "playwright", "execnet"} <= tool_names
+    assert {"typing-extensions", "packaging"} <= study_names & tool_names
+    assert {pin for pin in study if pin.partition("==")[0] in tool_names} == study & tools
+
+
 def test_no_picture_of_a_person_and_no_array_is_tracked():
     for path in tracked():
         assert path.suffix not in (".jpg", ".jpeg", ".npy", ".npz", ".keras", ".h5"), path

@@ -54,7 +54,10 @@ ENDS_WITH_PARENT = """
 import os, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
 """
-PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn", "scipy")
+PACKAGES = (
+    "tensorflow", "tensorflow-cpu", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn",
+    "scipy",
+)  # fmt: skip
 
 
 def ask_for_determinism() -> None:
@@ -82,7 +85,8 @@ def versions() -> dict[str, str]:
     installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            installed[package] = importlib.metadata.version(package)
+            name = package.removesuffix("-cpu")  # the same TensorFlow without its GPU parts
+            installed[name] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
     if keras := sys.modules.get("keras"):

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix
 
 
 def confusion(
@@ -17,6 +16,8 @@ def confusion(
         p_fake: (N,) predicted probability of fake, 0 to 1.
         positive_class: 'fake', as in the paper's text, or 'real'.
     """
+    from sklearn.metrics import confusion_matrix  # slow to import: not for a run that is up to date
+
     order = [1, 0] if positive_class == "fake" else [0, 1]
     return confusion_matrix(labels, np.asarray(p_fake) >= 0.5, labels=order)
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from ..common.files import write_csv
 from ..study.artefacts import read_audit, read_predictions, read_table1, table1_csv
@@ -113,6 +112,8 @@ def seed_by_seed(study: Study) -> pd.DataFrame:
     Returns:
         seed; how many images both, only_custom_cnn, only_vgg16 and neither got right; p_value.
     """
+    from scipy.stats import binomtest  # half a second to import: not for a run that is up to date
+
     rows = []
     for seed in study.seeds:
         custom, vgg16 = (
