@@ -166,7 +166,9 @@ def predict(
     images: Annotated[list[str], typer.Argument(help="files, folders, patterns as '*.jpg'")],
     run: Annotated[str, typer.Option(help="the run whose model is used")] = "demo",
     model: Annotated[str, typer.Option(help="custom_cnn or vgg16")] = "custom_cnn",
-    seed: Annotated[int, typer.Option(help="the seed whose model is used")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="the seed whose model is used; else 0, or the run's first")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="write the answers as CSV")] = None,
     json: Annotated[Path | None, typer.Option(help="write the answers as JSON")] = None,
     stability: Annotated[

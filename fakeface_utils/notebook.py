@@ -12,8 +12,9 @@ from .common.machine import ask_for_determinism
 from .evaluation.caveats import notices
 from .report.html_pieces import as_table, piece
 from .study.beyond import BEYOND
+from .study.names import MODELS
 from .study.parameters import check_parameters, load_study
-from .study.plan import chain_steps, prepare_step
+from .study.plan import chain_steps, predict_step, prepare_step
 from .study.record import check_run, claim_run, record
 from .study.settings import PARAMETERS, Study
 from .study.step import Digests
@@ -52,6 +53,26 @@ def open_study(notebook: str, *parameters: Any, force: bool = False) -> Study:
     if prepare_step(study).is_done():
         record(study)
         print(*notices(study), sep="\n")
+    return study
+
+
+def open_finished(run: str) -> Study:
+    """Seed 0 of a finished run, whatever seeds it was last opened with; nothing is written.
+
+    Args:
+        run: its name.
+
+    Raises:
+        StudyError: seed 0 isn't trained and tested with both networks, or isn't up to date.
+    """
+    study, known = load_study(run=run, seeds=[0]), Digests()
+    for tested in (predict_step(study, model, 0) for model in MODELS):
+        for step in (*tested.before(), tested):
+            if why := step.why_not_done(known):
+                raise StudyError(
+                    f"{why}: run make report RUN={run} SEEDS=1, which makes seed 0 of run '{run}' "
+                    f"(or fakeface report --run {run} --seeds 1)"
+                )
     return study
 
 

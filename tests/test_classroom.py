@@ -7,13 +7,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import nbformat
 import numpy as np
 import pandas as pd
 import papermill
+import PIL.Image
 import pytest
+
+from fakeface_utils.common.errors import StudyError
+from fakeface_utils.notebook import open_finished, open_study
+from fakeface_utils.study.artefacts import read_parameters
+from fakeface_utils.study.step import Step
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSROOM = ROOT / "classroom"
@@ -89,11 +95,24 @@ def test_both_are_stripped_and_say_their_minutes(path):
 @by_name
 def test_a_run_of_an_exercise_has_a_name_of_its_own(path):
     text = "\n".join(cell.source for cell in read(path).cells)
-    opened = re.findall(r"open_study\(((?:[^()]|\(\w*\))*)\)", text)
-    assert opened
-    for words in opened:
+    assert text.count("open_finished(run)") == 1
+    for words in re.findall(r"open_study\(((?:[^()]|\(\w*\))*)\)", text):
         name = [word.strip() for word in words.split(",")][3]
-        assert name == "run" or name.startswith('"exercise-'), words
+        assert name.startswith('"exercise-'), words
+
+
+def test_an_exercise_takes_seed_0_whatever_the_run_was_last_opened_with(places, monkeypatch):
+    open_study("01_dataset", "", "", "", "7,")
+    before = sorted((path, path.stat().st_mtime_ns) for path in places.rglob("*"))
+    again = (
+        r"is missing: run make report RUN=demo SEEDS=1, .+ \(or fakeface report --run demo --see"
+    )
+    with pytest.raises(StudyError, match=again):
+        open_finished("demo")
+    monkeypatch.setattr(Step, "why_not_done", lambda *_: "")
+    assert open_finished("demo").seeds == (0,)
+    assert read_parameters("demo")["seeds"] == [7]
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in places.rglob("*"))
 
 
 # What the check cells read, for those that can be asked without training.
@@ -106,6 +125,8 @@ SETS = {
     "e1_threshold": {"np": np, "valid": TABLE, "test": TABLE, "steps": np.linspace(0.01, 0.99, 99)},
     "e2_shuffled_labels": {
         "np": np,
+        "labels": {"train": np.random.default_rng(0).permutation(np.repeat([0, 1], 200))},
+        "few": np.arange(400),
         "few_labels": np.random.default_rng(0).permutation(np.repeat([0, 1], 200)),
         "history": HISTORY,
     },
@@ -135,6 +156,111 @@ def test_a_check_passes_when_solved_and_else_says_why(name, capsys):
                 exec(answer.source, without)
 
 
+# The cell that checks a wrong answer, that answer, and what it says.
+OVERFITTING = """
+def overfitting(history):
+    loss, gap = history["val_loss"], history["val_loss"] - history["loss"]
+    return history["epoch"][loss.idxmin()], RISE, GAP
+"""
+WRONG = {
+    "threshold ignored": (
+        "e1-05",
+        "def precision_recall(table, _):\n    called = table['p_fake'] >= 0.5\n"
+        "    both = (called & table['label']).sum()\n"
+        "    return both / called.sum(), both / table['label'].sum()",
+        "at 0.8 .+: use `threshold`, not 0.5",
+    ),
+    "in place": (
+        "e2-05",
+        "shuffled = np.random.default_rng(1).shuffle(few_labels.copy())",
+        "returns nothing: use permutation",
+    ),
+    "other epochs": ("e5-05", 'overrides = "dropout=0"', "keep epochs=30 and add only dropout=0"),
+    "max less min": (
+        "e5-09",
+        OVERFITTING.replace("RISE", "loss.max() - loss.min()").replace("GAP", "gap.iloc[-1]"),
+        "to the last, 0.8, is 0.3, not 0.40",
+    ),
+    "largest gap": (
+        "e5-09",
+        OVERFITTING.replace("RISE", "loss.iloc[-1] - loss.min()").replace("GAP", "gap.max()"),
+        "the last loss, 0.8 - 0.15, isn't 0.70",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_answer_is_refused_by_a_sentence_that_helps(wrong):
+    cell, answer, sentence = WRONG[wrong]
+    name = next(name for name in SETS if name.startswith(cell[:2]))
+    with pytest.raises(AssertionError, match=sentence):
+        exec(answer + "\n" + cell_of(name, cell), dict(SETS[name]))
+
+
+def test_labels_shuffled_in_place_are_shuffled_too(capsys):
+    known = dict(SETS["e2_shuffled_labels"])
+    known["few_labels"] = known["few_labels"].copy()
+    exec("np.random.default_rng(1).shuffle(few_labels); shuffled = few_labels", known)
+    exec(cell_of("e2_shuffled_labels", "e2-05"), known)
+    assert "Right" in capsys.readouterr().out
+
+
+def cell_of(name: str, cell: str) -> str:
+    notebook = read(CLASSROOM / "solutions" / f"{name}.ipynb")
+    return next(one.source for one in notebook.cells if one.id == cell)
+
+
+@pytest.fixture
+def copied(places, faces):
+    """What exercises 3 and 4 know after their images are copied, and an earlier attempt's run."""
+
+    def copy(name: str) -> dict:
+        known = {"run": "demo"}
+        for kind in ("leak", "jpeg"):
+            (places / "results" / f"exercise-{kind}").mkdir(parents=True, exist_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fakeface_utils.notebook.open_finished", lambda run: run)
+            patch.setattr("fakeface_utils.study.artefacts.source_path", lambda demo: faces)
+            exec(cell_of(name, f"{name[:2]}-02"), known)
+        return known
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "kept"),
+    [
+        ("e3_planted_leak", "e3-05", "exercise-jpeg"),
+        ("e4_planted_cue", "e4-04", "exercise-leak"),
+    ],
+)
+def test_after_a_wrong_attempt_copying_again_is_enough(copied, places, name, cell, kept, capsys):
+    answer = tagged(read(CLASSROOM / "solutions" / f"{name}.ipynb"), "solution")[0].source
+    known = copied(name)
+    exec(answer.replace('"fake"', '"real"').replace("[::2]", "[1::2]"), known)
+    with pytest.raises(AssertionError, match="after another attempt run the cell that copies"):
+        exec(answer + "\n" + cell_of(name, cell), known)
+    known = copied(name)
+    assert [path.name for path in (places / "results").iterdir()] == [kept]
+    exec(answer + "\n" + cell_of(name, cell), known)
+    assert "Right" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("quality", ["", ", quality=50"])
+def test_fakes_of_another_quality_are_refused(copied, quality):
+    known = copied("e4_planted_cue")
+    answer = cell_of("e4_planted_cue", "e4-03").replace(", quality=30", quality)
+    with pytest.raises(AssertionError, match=r"(train|valid): save with quality=30"):
+        exec(answer + "\n" + cell_of("e4_planted_cue", "e4-04"), known)
+
+
+def test_a_damaged_image_must_stay_as_large():
+    originals = [SimpleNamespace(image=PIL.Image.new("RGB", (64, 64)))]
+    known = {"originals": originals, "damage": lambda original: original.image.resize((32, 32))}
+    with pytest.raises(AssertionError, match="must be as large as the original: resize it"):
+        exec(cell_of("e8_damage", "e8-08"), known)
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """A demo run in a place of its own; its digests before any exercise."""
@@ -149,6 +275,11 @@ def demo(tmp_path_factory):
     environment = {**os.environ, **places, "PYTHONPATH": str(ROOT)}
     command = "import sys; from fakeface_utils.cli import main; sys.exit(main())"
     subprocess.run([sys.executable, "-c", command, "report"], env=environment, check=True)
+    # The commonest mistake: a seed of one's own without a run goes to the demo.
+    mistake = (
+        "from fakeface_utils.notebook import open_study as o; o('01_dataset', '', '', '', '7,')"
+    )
+    subprocess.run([sys.executable, "-c", mistake], env=environment, check=True)
     return root, environment
 
 

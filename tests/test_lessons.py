@@ -121,6 +121,23 @@ def test_overfitting_is_drawn_for_the_first_seed(places):
     assert list(loss.get_ydata()) == [0.9, 0.4, 0.2]
     assert list(val_loss.get_ydata()) == pytest.approx([0.8, 0.5, 0.7])
     assert lowest.get_xydata().tolist() == [[2, 0.5]]
+    assert text.endswith(
+        "0.200 above the lowest, after 1 epoch, too few to tell a rise from noise."
+    )
+
+
+@pytest.mark.parametrize(
+    ("val_loss", "sentence"),
+    [
+        ([0.8, 0.5, 0.4], "lowest is the last epoch's: no overfitting shows in this training run"),
+        ([0.4, 0.5, 0.7], "The last epoch's is 0.300 above the lowest, after 2 epochs."),
+    ],
+)
+def test_where_overfitting_begins_is_told_by_the_numbers(places, val_loss, sentence):
+    study = a_run()
+    place = history_csv(study.run, "vgg16", 0)
+    write_csv(place, pd.read_csv(place).assign(val_loss=val_loss))
+    assert sentence in lessons.overfitting(study, "vgg16")[1]
 
 
 def test_a_run_that_diverged_at_once_is_drawn_too(places):
@@ -130,6 +147,7 @@ def test_a_run_that_diverged_at_once_is_drawn_too(places):
     write_csv(history_csv(study.run, "vgg16", 0), rows)
     _, text = lessons.overfitting(study, "vgg16")
     assert "lowest at epoch 1 of 1, nan" in text
+    assert "overfitting" not in text
 
 
 def test_every_seed_has_a_thick_line_and_its_name_the_highest_first(places):

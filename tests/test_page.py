@@ -108,10 +108,11 @@ def test_the_answer_follows_from_the_verdicts(monkeypatch, verdicts, low, high, 
 @pytest.mark.parametrize(
     ("generated", "images", "reason", "expected"),
     [
-        (True, 1200, "generated data", "This run can't tell: its images are drawn by a program."),
-        (False, 2500, "other image counts", "This run can't tell: it learned from 5,000 images at "
-         "224 pixels, the paper's from 100,000 at 224."),
-        (False, 50_000, "one seed", "This run can't tell: one seed."),
+        (True, 1200, "generated data", "No verdict on the paper: this run's images are "
+         "drawn by a program."),
+        (False, 2500, "other image counts", "No verdict on the paper: learned from 5,000 "
+         "images at 224 pixels, there 100,000 at 224."),
+        (False, 50_000, "one seed", "No verdict on the paper: one seed."),
     ],
 )  # fmt: skip
 def test_without_a_verdict_the_answer_says_why(monkeypatch, generated, images, reason, expected):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -279,6 +280,19 @@ def test_a_model_that_the_run_did_not_train_or_evaluate_is_no_judge(run, tmp_pat
     leave_marker(train_step(study, "custom_cnn", 0), outputs={"a/model.keras": "another"})
     with pytest.raises(StudyError, match="is not what run 'mine' trained: delete it and run"):
         predict(paths)
+
+
+@pytest.mark.parametrize(("seeds", "taken"), [([7], 7), ([9, 7], 9), ([7, 0], 0)])
+def test_no_seed_is_seed_0_or_the_runs_first_and_the_answer_names_it(
+    run, tmp_path, capsys, seeds, taken
+):
+    study_json("mine").write_text(json.dumps(RECORD | {"seeds": seeds}))
+    limits = {str(seed): LIMITS for seed in seeds}
+    write_json(study_json("mine").with_name("calibration.json"), {"custom_cnn": limits})
+    shutil.move(run.parent, run.parent.with_name(f"seed-{taken}"))
+    predict_with([str(face(tmp_path, "x.png"))], "mine", "custom_cnn", json=tmp_path / "a.json")
+    assert f"custom CNN seed {taken}: learned from" in capsys.readouterr().out
+    assert json.loads((tmp_path / "a.json").read_text())["seed"] == taken
 
 
 @pytest.mark.parametrize("text", [None, "{}", '{"custom_cnn": {"1": {}}, "vgg16": {}}'])

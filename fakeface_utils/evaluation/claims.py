@@ -185,7 +185,7 @@ def shorter_training(other: str) -> Claim:
         "if the base runs once and its output is kept, as here"
     )
     slower = {"custom_cnn": "the custom CNN", "vgg16": "training all layers of VGG16"}
-    claim = f"Transfer learning shortens training, compared with {slower[other]}"
+    claim = f"Transfer learning, as described, shortens training, compared with {slower[other]}"
     return Claim(claim, "5", finding, "arithmetic", verdict_on_ratios([paid / compared]))
 
 

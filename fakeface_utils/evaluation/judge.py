@@ -135,8 +135,12 @@ class Judge:
         )
 
 
-def judge(run: str, model: str, seed: int) -> Judge:
+def judge(run: str, model: str, seed: int | None = None) -> Judge:
     """The judge that a person names; everything that can be checked without Keras is.
+
+    Args:
+        run, model: whose network.
+        seed: None for 0 or, in a run without it, for the run's first.
 
     Raises:
         StudyError: there is no such run, model or seed, a file of it is damaged or another's, or it
@@ -144,7 +148,7 @@ def judge(run: str, model: str, seed: int) -> Judge:
     """
     if model not in MODELS:
         raise StudyError(f"unknown model '{model}': there are {' and '.join(MODELS)}")
-    study = load_study(run=run, seeds=[seed])
+    study = load_study(run=run, seeds="" if seed is None else [seed])
     record = read_study_json(run)
     if not record:
         trained = sorted(path.parent.name for path in results_dir("").glob("*/study.json"))
@@ -163,7 +167,10 @@ def judge(run: str, model: str, seed: int) -> Judge:
             "size": valid.image_size,
             "resize_filter": valid.resize_filter,
         }
-        seeds = sorted({*map(int, record["seeds"]), seed})
+        seeds = [int(one) for one in record["seeds"]]
+        if seed is None:
+            seed = 0 if 0 in seeds else seeds[0]
+        seeds = sorted({*seeds, seed})
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise StudyError(
             f"{shown(study_json(run))} is damaged: delete it and run fakeface report --run {run} "

@@ -106,7 +106,7 @@ def provenance(study: Study) -> HTML:
     known = record(study)
     machine = known["hardware"]
     rows = {
-        "to run it again": command(study),
+        "to run it again, in a copy of this repository": command(study),
         "code (git commit)": known["git"] or "not a git checkout",
         "images (fingerprint)": known["dataset"]["fingerprint"],
         "VGG16's frozen weights (SHA-256)": known["weights_sha256"],

@@ -166,7 +166,7 @@ def mark(study: Study) -> str:
     number, theirs = sum(dataset["counts"]["train"].values()), 2 * PAPER_COUNTS["train"]
     words = []
     if dataset["generated"]:
-        words.append("generated images")
+        words.append("drawn demo images")
     elif (number, study.image_size) != (theirs, paper.image_size):
         words.append(
             f"{number:,} training images at {study.image_size} pixels "

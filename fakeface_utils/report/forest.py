@@ -31,7 +31,7 @@ def forest(study: Study) -> Drawn:
         row, look = table.loc[(model, metric)], LOOKS[model]
         ends = [max(row["predicted_low"], 0), min(row["predicted_high"], 1)]
         bar: Any = {"color": look["color"], "alpha": 0.35, "solid_capstyle": "butt"}
-        axis.plot(ends, [place, place], lw=7, **bar)
+        axis.plot(ends, [place, place], lw=11, **bar)
         own = seeds.loc[seeds["model"] == model, metric]
         axis.plot(own, [place] * len(own), **(look | {"ls": ""}))
         axis.plot(row["paper"], place, "|", color=INK, ms=13, mew=2)
@@ -47,13 +47,13 @@ def forest(study: Study) -> Drawn:
     for left, text in zip(COLUMNS, ("ours", "paper", "verdict")[: 2 + told], strict=False):
         axis.annotate(text, (1, -0.75), (left, 0), across, "offset points", va="center")
     axis.set_yticks(*zip(*rows, strict=True))
-    axis.set(ylim=(len(rows) + 0.6, -1.2), xlabel="share of test images, or of a class")
+    axis.set(ylim=(len(rows) + 0.6, -1.2), xlabel="value of the metric")
     axis.margins(x=0.06)
     axis.grid(axis="y", visible=False)
     several = len(study.seeds) > 1
     axis.plot([], [], "o", color=SOFT, label="a training run" if several else "our run")
     if several:
-        axis.plot([], [], color=FAINT, lw=7, label="one more run, 95 %")
+        axis.plot([], [], color=FAINT, lw=11, label="one more run, 95 %")
     axis.plot([], [], "|", color=INK, ms=13, mew=2, ls="", label="the paper")
     figure.legend(loc="outside lower left", ncols=3)
     title(figure, study)

@@ -238,8 +238,23 @@ def overfitting(study: Study, model: str) -> Drawn:
         f"Loss of {TITLES[model]}, seed {seed}: in validation lowest at epoch "
         f"{best['epoch']:.0f} of {last['epoch']:.0f}, {best['val_loss']:.3f}. In the last epoch "
         f"{last['loss']:.3f} in training and {last['val_loss']:.3f} in validation; accuracy "
-        f"{last['accuracy']:.3f} and {last['val_accuracy']:.3f}."
+        f"{last['accuracy']:.3f} and {last['val_accuracy']:.3f}.{_after_lowest(val_loss)}"
     )
+
+
+def _after_lowest(val_loss: pd.Series) -> str:
+    """Whether overfitting shows after the lowest validation loss; '' where a loss is no number."""
+    if not np.isfinite(val_loss).all():
+        return ""
+    after = len(val_loss) - 1 - int(np.argmin(val_loss))
+    if not after:
+        return (
+            " The lowest is the last epoch's: no overfitting shows in this training run; a longer "
+            "one may show some."
+        )
+    rise = val_loss.iloc[-1] - val_loss.min()
+    later = f"{after} epochs" if after > 1 else "1 epoch, too few to tell a rise from noise"
+    return f" The last epoch's is {rise:.3f} above the lowest, after {later}."
 
 
 def seeds_apart(study: Study, model: str) -> Drawn:

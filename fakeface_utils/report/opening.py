@@ -29,6 +29,7 @@ def opening(study: Study) -> HTML:
             [_card(table, model, not_comparable(study)) for model in MODELS],
             Markup(figure(study, "table1_forest", CAPTION)),
             notices(study) + failed_seeds(study),
+            "Limits" if read_dataset(study)["generated"] else "Data and leaks",
             differing(study),
             _about(study),
             [as_download("table1.csv", table.to_csv(index=False), "text/csv")],
@@ -67,14 +68,14 @@ def _better(study: Study) -> str:
 def _no_verdict(study: Study, reason: str) -> str:
     dataset = read_dataset(study)
     if dataset["generated"]:
-        return "This run can't tell: its images are drawn by a program."
+        return "No verdict on the paper: this run's images are drawn by a program."
     number, theirs = sum(dataset["counts"]["train"].values()), 2 * PAPER_COUNTS["train"]
     paper = Study()
     if (number, study.image_size) == (theirs, paper.image_size):
-        return f"This run can't tell: {reason}."
+        return f"No verdict on the paper: {reason}."
     return (
-        f"This run can't tell: it learned from {number:,} images at {study.image_size} pixels, "
-        f"the paper's from {theirs:,} at {paper.image_size}."
+        f"No verdict on the paper: learned from {number:,} images at {study.image_size} pixels, "
+        f"there {theirs:,} at {paper.image_size}."
     )
 
 
@@ -86,7 +87,7 @@ def _card(table: pd.DataFrame, model: str, reason: str) -> dict[str, str]:
     sure = f"one more run: {low:.3f} to {high:.3f}" if several else "one training run"
     return {
         "model": TITLES[model],
-        "ours": f"{row['ours_mean']:.3f}",
+        "ours": f"{row['ours_mean']:.4f}",
         "sure": sure,
         "paper": f"{row['paper']:.4f}",
         "verdict": "" if reason else row["verdict"],
@@ -106,10 +107,11 @@ def differing(study: Study) -> list[tuple[str, str]]:
     sizes = ", ".join(list(read_audit(study)["sizes"])[:3])
     return [
         *([("images", f"{here} (paper: {paper})")] if here != paper else []),
-        *([("stored", f"at {sizes} (paper: {PAPER_SIZE})")] if sizes != PAPER_SIZE else []),
+        *([("stored size", f" {sizes} (paper: {PAPER_SIZE})")] if sizes != PAPER_SIZE else []),
         *(
             (row.setting, f"{row.here} ({SOURCES[row.source]}: {row.paper})")
             for row in study.differences().itertuples()
+            if here == paper or row.setting != "images_per_class"  # said by the images
         ),
     ]
 
@@ -126,8 +128,7 @@ def _about(study: Study) -> list[str]:
         "1 training run of each model" if len(study.seeds) == 1
         else f"{len(study.seeds)} training runs of each model",
         f"data '{study.data_name}'",
-        f"trained {' to '.join(days[:1] + days[1:][-1:])}" if days else "",
-        f"code {', '.join(codes)}" if codes else "",
+        f"trained {' to '.join(days[:1] + days[1:][-1:])} by code {', '.join(codes)}",
         f"{minutes:.0f} minutes of computing",
     ]  # fmt: skip
 
@@ -140,18 +141,15 @@ def in_short(study: Study) -> HTML:
     sentences = []
     if reason := not_comparable(study):
         sentences.append(
-            f"None of this run's numbers is compared with the paper's ({reason}), so there is no "
-            "verdict on Table 1 and the curves."
+            f"The paper's numbers stand beside ours, but without a verdict ({reason})."
         )
     else:
         counts = measured["verdict"].value_counts()
         words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-        sentences.append(f"Of the paper's {len(measured)} claims that depend on a run, {words}.")
+        sentences.append(f"The paper's {len(measured)} claims that depend on a run: {words}.")
     for verdict, group in in_words[arithmetic].groupby("verdict", sort=False):
-        listed = "; ".join(str(claim)[0].lower() + str(claim)[1:] for claim in group["claim"])
-        sentences.append(
-            f"By arithmetic, whatever ran here: {verdict} {_is(len(group))} that {listed}."
-        )
+        listed = "; ".join(f"“{claim}”" for claim in group["claim"])
+        sentences.append(f"By arithmetic, whatever ran here, {verdict}: {listed}.")
     if leak(study):
         accuracy = table[table["metric"] == "accuracy"].set_index("model")
         means = ", ".join(
@@ -159,7 +157,3 @@ def in_short(study: Study) -> HTML:
         )
         sentences.append(f"Without the leaked test images accuracy is: {means}.")
     return HTML(piece("items", sentences))
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"

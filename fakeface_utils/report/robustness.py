@@ -202,8 +202,9 @@ def section(study: Study) -> Markup:
     measured = as_measured(study, robustness_step)
     if measured is None:
         return Markup()
-    shown = Markup().join(piece("items", sentences) for sentences in findings(measured))
+    shown = Markup()
     for name, caption in zip(ROBUSTNESS_FIGURES, CAPTIONS, strict=True):
         shown += Markup(figure(study, name, caption))
+    shown += Markup().join(piece("items", sentences) for sentences in findings(measured))
     table = as_table(as_shown(robustness(measured)), "Means over seeds", csv="robustness.csv")
     return shown + piece("fold", "All damages in numbers", table)

@@ -24,7 +24,7 @@ def predict(
     names: Sequence[str],
     run: str,
     model: str,
-    seed: int,
+    seed: int | None = None,
     csv: Path | None = None,
     json: Path | None = None,
     stability: bool = False,
@@ -33,7 +33,7 @@ def predict(
 
     Args:
         names: as `dataset.given.given_files` takes them.
-        run, model, seed: whose network judges.
+        run, model, seed: whose network judges, see `judge`.
         csv, json: files for the answers, see `Answer`; a JSON has the network's facts besides.
         stability: judge each image's re-savings too.
 
