@@ -40,6 +40,7 @@ FIGURES = (
     "confusion_matrices", "roc", "reliability", "audit_cues", "audit_duplicates", "leak_curve",
 )  # fmt: skip
 
+DATASET = "https://www.kaggle.com/datasets/xhlulu/140k-real-and-fake-faces"
 PLACES = ("data", "cache", "results", "figures")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECRET = "planted-key-5b1e"  # a person's credentials, which no file may ever hold
@@ -343,12 +344,12 @@ def page(project):
 
 
 def check_no_request(page: BeautifulSoup) -> list[str]:
-    """That a page loads nothing from outside; returns the files that a reader can go to."""
+    """That a page loads nothing from outside; returns where a reader can go to from it."""
     links = []
     for tag in page.find_all(True):
         for attribute in ("src", "href", "data", "srcset", "action", "poster"):
             value = tag.get(attribute)
-            if tag.name == "a" and not (value is None or value.startswith("#")):
+            if tag.name == "a" and not (value is None or value.startswith(("#", "data:"))):
                 links.append(value)
             else:
                 assert value is None or value.startswith(("data:", "#")), (tag.name, value)
@@ -359,8 +360,17 @@ def check_no_request(page: BeautifulSoup) -> list[str]:
     return links
 
 
-def test_the_report_loads_nothing_from_outside(page):
-    assert check_no_request(page) == [f"notebooks/{name}.html" for name in NOTEBOOKS]
+def test_the_report_loads_nothing_from_outside_and_leads_to_the_cells_that_made_it(page, project):
+    links = set(check_no_request(page)) - {DATASET}
+    assert {f"notebooks/{name}.html" for name in NOTEBOOKS} <= links
+    made = [link for link in links if "#" in link]
+    assert {link.split("#")[0] for link in made} == {
+        f"notebooks/{name}.html" for name in NOTEBOOKS[:-1]
+    }
+    for link in links:
+        name, _, cell = link.partition("#")
+        text = (project.results / name).read_text()
+        assert not cell or f'id="{cell}"' in text, link
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -370,8 +380,8 @@ def test_a_notebooks_page_has_its_code_its_figures_and_its_neighbours(project, n
     place = NOTEBOOKS.index(name)
     beside = [f"{other}.html" for other in (*NOTEBOOKS[:place][-1:], *NOTEBOOKS[place + 1 :][:1])]
     links = check_no_request(page)
-    assert set(links) == {*beside, "../report.html"}
-    assert all((path.parent / link).is_file() for link in links)
+    assert set(links) - {DATASET} == {*beside, "../report.html"}
+    assert all((path.parent / link).is_file() for link in set(links) - {DATASET})
 
     notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -439,7 +449,7 @@ def test_the_report_is_readable_by_all(page):
     anchors = {tag["id"] for tag in page.find_all(id=True)}
     assert len(anchors) == len(page.find_all(id=True))
     assert set(re.findall(r"url\(#([^)]+)", str(page))) < anchors
-    contents = [link["href"][1:] for link in page.nav.find_all("a")]
+    contents = [link["href"][1:] for link in page.nav.ol.find_all("a")]
     assert len(contents) >= 9
     assert set(contents) <= anchors
 
