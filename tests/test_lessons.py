@@ -58,7 +58,7 @@ def test_a_table_says_columns_and_models_in_words_and_writes_numbers_alike():
         index=[7, 8],
     )
     html = lessons.table(frame, "What <it> shows").data
-    assert "What &lt;it&gt; shows</caption>" in html
+    assert "<caption><span>What &lt;it&gt; shows</span></caption>" in html
     assert cells_of(html) == [
         ["model", "multiply-adds", "validation loss", "learning rate"],
         ["VGG16", "1,234,567", "0.5000", "9.96e-05"],
