@@ -121,7 +121,9 @@ def test_without_a_verdict_the_answer_says_why(monkeypatch, generated, images, r
     monkeypatch.setattr(opening, "read_dataset", lambda study: dataset)
     monkeypatch.setattr(opening, "claim_better", lambda study: better)
     monkeypatch.setattr(opening, "not_comparable", lambda study: reason)
-    assert opening.answer(load_study("paper"))[0] == expected
+    first, second = opening.answer(load_study("paper"))
+    assert first == expected
+    assert second.endswith("(95 % interval +0.050 to +0.150, of these two networks alone).")
 
 
 def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_there_is_one(

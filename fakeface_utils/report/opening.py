@@ -59,6 +59,8 @@ def _verdicts(study: Study) -> str:
 def _better(study: Study) -> str:
     better = claim_better(study)
     interval = f"95 % interval {better['low']:+.3f} to {better['high']:+.3f}"
+    if len(study.seeds) == 1:
+        interval += ", of these two networks alone"
     if better["low"] <= 0 <= better["high"]:
         return f"Here it stays open which network is better ({interval})."
     name = "the custom CNN" if better["low"] > 0 else "VGG16"
