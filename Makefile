@@ -69,7 +69,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@if [ "$(UV)" ]; then $(INSTALL) $(OFFLINE) -r requirements.lock; else set -o pipefail; total=$$(grep -c '^[a-z].*==' requirements.lock); \
 	  $(INSTALL) $(OFFLINE) --progress-bar off -r requirements.lock | awk -v total=$$total \
 	  '/^(Collecting|Processing)/ {sub(/ \(from.*/, ""); sub(".*[ /]", ""); printf "%sfetching %d of %d: %s", (++n > 1 ? "\r\033[K" : ""), n, total, $$0; fflush()} \
-	  /^Installing/ {printf "\r\033[Kinstalling %d packages\n", total; fflush()}'; fi
+	  /^Installing/ {printf "\r\033[Kinstalling what was fetched\n"; fflush()}'; fi
 	@$(PIP) --quiet --no-deps --no-build-isolation -e .
 	@if [ -n "$$WHEELS" ]; then mkdir -p "$${FAKEFACE_CACHE:-.cache}" && cp "$$WHEELS/vgg16_imagenet.npz" "$${FAKEFACE_CACHE:-.cache}"; \
 	elif nvidia-smi > /dev/null 2>&1; then echo "an NVIDIA driver answers: fetching TensorFlow's CUDA libraries"; \
