@@ -161,3 +161,25 @@ def test_every_result_of_the_page_names_the_cell_that_made_it():
         assert made_by.split(": ", 1)[1] in code
     with pytest.raises(StopIteration):
         place("01_dataset: no such code")
+
+
+@pytest.mark.parametrize(
+    ("commits", "expected"),
+    [
+        ((None, None), "trained 2026-11-25 to 2026-11-26"),
+        (("b", "a"), "trained 2026-11-25 to 2026-11-26 by code a, b"),
+    ],
+)
+def test_the_first_screen_says_when_and_by_what_the_networks_were_trained(
+    monkeypatch, commits, expected
+):
+    days = ("2026-11-26T01:00:00", "2026-11-25T23:00:00")
+    computed = {
+        f"train custom_cnn seed {seed}": {"when": when, "git": git}
+        for seed, (when, git) in enumerate(zip(days, commits, strict=True))
+    }
+    known = {"computed": computed | {"report": {"when": "2027", "git": "c"}}, "seconds": {"a": 90}}
+    monkeypatch.setattr(opening, "record", lambda study: known)
+    about = opening._about(load_study("demo", seeds=2))
+    assert about[1] == "2 training runs of each model"
+    assert about[3:] == [expected, "2 minutes of computing"]

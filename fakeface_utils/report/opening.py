@@ -130,7 +130,8 @@ def _about(study: Study) -> list[str]:
         "1 training run of each model" if len(study.seeds) == 1
         else f"{len(study.seeds)} training runs of each model",
         f"data '{study.data_name}'",
-        f"trained {' to '.join(days[:1] + days[1:][-1:])} by code {', '.join(codes)}",
+        f"trained {' to '.join(days[:1] + days[1:][-1:])}"
+        + (f" by code {', '.join(codes)}" if codes else ""),
         f"{minutes:.0f} minutes of computing",
     ]  # fmt: skip
 
