@@ -182,4 +182,4 @@ def test_the_first_screen_says_when_and_by_what_the_networks_were_trained(
     monkeypatch.setattr(opening, "record", lambda study: known)
     about = opening._about(load_study("demo", seeds=2))
     assert about[1] == "2 training runs of each model"
-    assert about[3:] == [expected, "2 minutes of computing"]
+    assert about[3:] == [expected, "2 min of computing"]

@@ -132,7 +132,7 @@ def _about(study: Study) -> list[str]:
         f"data '{study.data_name}'",
         f"trained {' to '.join(days[:1] + days[1:][-1:])}"
         + (f" by code {', '.join(codes)}" if codes else ""),
-        f"{minutes:.0f} minutes of computing",
+        f"{minutes:.0f} min of computing",
     ]  # fmt: skip
 
 
