@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -186,6 +187,18 @@ def test_a_worker_that_sees_something_else_does_nothing(client, work):
     with pytest.raises(StudyError, match=r"^train custom_cnn seed 0: keras is another on inproc"):
         task.result()
     assert work.done == []
+
+
+@pytest.mark.usefixtures("work")
+def test_the_backend_is_compared_whether_keras_is_loaded_or_not(monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    without = cluster._shared(STUDY)
+    loaded = SimpleNamespace(backend=SimpleNamespace(backend=lambda: "tensorflow"))
+    monkeypatch.setitem(sys.modules, "keras", loaded)
+    assert cluster._shared(STUDY) == without
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert cluster._shared(STUDY)["KERAS_BACKEND"] != without["KERAS_BACKEND"]
 
 
 def test_the_sentence_of_a_failed_process_comes_back(places, monkeypatch):

@@ -6,6 +6,7 @@ nothing: Dask hands its task to another, where the training run resumes from the
 """
 
 import io
+import os
 import subprocess
 import sys
 import time
@@ -54,10 +55,14 @@ def connect(address: str) -> Any:
 
 def _shared(study: Study) -> dict[str, str]:
     """What must be the same wherever the study is trained: versions, code, images, results/."""
+    installed = versions()
+    # `versions` knows the backend only where Keras is loaded, which neither side need have done.
+    installed.pop("keras backend", None)
+    installed["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
     files = [*sorted(PACKAGE.rglob("*.py")), *prepare_step(study).outputs]
     record = study_json(study.run)
     known = {shown(path): digest(path) for path in files}
-    return versions() | known | {shown(record): str(record.exists())}
+    return installed | known | {shown(record): str(record.exists())}
 
 
 def step_command(study: Study, name: str) -> list[str]:
