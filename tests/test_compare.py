@@ -123,7 +123,7 @@ def test_runs_with_other_numbers_of_seeds_are_compared_by_their_means(make):
     assert (high - low) / 2 == pytest.approx(np.sqrt(of_seeds), abs=0.005)
     assert numbers(table.loc["VGG16, accuracy", "x minus one"])[0] == 0
     assert comparison.remarks[1].startswith("One seed: x. ")
-    assert list(comparison.about["seeds"]) == ["0, 1, 2", "0, 1", "0"]
+    assert list(comparison.about["which seeds"]) == ["0, 1, 2", "0, 1", "0"]
 
 
 def test_the_interval_by_hand():

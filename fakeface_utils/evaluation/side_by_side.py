@@ -187,7 +187,7 @@ def _about(study: Study) -> dict[str, Any]:
         "training images": f"{sum(dataset['counts']['train'].values()):,}",
         "test images": f"{sum(dataset['counts']['test'].values()):,}",
         "pixels": study.image_size,
-        "seeds": ", ".join(map(str, study.seeds)),
+        "which seeds": ", ".join(map(str, study.seeds)),
         "fingerprint": dataset["fingerprint"][:12],
     }
 
