@@ -35,8 +35,8 @@ CAPTIONS = {
     "an image can hold.",
     "mean_maps": "The mean map of the test images of each class: trained, and with what was "
     "trained set back to random weights (all of the custom CNN, VGG16's head). Each pair has its "
-    "own scale, on which the strongest hundredth of the cells is cut. A blank row and column at the "
-    "edge are cells that the pooling behind them doesn't read.",
+    "own scale, on which the strongest hundredth of the cells is cut. A blank row and column at "
+    "the edge are cells that the pooling behind them doesn't read.",
     "single_maps": "The test images of which the custom CNN is surest, right and wrong, and their "
     "maps. A few images prove nothing.",
     "first_filters": "What the filters of the custom CNN's first convolution answer to the surest "
