@@ -228,7 +228,8 @@ def overfitting(study: Study, model: str) -> Drawn:
     figure, axis = plt.subplots(figsize=(HALF, 3.2))
     axis.plot(epochs, loss, **LOOKS["train"], lw=2.5, label="training")
     axis.plot(epochs, val_loss, **LOOKS["valid"], lw=2.5, label="validation")
-    axis.fill_between(epochs, loss, val_loss, color=FAINT, lw=0, label="the gap")
+    worse = val_loss > loss
+    axis.fill_between(epochs, loss, val_loss, worse, color=FAINT, lw=0, label="the gap")
     axis.plot(best["epoch"], best["val_loss"], "*", color=INK, ms=15, label="lowest")
     axis.set(xlabel="epoch", ylabel="loss (binary cross-entropy, nats)", ylim=(0, None))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
