@@ -63,7 +63,7 @@ def reliability_diagram(study: Study) -> Drawn:
     for look, label in zip((*BEFORE_AFTER, {"ls": ":"}), NAMES, strict=True):
         axes[0, 0].plot([], [], color=SOFT, label=label, **look)
     figure.legend(loc="outside lower left", ncols=2)
-    title(figure, study, f"{seeds_of(study)}{' added up' if seeds > 1 else ''}")
+    title(figure, study, f"{seeds_of(seeds)}{' added up' if seeds > 1 else ''}")
     return figure, "Reliability diagram. " + " ".join(sentence(m, measured[m]) for m in MODELS)
 
 

@@ -177,6 +177,6 @@ def mark(study: Study) -> str:
     return "; ".join(words)
 
 
-def seeds_of(study: Study) -> str:
+def seeds_of(count: int) -> str:
     """'one seed', or how many."""
-    return "one seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
+    return "one seed" if count == 1 else f"{count} seeds"

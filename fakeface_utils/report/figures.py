@@ -165,7 +165,9 @@ def confusion_matrices(study: Study) -> Drawn:
             f"{TITLES[model]}: {tp} fakes found, {fn} missed, {tn} reals kept, {fp} flagged as fake"
         )
     axes[0].set_ylabel("true")
-    title(figure, study, f"{seeds_of(study)}{' added up' if len(study.seeds) > 1 else ''}")
+    title(
+        figure, study, f"{seeds_of(len(study.seeds))}{' added up' if len(study.seeds) > 1 else ''}"
+    )
     return figure, "Confusion matrices. " + "; ".join(counted) + "."
 
 
@@ -187,7 +189,7 @@ def roc(study: Study) -> Drawn:
     axis.set(ylabel="true positive rate (fakes found)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axis.legend(loc="lower right")
     many = "a line for each, mean areas" if len(study.seeds) > 1 else ""
-    title(figure, study, ", ".join(filter(None, (seeds_of(study), many))))
+    title(figure, study, ", ".join(filter(None, (seeds_of(len(study.seeds)), many))))
     return figure, f"ROC curves on the test set; mean area under the curve: {', '.join(means)}."
 
 

@@ -9,7 +9,7 @@ from ..study.learning_curve import curve_drawing_step
 from ..study.names import MODELS, TITLES
 from ..study.paper import PAPER_TABLE1
 from ..study.settings import Study
-from .drawing import HALF, LOOKS, SOFT, Drawn, save, title
+from .drawing import HALF, LOOKS, SOFT, Drawn, save, seeds_of, title
 
 CAPTION = (
     "Test error against the number of training images; both axes logarithmic. Small marks are "
@@ -53,8 +53,7 @@ def draw(study: Study) -> Drawn:
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axis.yaxis.set_minor_formatter(NullFormatter())
     axis.legend(loc="lower left")
-    seeds = points["seed"].nunique()
-    title(figure, study, "one seed" if seeds == 1 else f"{seeds} seeds")
+    title(figure, study, seeds_of(points["seed"].nunique()))
     means = points.groupby(["model", "images_per_class"], sort=False)["accuracy"].mean()
     measured = "; ".join(
         f"{TITLES[model]} "

@@ -15,7 +15,7 @@ from ..study.beyond_artefacts import ROBUSTNESS_FIGURES
 from ..study.names import MODELS, TITLES
 from ..study.robustness import Damage, robustness_drawing_step, robustness_step
 from ..study.settings import Study
-from .drawing import HALF, INK, LOOKS, SOFT, Drawn, save, title
+from .drawing import HALF, INK, LOOKS, SOFT, Drawn, save, seeds_of, title
 from .html_pieces import as_table, figure, piece
 
 Panels = dict[str, tuple[tuple[str, ...], str]]  # families and axis label by title
@@ -158,7 +158,7 @@ def _stored(study: Study) -> int | None:
 
 def _counts(table: pd.DataFrame) -> str:
     images, seeds = int(table["images"].max()), int(table["seeds"].max())
-    return f"{images:,} images, " + ("one seed" if seeds == 1 else f"{seeds} seeds")
+    return f"{images:,} images, " + seeds_of(seeds)
 
 
 def _in_words(table: pd.DataFrame, panels: Panels) -> str:
