@@ -1,0 +1,120 @@
+"""A small drawn stand-in for '140k real and fake faces', in the Kaggle archive's layout.
+
+Both classes draw their portraits (`portrait.py`) from the same distribution; `camera.py` makes them
+real or fake. The set depends on its arguments alone.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..paper import CLASSES, SPLITS
+from ..util import progress
+from .camera import make_image, to_jpeg
+from .portrait import draw_portrait
+
+SIZES = range(40, 257, 8)  # pixels a side that the trace and the reductions fit
+IMAGES_PER_CLASS = {"train": 500, "valid": 150, "test": 300}
+HASH_DISTANCE = 14  # of 64 bits, and
+DIFFERENCE = 18  # grey levels: a portrait this close to an earlier one is drawn again
+_VERSION = 2  # part of every file name: raise it when the images change
+
+Key = tuple[int, ...]
+
+
+def generate(folder: Path, images_per_class: Mapping[str, int], size: int, seed: int = 0) -> None:
+    """Write folder/real_vs_fake/real-vs-fake/{train,valid,test}/{fake,real}/NAME.jpg.
+
+    No two portraits of a set are near-duplicates. Whole files are kept, so that an interrupted call
+    can be repeated and ends in the same state.
+
+    Args:
+        folder: where to write; made if missing.
+        images_per_class: for 'train', 'valid' and 'test'.
+        size: one of `SIZES`.
+        seed: of the set.
+    """
+    members = [
+        (split, kind, (seed, SPLITS.index(split), label, index))
+        for split, number in images_per_class.items()
+        for index in range(number)
+        for label, kind in enumerate(CLASSES)
+    ]
+    layout = folder / "real_vs_fake" / "real-vs-fake"
+    keys = unlike_each_other([key for _, _, key in members], size)
+    write_images(
+        make_image,
+        {
+            layout / split / kind / file_name(key, size): (kind, size, key)
+            for (split, kind, _), key in zip(members, keys, strict=True)
+        },
+    )
+
+
+def write_images(
+    make: Callable[..., NDArray[np.uint8]], files: Mapping[Path, tuple[Any, ...]]
+) -> None:
+    """Write what `make` draws from each file's arguments, on all cores; whole files are kept."""
+    for folder in {path.parent for path in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    left = [path for path in files if not _is_whole(path)]
+    pool = joblib.Parallel(n_jobs=-1, return_as="generator")
+    with progress(len(left), "drawing", "image") as bar:
+        for _ in pool(joblib.delayed(_write)(path, make, files[path]) for path in left):
+            bar.update()
+
+
+def file_name(key: Key, size: int) -> str:
+    """A name that gives away neither the class nor the order."""
+    return hashlib.sha256(repr((_VERSION, key, size)).encode()).hexdigest()[:12] + ".jpg"
+
+
+def unlike_each_other(keys: list[Key], size: int) -> list[Key]:
+    """The keys, each extended by how often its portrait is redrawn to resemble no earlier one.
+
+    Portraits differ in few features, so some pairs would be near-duplicates by chance. The limits
+    leave room for the camera or generator, and the JPEG, that the pictures still go through.
+    """
+    pool = joblib.Parallel(n_jobs=-1)
+    looks = pool(joblib.delayed(_look)((*key, 0), size) for key in keys)
+    hashes = np.array([bits for bits, _ in looks])
+    pixels = np.stack([small for _, small in looks]).astype(np.int16)
+    attempts = [0] * len(keys)
+    for place, key in enumerate(keys):
+        while True:
+            bits = np.bitwise_count(hashes[place] ^ hashes[:place])
+            near = np.flatnonzero(bits <= HASH_DISTANCE)
+            apart = np.abs(pixels[near] - pixels[place]).mean(axis=(1, 2, 3))
+            if not (apart < DIFFERENCE).any():
+                break
+            attempts[place] += 1
+            hashes[place], pixels[place] = _look((*key, attempts[place]), size)
+    return [(*key, attempt) for key, attempt in zip(keys, attempts, strict=True)]
+
+
+def _look(key: Key, size: int) -> tuple[np.uint64, NDArray[np.uint8]]:
+    """A portrait's perceptual hash and its pixels at 32 px, before camera or generator."""
+    import imagehash  # slow to import, so here only
+
+    scene = draw_portrait(np.random.default_rng([*key, 0]), 2 * size).astype(np.uint8)
+    small = Image.fromarray(scene).resize((64, 64), Image.Resampling.BILINEAR)
+    bits = np.packbits(imagehash.phash(small).hash).view(np.uint64)[0]
+    return bits, np.asarray(small.reduce(2))
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.read_bytes().endswith(b"\xff\xd9")
+
+
+def _write(path: Path, make: Callable[..., NDArray[np.uint8]], arguments: tuple[Any, ...]) -> None:
+    """Make one file, which gets its name only once it is complete."""
+    part = path.with_suffix(".part")
+    part.write_bytes(to_jpeg(make(*arguments)))
+    os.replace(part, path)
