@@ -35,7 +35,8 @@ class Extension:
     Attributes:
         name: the folder's, by which a person asks for it: `make beyond ONLY=robustness`.
         title: the heading of its section in the report.
-        tasks: what its notebook does, in order, the last one last.
+        tasks: what its notebook does, in order; the last one has `seeds` and its options among its
+            settings, by which the report knows for what it was measured.
         missing: why it can't be measured for this study, as no other images given; '' where it can.
         section: its part of the report, as anything that Jupyter shows.
         summary: what the command prints at its end.
@@ -69,6 +70,16 @@ class Extension:
             return why
         look, tasks = {} if look is None else look, self.tasks(study)
         return next((w for task in tasks if (w := task.why_stale(look))), "")
+
+    def measured(self, study: Study) -> Study:
+        """The study as it was last measured for it: its seeds and options may be others."""
+        tasks = [] if self.missing(study) else self.tasks(study)
+        held = tasks[-1].record().get("settings", {}) if tasks else {}
+        options = {name: held[name] for name in self.options if name in held}
+        update: dict[str, Any] = {"options": study.options | options}
+        if "seeds" in held:
+            update["seeds"] = tuple(held["seeds"])
+        return study.model_copy(update=update)
 
 
 @cache
