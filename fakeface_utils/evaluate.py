@@ -66,13 +66,13 @@ def verdict(values: Sequence[float], paper: float, reason: str = "") -> str:
     return "reproduced" if abs(paper - np.mean(values)) <= half else "not reproduced"
 
 
-def verdict_on_differences(intervals: Iterable[Sequence[float]], reason: str = "") -> str:
+def verdict_on_differences(intervals: Sequence[Sequence[float]], reason: str = "") -> str:
     """On differences that the paper claims to be above 0, from low and high of each."""
     if reason:
         return f"not comparable ({reason})"
-    if any(high < 0 for _, high in (ends := list(intervals))):
+    if any(high < 0 for _, high in intervals):
         return "not reproduced"
-    return "reproduced" if ends and all(low > 0 for low, _ in ends) else "undecided"
+    return "reproduced" if intervals and all(low > 0 for low, _ in intervals) else "undecided"
 
 
 def verdict_on_epochs(

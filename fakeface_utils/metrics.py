@@ -111,10 +111,10 @@ def metric_variances(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
     return variances | {"accuracy": float(proportion_variance(accuracy, int(cells.sum())))}
 
 
-def known(values: npt.ArrayLike, variance: float = 0.0, ends: Sequence[float] = (0, 1)) -> Known:
+def known(values: npt.ArrayLike, variance: float = 0, ends: tuple[float, float] = (0, 1)) -> Known:
     """The mean of (n,) values and its `interval`, cut at `ends` (ANY for a difference)."""
-    low, high = np.clip(interval(values, variance), *ends)
-    return Known(float(np.mean(values)), float(low), float(high))
+    low, high = (float(np.clip(end, *ends)) for end in interval(values, variance))
+    return Known(float(np.asarray(values).mean()), low, high)
 
 
 def scores(matrices: Sequence[npt.NDArray[np.int64]]) -> dict[str, Known]:
