@@ -61,7 +61,8 @@ def note(text: Any) -> HTML:
 def as_table(frame: pd.DataFrame, caption: str = "", by: str = "") -> HTML:
     """A data frame as a table that scrolls on its own; numbers stand at the right.
 
-    `by` is a column that comes first and says its value only where that changes.
+    Models are shown by their titles. `by` is a column that comes first and says its value only
+    where that changes.
     """
     texts = frame.map(_as_text).reset_index(drop=True)
     if by:
@@ -90,7 +91,9 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.3g}" if 0 < abs(value) < 0.001 else f"{value:,.4f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return MODELS[value].title if value in MODELS else str(value)
 
 
 # The first screen.
@@ -197,12 +200,12 @@ def _about(study: Study) -> list[str]:
 
 
 def verdicts(study: Study) -> HTML:
-    """Table 1, ours beside the paper's with intervals, and a verdict per cell where there is one."""
+    """Table 1, ours beside the paper's with intervals, and verdicts where there are any."""
     table = table1(study)
     apart = table["ours_mean"] - table["paper"]
     shown = pd.DataFrame(
         {
-            "model": [MODELS[model].title for model in table["model"]],
+            "model": table["model"],
             "metric": table["metric"],
             "ours": table["ours_mean"],
             "paper": table["paper"],
@@ -229,12 +232,11 @@ def _range(lows: pd.Series, highs: pd.Series) -> list[str]:
 
 def mcnemar(study: Study) -> HTML:
     """Any two networks of a seed on the same test images."""
-    table, titles = pairs(study), {name: model.title for name, model in MODELS.items()}
+    table = pairs(study)
     small = table["p_value"].map(lambda p: "below 0.0001" if p < 0.0001 else f"{p:.4f}")
-    words = {name: table[name].map(titles) for name in ("one", "other")}
     names = {"both": "both right", "only_one": "only the one", "only_other": "only the other"}
     names |= {"neither": "both wrong", "p_value": "McNemar's p"}
-    shown = table.assign(p_value=small, **words).rename(columns=names)
+    shown = table.assign(p_value=small).rename(columns=names)
     return as_table(shown, "Two networks of a seed on the same test images")
 
 
