@@ -7,7 +7,6 @@ jpeg_tables (a digest), sha256; `<split>.json` names what could not be read.
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,18 +21,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .demo import generate as demo
-from .demo.camera import MARK
-from .image_files import (
+from .demo.generate import draw_demo, images_per_class
+from .image_files import (  # noqa: F401  some only for those who import them from here
     UNREADABLE,
     Folder,
     Original,
     Zip,
     as_input,
     decode,
+    header,
+    is_image,
     left_out,
     list_images,
     open_images,
+    original,
     place_of,
     reason,
 )
@@ -84,26 +85,6 @@ def source(study: Study) -> Path:
     return Path(study.data)
 
 
-def _fetched(study: Study, *_: Any) -> list[Task]:
-    """What brings the images; nothing where they are there."""
-    if study.data == "demo":
-        return [draw_demo.of(study)]
-    return [download.of(study)] if study.data == "kaggle" and source(study) not in MOUNTS else []
-
-
-def source_counts(study: Study) -> dict[str, int]:
-    """How many images each split will have; none is fetched or decoded for it."""
-    if study.data == "demo":
-        return {split: 2 * number for split, number in _drawn_counts(study).items()}
-    if study.data == "kaggle":
-        most = study.images_per_class or COUNTS["train"]
-        return {split: 2 * min(number, most) for split, number in COUNTS.items()}
-    table = list_images(open_images(source(study)))
-    return (
-        drawn(table, ["split", "label"], study.images_per_class)["split"].value_counts().to_dict()
-    )
-
-
 def source_digest(study: Study) -> str:
     """By what a run knows its images before they are prepared; 'missing' where there are none."""
     if study.data == "demo":
@@ -112,95 +93,73 @@ def source_digest(study: Study) -> str:
     return next(iter(prepare.of(study, SPLITS[0]).depends_on()["inputs"].values()))[-1]
 
 
+def source_counts(study: Study) -> dict[str, int]:
+    """How many images each split will have; none is fetched or decoded for it."""
+    if study.data == "demo":
+        return {split: 2 * number for split, number in images_per_class(study).items()}
+    if study.data == "kaggle":
+        most = study.images_per_class or COUNTS["train"]
+        return {split: 2 * min(number, most) for split, number in COUNTS.items()}
+    return _listed(study)["split"].value_counts().to_dict()
+
+
+def _listed(study: Study) -> pd.DataFrame:
+    """The study's images among all that are there: split, label, path."""
+    table = list_images(open_images(source(study)))
+    for (split, label), number in table.value_counts(["split", "label"]).items():
+        if study.data == "kaggle" and number != COUNTS[split]:
+            raise StudyError(
+                f"{shown(source(study))} has {number:,} images in {split}/{CLASSES[label]}, not "
+                f"the paper's {COUNTS[split]:,}: delete it and run again, or give it as DATA, "
+                "which takes other counts and gives no verdict"
+            )
+    return drawn(table, ["split", "label"], study.images_per_class)
+
+
 def drawn(
     table: pd.DataFrame, by: str | list[str], most: int | None, seed: int = 0
 ) -> pd.DataFrame:
     """At most so many rows of each group, drawn by a seed, in the old order."""
-    if most is None:
-        return table
     groups = table.groupby(by).indices.values()
     kept = [np.random.default_rng(seed).permutation(rows)[:most] for rows in groups]
     return table.iloc[np.sort(np.concatenate(kept))]
-
-
-def original(reader: Folder | Zip, path: str, digest: str) -> Original:
-    """An image of the study, decoded at its own size; `digest` is its SHA-256 in the manifest."""
-    try:
-        found = decode(reader.read(path))
-    except (*UNREADABLE, KeyError) as error:
-        raise StudyError(
-            f"{path} can't be read any more ({reason(error)}): put it back and run again"
-        ) from error
-    if found.sha256 != digest:
-        raise StudyError(
-            f"{path} has changed since it was prepared: run notebooks/01_dataset.ipynb"
-        )
-    return found
-
-
-# Drawing and fetching.
-
-
-def _drawn_counts(study: Study) -> dict[str, int]:
-    given = study.images_per_class
-    return dict.fromkeys(SPLITS, given) if given else demo.IMAGES_PER_CLASS
-
-
-@step(
-    "01_dataset",
-    writes=["images"],
-    settings=lambda study: {"side": study.stored_size, "images_per_class": _drawn_counts(study)},
-    folder=lambda study: (
-        data_dir() / f"demo-{study.stored_size}px{f'-{n}' if (n := study.images_per_class) else ''}"
-    ),
-)
-def draw_demo(study: Study, out: Path) -> None:
-    """Draw the demo's images in the Kaggle archive's layout."""
-    if study.image_size % 7 or study.stored_size not in demo.SIZES:
-        raise StudyError(
-            f"image_size is {study.image_size}: drawn images need a multiple of 7 from 35 to 224"
-        )
-    for path in draw_demo.of(study).path().rglob("*.*"):  # those there are drawn again
-        if path.is_file() and MARK.encode() not in path.read_bytes():
-            raise StudyError(f"{shown(path)} is not a drawn image: move it to another folder")
-    demo.generate(out / "images", _drawn_counts(study), study.stored_size)
 
 
 @step("01_dataset", writes=[f"{NAME}.zip"], folder=lambda study: data_dir() / "kaggle")
 def download(study: Study, out: Path) -> None:
     """Fetch Kaggle's zip, going on where an earlier transfer stopped; or take what is there."""
     there, archive = download.of(study).path(), out / f"{NAME}.zip"
-    if there.is_file() or zipfile.is_zipfile(archive):
-        if there.is_file():
-            there.replace(archive)
+    if zipfile.is_zipfile(there):
+        there.replace(archive)
+    if zipfile.is_zipfile(archive):
         return
-    needed = max(ZIP_BYTES - _bytes_in(archive), 0) + _room(
-        study, sum(source_counts(study).values())
-    )
-    require_free_space(there.parent, needed, "the zip and the prepared arrays")
+    needed = ZIP_BYTES + _room(study, sum(source_counts(study).values()))
+    require_free_space(out, needed - _arrived(archive), "the zip and the prepared arrays")
     output, code = _run_client(archive)
     if not code and zipfile.is_zipfile(archive):
         return
-    by_hand = f"or fetch the zip of {KAGGLE} in a browser and put it at {shown(there)}"
-    if not code:
+    why = "what Kaggle sent is not a whole zip: run again"
+    if code:
+        last = (output.strip().splitlines() or ["no message"])[-1]
+        why = f"the download from Kaggle failed ({last}): run again"
+        why = next((why for words, why in REASONS.items() if re.search(words, output)), why)
+        why += f" ({human_size(_arrived(archive))} have arrived)"
+    else:
         archive.unlink(missing_ok=True)
-        raise StudyError(f"what Kaggle sent is not a whole zip: run again, {by_hand}")
-    last = (output.strip().splitlines() or ["no message"])[-1]
-    unknown = f"the download from Kaggle failed ({last}): run again"
-    why = next((why for words, why in REASONS.items() if re.search(words, output)), unknown)
-    raise StudyError(f"{why}, {by_hand} [{human_size(_bytes_in(archive))} have arrived]")
+    by_hand = f"or fetch the zip of {KAGGLE} in a browser and put it at {shown(there)}"
+    raise StudyError(f"{why}, {by_hand}")
 
 
 def _run_client(archive: Path) -> tuple[str, int]:
     """Run the client under a progress bar; its output and exit code."""
     words = ["datasets", "download", KAGGLE, "-q", "-p", str(archive.parent)]
-    bar = progress(ZIP_BYTES, "downloading", "B", _bytes_in(archive))
+    bar = progress(ZIP_BYTES, "downloading", "B", _arrived(archive))
     with bar, tempfile.TemporaryFile("w+") as log:
         command = [sys.executable, "-c", CLIENT, *words]
         client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
         try:
             while client.poll() is None:
-                bar.update(_bytes_in(archive) - bar.n)
+                bar.update(_arrived(archive) - bar.n)
                 time.sleep(0.2)
         finally:
             client.communicate()  # closes its input, which ends it if it is still running
@@ -208,11 +167,20 @@ def _run_client(archive: Path) -> tuple[str, int]:
         return log.read(), client.returncode
 
 
-def _bytes_in(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+def _arrived(archive: Path) -> int:
+    return archive.stat().st_size if archive.is_file() else 0
 
 
-# Decoding.
+def _room(study: Study, images: int) -> int:
+    """Bytes of the arrays and manifests of so many images."""
+    return images * (study.image_size**2 * 3 + 250)
+
+
+def _fetched(study: Study, *_: Any) -> list[Task]:
+    """What brings the images; nothing where they are there."""
+    if study.data == "demo":
+        return [draw_demo.of(study)]
+    return [download.of(study)] if study.data == "kaggle" and source(study) not in MOUNTS else []
 
 
 @step(
@@ -230,78 +198,51 @@ def _bytes_in(path: Path) -> int:
 )
 def prepare(study: Study, split: str, out: Path) -> None:
     """Decode the images of a split."""
-    reader = open_images(source(study))
-    table = list_images(reader)
-    if study.data == "kaggle":
-        _check_counts(table)
-    table = drawn(table, ["split", "label"], study.images_per_class)
+    reader, table, size = open_images(source(study)), _listed(study), study.image_size
     coming = table["split"].isin(SPLITS[SPLITS.index(split) :]).sum()
     require_free_space(study.prepared, _room(study, coming), "the prepared images")
-    members = table[table["split"] == split]
+    members = list(table[table["split"] == split][["path", "label"]].itertuples(index=False))
     unreadable: dict[str, str] = {}
-    while True:  # where images are left out, which is rare, the others are decoded once more
-        rows, broken = _decode_all(study, reader, members, out / f"{split}.npy")
-        unreadable |= broken
-        if not broken:
-            break
-        if not study.skip_unreadable:
-            named = first(f"{path} ({why})" for path, why in broken.items())
-            raise StudyError(
-                f"{len(broken)} of {len(members)} images in {split} of {study.data_name} can't be "
-                f"read: {named}. Fix them, or leave them out with the setting skip_unreadable=true"
-            )
-        members = members[~members["path"].isin(list(broken))]
-        if members["label"].nunique() < len(CLASSES):
-            raise StudyError(f"a class of {study.data_name} has no readable image in {split}")
+    rows: list[dict[str, Any]] = []
+
+    def work(image: Any) -> tuple[dict[str, Any], bytes]:
+        try:
+            raw = reader.read(image.path)
+            found = decode(raw)
+            pixels = as_input(found.image, size, study.resize_filter)
+        except UNREADABLE as error:
+            return {"path": image.path, "why": reason(error)}, b""
+        row = {"path": image.path, "label": image.label, "bytes": len(raw)}
+        return row | found.about | {"sha256": found.sha256}, pixels.tobytes()
+
+    def write_header(images: int) -> None:
+        shape = {"descr": "|u1", "fortran_order": False, "shape": (images, size, size, 3)}
+        np.lib.format.write_array_header_1_0(file, shape)
+
+    bar = progress(len(members), f"decoding {split}", "image")
+    with (out / f"{split}.npy").open("wb") as file, bar, ThreadPoolExecutor() as pool:
+        write_header(len(members))
+        for start in range(0, len(members), AT_ONCE):
+            # Pillow decodes outside Python's lock.
+            for row, pixels in pool.map(work, members[start : start + AT_ONCE]):
+                if pixels:
+                    file.write(pixels)
+                    rows.append(row)
+                else:
+                    unreadable[row["path"]] = row["why"]
+                bar.update()
+        file.seek(0)
+        write_header(len(rows))  # as long as the first: NumPy leaves room
+    if unreadable and not study.skip_unreadable:
+        named = first(f"{path} ({why})" for path, why in unreadable.items())
+        raise StudyError(
+            f"{len(unreadable)} of {len(members)} images in {split} of {study.data_name} can't be "
+            f"read: {named}. Fix them, or leave them out with the setting skip_unreadable=true"
+        )
+    if len({row["label"] for row in rows}) < len(CLASSES):
+        raise StudyError(f"a class of {study.data_name} has no readable image in {split}")
     pd.DataFrame(rows).to_csv(out / f"{split}.csv", index=False, lineterminator="\n")
     (out / f"{split}.json").write_text(json.dumps(unreadable, indent=2) + "\n", "utf-8")
-
-
-def _decode_all(
-    study: Study, reader: Folder | Zip, members: pd.DataFrame, path: Path
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Write the array of some images; their rows of the manifest, and why any can't be read."""
-    shape = (len(members), study.image_size, study.image_size, 3)
-    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    images, broken = list(members[["path", "label"]].itertuples(index=False, name=None)), {}
-
-    def work(number: int) -> dict[str, Any]:
-        image, label = images[number]
-        try:
-            raw = reader.read(image)
-            found = decode(raw)
-            array[number] = as_input(found.image, study.image_size, study.resize_filter)
-        except UNREADABLE as error:
-            broken[image] = reason(error)
-            return {}
-        row = {"path": image, "label": label, "bytes": len(raw)}
-        return row | found.about | {"sha256": found.sha256}
-
-    rows: list[dict[str, Any]] = []
-    bar = progress(len(images), f"decoding {members['split'].iloc[0]}", "image")
-    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(images), AT_ONCE):
-            numbers = range(start, min(start + AT_ONCE, len(images)))
-            rows += pool.map(work, numbers)  # Pillow decodes outside Python's lock
-            bar.update(len(numbers))
-    array.flush()
-    return rows, dict(sorted(broken.items()))
-
-
-def _check_counts(table: pd.DataFrame) -> None:
-    """Compare what Kaggle sent with the paper's counts."""
-    for (split, label), number in table.value_counts(["split", "label"]).items():
-        if number != COUNTS[split]:
-            raise StudyError(
-                f"Kaggle's archive has {number:,} images in {split}/{CLASSES[label]}, not the "
-                f"paper's {COUNTS[split]:,}: delete it and run again, or give it as DATA, which "
-                "takes other counts and gives no verdict"
-            )
-
-
-def _room(study: Study, images: int) -> int:
-    """Bytes of the arrays and manifests of so many images."""
-    return images * (study.image_size**2 * 3 + 250)
 
 
 @step(
@@ -314,20 +255,19 @@ def _room(study: Study, images: int) -> int:
 def dataset(study: Study, out: Path) -> None:
     """Name, counts and fingerprint of what was prepared, and what was left out."""
     tables = {split: manifest(study, split) for split in SPLITS}
-    table = pd.concat(tables.values())
-    parts = [one[["path", "sha256"]].to_csv(index=False).encode() for one in tables.values()]
-    missing = [prepare.of(study, split).read(f"{split}.json") for split in SPLITS]
+    contents = [table[["path", "sha256"]].to_csv(index=False) for table in tables.values()]
+    unreadable = [prepare.of(study, split).read(f"{split}.json") for split in SPLITS]
     content = {
         "name": study.data_name,
-        "generated": bool(table["generated"].any()),
+        "generated": any(bool(table["generated"].any()) for table in tables.values()),
         "counts": {
-            split: {kind: int((one["label"] == i).sum()) for i, kind in enumerate(CLASSES)}
-            for split, one in tables.items()
+            split: {kind: int((table["label"] == i).sum()) for i, kind in enumerate(CLASSES)}
+            for split, table in tables.items()
         },
-        "fingerprint": hashlib.sha256(b"".join(parts)).hexdigest(),
-        "unreadable": {path: why for part in missing for path, why in part.items()},
+        "fingerprint": hashlib.sha256("".join(contents).encode()).hexdigest(),
+        "unreadable": {path: why for part in unreadable for path, why in part.items()},
         "left_out": left_out(open_images(source(study))),
-        "split_by_us": not place_of(table["path"].iloc[0])[1],
+        "split_by_us": not place_of(tables["train"]["path"].iloc[0])[1],
     }
     (out / "dataset.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
@@ -349,16 +289,14 @@ def about(study: Study) -> dict[str, Any]:
 
 def mark(study: Study) -> str:
     """What a figure says of drawn data, other images than the paper's, and random weights."""
-    number, theirs = sum(about(study)["counts"]["train"].values()), 2 * COUNTS["train"]
+    here = sum(about(study)["counts"]["train"].values()), study.image_size
+    paper = 2 * COUNTS["train"], Study().image_size
     words = []
     if about(study)["generated"]:
-        words.append("drawn demo images")
-    elif (number, study.image_size) != (theirs, Study().image_size):
-        words.append(
-            f"{number:,} training images at {study.image_size} pixels "
-            f"(the paper: {theirs:,} at {Study().image_size})"
-        )
+        words = ["drawn demo images"]
+    elif here != paper:
+        words = ["{:,} training images at {} pixels (the paper: {:,} at {})".format(*here, *paper)]
     if study.vgg16_weights == "random":
-        frozen = ", ".join(model.title for model in MODELS.values() if model.frozen_base)
-        words.append(f"{frozen} with random weights")
+        frozen = [model.title for model in MODELS.values() if model.frozen_base]
+        words.append(f"{', '.join(frozen)} with random weights")
     return "; ".join(words)

@@ -29,7 +29,7 @@ from .demo.camera import MARK
 from .paper import CLASSES, SPLITS
 from .util import StudyError, escaped, human_size, shown
 
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")  # of image files
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 FILTERS = {
     "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
@@ -37,15 +37,12 @@ FILTERS = {
 }
 LARGEST = 64 * 2**20  # bytes of one file; the paper's images have about 27,000
 MOST_PIXELS = 2**25  # of one image: 100 MB when decoded
-UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken or no image
-    OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, zipfile.BadZipFile,
-    PIL.Image.DecompressionBombError,
+UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken, locked or no image
+    OSError, ValueError, SyntaxError, EOFError, RuntimeError, struct.error, zlib.error,
+    zipfile.BadZipFile, PIL.Image.DecompressionBombError,
 )  # fmt: skip
 
 warnings.filterwarnings("ignore", module="PIL")  # what it warns of is read or refused by name here
-
-
-# Files and their names.
 
 
 class Folder:
@@ -80,23 +77,17 @@ class Zip:
                 f"{shown(root)} is not a whole zip ({error}): fetch it again, or give a folder"
             ) from error
         files = [entry for entry in self._archive.infolist() if not entry.is_dir()]
-        self._entries = {entry.filename.replace("\\", "/"): entry for entry in files}
-        for name, entry in self._entries.items():
-            if entry.flag_bits & 1 or entry.compress_type not in (0, zipfile.ZIP_DEFLATED):
-                raise StudyError(
-                    f"{name} in {shown(root)} is locked by a password or compressed in a rare way: "
-                    "unpack the zip and give the folder"
-                )
+        self._files = {entry.filename.replace("\\", "/"): entry for entry in files}
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """As of a `Folder`."""
-        return ((name, "") for name in self._entries)
+        return ((name, "") for name in self._files)
 
     def read(self, path: str) -> bytes:
         """As of a `Folder`."""
-        _check_size(self._entries[path].file_size)  # no more is read, whatever there is
+        _check_size(self._files[path].file_size)  # no more is read, whatever there is
         with self._lock:
-            return self._archive.read(self._entries[path])
+            return self._archive.read(self._files[path])
 
 
 def _check_size(size: int) -> None:
@@ -109,7 +100,7 @@ def _cannot_list(error: OSError) -> None:
 
 
 def open_images(root: Path) -> Folder | Zip:
-    """The reader of a folder or a zip: its entries, and the bytes of each."""
+    """The reader of a folder or a zip."""
     if not root.exists():
         raise StudyError(f"the data folder or zip {shown(root)} does not exist: check DATA")
     return Folder(root) if root.is_dir() else Zip(root)
@@ -138,39 +129,35 @@ def list_images(reader: Folder | Zip) -> pd.DataFrame:
         StudyError: an image lies outside the layout, a class is empty, there is more than one
             dataset, or a name can't be printed.
     """
-    root = shown(reader.root)
     paths = sorted(path for path, kind in reader.entries() if not kind and is_image(path))
-    table = pd.DataFrame(map(place_of, paths), columns=["above", "split", "kind"]).assign(
-        path=paths
-    )
-    for bad in (path for path in paths if escaped(path) != path):
-        raise StudyError(
-            f"the name of {bad} in {root} has control characters or no UTF-8: rename it"
-        )
+    table = pd.DataFrame(map(place_of, paths), columns=["above", "split", "kind"])
+    table["path"], above = paths, table["above"].unique()
     if not table["split"].any():
         for _, members in table.groupby("kind"):  # 70, 15 and 15 % of each class
             order = np.random.default_rng(0).permutation(members.index)
             ends = [round(0.7 * len(order)), round(0.85 * len(order))]
             for split, part in zip(SPLITS, np.split(order, ends), strict=True):
                 table.loc[part, "split"] = split
-    for bad in table["path"][(table["kind"] == "") | (table["split"] == "")]:
-        raise StudyError(
-            f"image {bad} in {root} lies in no train, valid or test folder with fake and real "
-            "inside: give a folder or zip in that layout, or one with only fake and real"
-        )
-    if table["above"].nunique() > 1:
-        named = ", ".join(table["above"].unique())
-        raise StudyError(f"{root} holds {table['above'].nunique()} datasets ({named}): give one")
-    table["label"] = table["kind"].map(CLASSES.index)
-    for split in SPLITS:
-        for label, kind in enumerate(CLASSES):
-            if not ((table["split"] == split) & (table["label"] == label)).any():
-                raise StudyError(
-                    f"{root} has no images in {split}/{kind}: it needs train, valid and test, each "
-                    f"with fake and real inside; not read: {left_out(reader) or 'nothing'}"
-                )
-    order = table["split"].map(SPLITS.index).argsort(kind="stable")
-    return table.loc[order, ["split", "label", "path"]].reset_index(drop=True)
+    strange = [path for path in paths if escaped(path) != path]
+    stray = table["path"][(table["split"] == "") | (table["kind"] == "")]
+    full = {*zip(table["split"], table["kind"], strict=True)}
+    empty = [f"{split}/{kind}" for split in SPLITS for kind in CLASSES if (split, kind) not in full]
+    if strange:
+        why = f"the name of {strange[0]} can't be printed: rename it"
+    elif len(stray):
+        why = f"image {stray.iloc[0]} lies outside them"
+    elif len(above) > 1:
+        why = f"there are {len(above)} datasets ({', '.join(above)}): give one"
+    elif empty:
+        why = f"no images in {empty[0]}; not read: {left_out(reader) or 'nothing'}"
+    else:
+        table["label"] = table["kind"].map(CLASSES.index)
+        order = table["split"].map(SPLITS.index).argsort(kind="stable")
+        return table.loc[order, ["split", "label", "path"]].reset_index(drop=True)
+    raise StudyError(
+        f"{shown(reader.root)} must hold train, valid and test with fake and real inside, or only "
+        f"fake and real: {why}"
+    )
 
 
 def left_out(reader: Folder | Zip) -> str:
@@ -182,20 +169,6 @@ def left_out(reader: Folder | Zip) -> str:
         if kind or suffix == ".zip" or (place_of(path)[2] and not known):
             kinds[kind or suffix or "without suffix"] += 1
     return escaped(", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5)))
-
-
-def drawn(
-    table: pd.DataFrame, by: str | list[str], most: int | None, seed: int = 0
-) -> pd.DataFrame:
-    """At most so many rows of each group, drawn by a seed, in the old order."""
-    if most is None:
-        return table
-    groups = table.groupby(by).indices.values()
-    kept = [np.random.default_rng(seed).permutation(rows)[:most] for rows in groups]
-    return table.iloc[np.sort(np.concatenate(kept))]
-
-
-# One image.
 
 
 @dataclass(frozen=True)
@@ -265,3 +238,14 @@ def reason(error: Exception) -> str:
     if isinstance(error, PIL.UnidentifiedImageError):  # its own text names a buffer
         return "not an image"
     return escaped(str(error)) or "broken"
+
+
+def original(reader: Folder | Zip, path: str, digest: str) -> Original:
+    """An image of the study at its own size; `digest` is its SHA-256 in the manifest."""
+    try:
+        found = decode(reader.read(path))
+    except (*UNREADABLE, KeyError) as error:
+        raise StudyError(f"{path} can't be read any more ({reason(error)}): put it back") from error
+    if found.sha256 != digest:
+        raise StudyError(f"{path} has changed since it was prepared: run 01_dataset again")
+    return found

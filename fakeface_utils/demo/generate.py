@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..paper import CLASSES, SPLITS
-from ..util import progress
-from .camera import make_image, to_jpeg
+from ..settings import Study
+from ..step import step
+from ..util import StudyError, data_dir, progress, shown
+from .camera import MARK, make_image, to_jpeg
 from .portrait import draw_portrait
 
 SIZES = range(40, 257, 8)  # pixels a side that the trace and the reductions fit
@@ -29,7 +31,36 @@ _VERSION = 2  # part of every file name: raise it when the images change
 Key = tuple[int, ...]
 
 
-def generate(folder: Path, images_per_class: Mapping[str, int], size: int, seed: int = 0) -> None:
+def images_per_class(study: Study) -> dict[str, int]:
+    """How many images of each class are drawn for each split."""
+    given = study.images_per_class
+    return dict.fromkeys(SPLITS, given) if given else IMAGES_PER_CLASS
+
+
+def _folder(study: Study) -> Path:
+    given = f"-{study.images_per_class}" if study.images_per_class else ""
+    return data_dir() / f"demo-{study.stored_size}px{given}"
+
+
+@step(
+    "01_dataset",
+    writes=["images"],
+    settings=lambda study: {"side": study.stored_size, "images": images_per_class(study)},
+    folder=_folder,
+)
+def draw_demo(study: Study, out: Path) -> None:
+    """Draw the demo's images in the Kaggle archive's layout."""
+    if study.image_size % 7 or study.stored_size not in SIZES:
+        raise StudyError(
+            f"image_size is {study.image_size}: drawn images need a multiple of 7 from 35 to 224"
+        )
+    for path in _folder(study).glob("images/**/*.*"):  # those there are replaced
+        if path.is_file() and MARK.encode() not in path.read_bytes():
+            raise StudyError(f"{shown(path)} is not a drawn image: move it to another folder")
+    generate(out / "images", images_per_class(study), study.stored_size)
+
+
+def generate(folder: Path, numbers: Mapping[str, int], size: int, seed: int = 0) -> None:
     """Write folder/real_vs_fake/real-vs-fake/{train,valid,test}/{fake,real}/NAME.jpg.
 
     No two portraits of a set are near-duplicates. Whole files are kept, so that an interrupted call
@@ -37,13 +68,13 @@ def generate(folder: Path, images_per_class: Mapping[str, int], size: int, seed:
 
     Args:
         folder: where to write; made if missing.
-        images_per_class: for 'train', 'valid' and 'test'.
+        numbers: images of each class for 'train', 'valid' and 'test'.
         size: one of `SIZES`.
         seed: of the set.
     """
     members = [
         (split, kind, (seed, SPLITS.index(split), label, index))
-        for split, number in images_per_class.items()
+        for split, number in numbers.items()
         for index in range(number)
         for label, kind in enumerate(CLASSES)
     ]
