@@ -6,7 +6,7 @@ hair are its fine detail.
 
 import colorsys
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,8 +108,8 @@ def rgb(colour: Colour) -> tuple[int, int, int]:
 
 
 _SKIN = [bytes.fromhex(rgb) for rgb in "ffdec4 f3c7a4 e2ae84 c48a62 925e40 623e2c".split()]
-
 _HAIR = [bytes.fromhex(rgb) for rgb in "221b19 3a281f 62422a 96683e ceaa70 944a2c 9e9a96".split()]
+_IRIS = [bytes.fromhex(rgb) for rgb in "462d19 5f7896 5a6e46 322016".split()]
 
 
 def _draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -122,12 +122,7 @@ def _draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _draw_strands(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    roots: Points,
-    tips: Points,
-    hair: Colour,
-    number: int,
+    canvas: Canvas, rng: np.random.Generator, roots: Points, tips: Points, hair: Colour, number: int
 ) -> None:
     """Thin curves from one contour to another, lighter and darker than the hair."""
     bend = rng.normal(0, 0.03, (number, 2))
@@ -163,13 +158,12 @@ def _draw_body(canvas: Canvas, rng: np.random.Generator, skin: Colour) -> None:
 
 
 def _draw_eye(
-    canvas: Canvas, x: float, y: float, look: Mapping[str, float], iris: Colour, skin: Colour
+    canvas: Canvas, x: float, y: float, look: Sequence[float], iris: Colour, skin: Colour
 ) -> None:
-    w, h = look["eye_width"], look["eye_height"]
+    w, h, gaze = look[0], look[1], x + look[2]
     lid = curve((x - w, y + 0.01), (x - 0.4 * w, y - h), (x + 0.4 * w, y - h), (x + w, y + 0.01))
     low = curve((x + w, y + 0.01), (x, y + 0.75 * h), (x - w, y + 0.01))
     canvas.fill(np.concatenate([lid, low]), (240, 236, 230))
-    gaze = x + look["gaze"]
     canvas.fill(arc(gaze, y - 0.1 * h, 0.95 * h, 0.95 * h), iris)
     canvas.fill(arc(gaze, y - 0.1 * h, 0.5 * h, 0.5 * h), (18, 14, 14))
     canvas.fill(arc(gaze + 0.3 * h, y - 0.45 * h, 0.22 * h, 0.22 * h), (255, 255, 255))
@@ -188,16 +182,8 @@ def _draw_eye(
 def _draw_features(
     canvas: Canvas, rng: np.random.Generator, skin: Colour, hair: Colour, yaw: float
 ) -> None:
-    iris = mix(
-        ((70, 45, 25), (95, 120, 150), (90, 110, 70), (50, 32, 22))[rng.integers(4)],
-        (0, 0, 0),
-        rng.uniform(0, 0.3),
-    )
-    look = {
-        "eye_width": rng.uniform(0.14, 0.175),
-        "eye_height": rng.uniform(0.065, 0.095),
-        "gaze": rng.normal(0, 0.015),
-    }
+    iris = mix(_IRIS[rng.integers(4)], (0, 0, 0), rng.uniform(0, 0.3))
+    look = rng.uniform(0.14, 0.175), rng.uniform(0.065, 0.095), rng.normal(0, 0.015)
     eye_y, gap, brow = rng.uniform(-0.14, -0.05), rng.uniform(0.3, 0.35), rng.uniform(0.035, 0.075)
     brow_y, tilt = eye_y - rng.uniform(0.19, 0.25), rng.normal(0, 0.03)
     for side in (-1, 1):
@@ -207,11 +193,8 @@ def _draw_features(
             (x - side * 0.16, brow_y + 0.03 - tilt),
             (x + side * 0.2, brow_y + 0.04 + tilt),
         )
-        canvas.line(
-            curve(inner, (x + side * 0.04, brow_y - 0.035), outer),
-            mix(hair, (30, 20, 15), 0.45),
-            brow,
-        )
+        middle = (x + side * 0.04, brow_y - 0.035)
+        canvas.line(curve(inner, middle, outer), mix(hair, (30, 20, 15), 0.45), brow)
     nose_y, nose = rng.uniform(0.24, 0.33), rng.uniform(0.09, 0.13)
     shade, side = mix(skin, (80, 30, 20), 0.25), 1 if rng.uniform() < 0.5 else -1
     bridge = curve(
@@ -250,31 +233,18 @@ def _draw_mouth(canvas: Canvas, rng: np.random.Generator, skin: Colour, x: float
     upper = curve(
         corner_l, (x - 0.25 * w, y - full), (x, y - 0.75 * full), (x + 0.25 * w, y - full), corner_r
     )
-    lower = curve(
-        corner_r,
-        (x + 0.45 * w, y + 0.9 * full + smile / 2),
-        (x - 0.45 * w, y + 0.9 * full + smile / 2),
-        corner_l,
-    )
+    low = y + 0.9 * full + smile / 2
+    lower = curve(corner_r, (x + 0.45 * w, low), (x - 0.45 * w, low), corner_l)
     canvas.fill(np.concatenate([upper, lower]), lips)
     parting = curve(corner_l, (x, y + 0.35 * smile), corner_r)
     if smile > 0.045:  # teeth
-        canvas.fill(
-            np.concatenate([parting, curve(corner_r, (x, y + smile), corner_l)]), (244, 238, 230)
-        )
+        below = curve(corner_r, (x, y + smile), corner_l)
+        canvas.fill(np.concatenate([parting, below]), (244, 238, 230))
     canvas.line(parting, mix(lips, (40, 8, 12), 0.6), 0.025)
 
 
 def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
-    """A portrait before camera or generator.
-
-    Args:
-        rng: decides everything about the portrait.
-        size: side in pixels.
-
-    Returns:
-        float32 array (size, size, 3), RGB, 0..255.
-    """
+    """A portrait before camera or generator: (size, size, 3) float32 RGB, 0..255."""
     canvas = Canvas(rng, size * max(2, math.ceil(256 / size)))
     _draw_background(canvas, rng)
     skin, hair = palette(rng, _SKIN), palette(rng, _HAIR)
