@@ -1,0 +1,185 @@
+"""The paper's claims on made-up histories and test results, and the sizes of its networks."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from fakeface_utils import claims
+from fakeface_utils.claims import SIZES
+from fakeface_utils.extension import Extension
+from fakeface_utils.metrics import Known
+from fakeface_utils.settings import Study
+
+
+def history(lowest, epochs=15, floor=0.1, accuracy=0.95):
+    """A history of several seeds, whose validation loss is lowest at these epochs."""
+    tables = []
+    for seed, best in enumerate(lowest):
+        epoch = pd.Series(range(1, epochs + 1))
+        loss = floor + 0.01 * seed + (epoch - best).abs() / 10
+        columns = {"seed": seed, "epoch": epoch, "loss": loss, "val_loss": loss}
+        reached = accuracy + 0.001 * seed - (epoch - best).abs() / 100
+        tables.append(pd.DataFrame({**columns, "accuracy": reached, "val_accuracy": reached}))
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "lowest", "epochs", "expected"),
+    [
+        ("vgg16", [7, 8, 6], 15, "reproduced"),
+        ("vgg16", [6, 6, 12], 15, "reproduced"),
+        ("custom_cnn", [6, 5, 7], 15, "reproduced"),
+        ("custom_cnn", [8, 8, 6], 15, "not reproduced"),
+        ("custom_cnn", [4, 3, 2], 15, "not reproduced"),
+        ("custom_cnn", [15, 15, 6], 15, "not reached"),
+        ("custom_cnn", [6, 6, 6], 6, "not reached"),
+        ("custom_cnn", [15, 6, 3], 15, "undecided"),
+        ("custom_cnn", [6, 12], 15, "undecided"),
+    ],
+)
+def test_the_epoch_of_the_lowest_loss(model, lowest, epochs, expected):
+    found = claims.lowest_loss({model: history(lowest, epochs)}, model)
+    title, epoch = {"vgg16": ("VGG16", 7), "custom_cnn": ("custom CNN", 6)}[model]
+    assert found == (
+        f"Validation loss is lowest at epoch {epoch} ({title})",
+        "5",
+        f"lowest at epoch {', '.join(map(str, lowest))} of {epochs} (seed by seed)",
+        "measured",
+        expected,
+    )
+
+
+def test_a_seed_whose_loss_is_no_number_is_counted():
+    table = history([6, 6, 6])
+    table.loc[table["seed"] == 2, "val_loss"] = math.nan
+    found = claims.lowest_loss({"custom_cnn": table}, "custom_cnn")
+    assert found.here == "lowest at epoch 6, 6, 1 of 15 (seed by seed)"
+    assert found.verdict == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("custom", "vgg16", "expected"),
+    [
+        ([6, 6], [7, 8], "reproduced"),
+        ([8, 8], [7, 6], "reproduced"),
+        ([6, 6], [9, 10], "not reproduced"),
+        ([6, 7], [15, 15], "not reproduced"),
+        ([14, 15], [15, 13], "not reached"),
+        ([6, 6], [7, 12], "undecided"),
+    ],
+)
+def test_overfitting_at_a_similar_moment(custom, vgg16, expected):
+    found = claims.similar_moment({"custom_cnn": history(custom), "vgg16": history(vgg16)})
+    assert found.verdict == expected
+    pairs = f"{custom[0]} and {vgg16[0]}, {custom[1]} and {vgg16[1]} (seed by seed)"
+    assert found.here == f"lowest validation loss of custom CNN and VGG16 at epoch {pairs}"
+
+
+@pytest.mark.parametrize("split", ["training", "validation"])
+@pytest.mark.parametrize(
+    ("floor", "accuracy", "expected"),
+    [
+        (0.30, 0.85, "reproduced"),
+        (0.30, 0.96, "not reproduced"),  # a lower loss, but not a higher accuracy
+        (0.05, 0.85, "not reproduced"),
+        (0.30, 0.95, "undecided"),
+    ],
+)
+def test_a_lower_loss_and_a_higher_accuracy(split, floor, accuracy, expected):
+    vgg16 = history([7, 7, 7], floor=floor, accuracy=accuracy)
+    other = "val_" if split == "training" else ""  # the other split's columns decide nothing
+    vgg16[[f"{other}loss", f"{other}accuracy"]] = [9.0, 0.0]
+    found = claims.better_curves({"custom_cnn": history([6, 6, 6]), "vgg16": vgg16}, split)
+    assert found.claim == f"Lower loss and higher accuracy in {split} for the custom CNN"
+    assert found.verdict == expected
+    # The best values of the seeds: 0.10, 0.11, 0.12 and 0.950, 0.951, 0.952.
+    lost, gained = floor - 0.1, 0.95 - accuracy
+    assert found.here == (
+        f"lowest loss: custom CNN 0.1100, VGG16 {floor + 0.01:.4f}, gain {lost:+.4f} "
+        f"({lost:+.4f} to {lost:+.4f}); highest accuracy: custom CNN 0.9510, VGG16 "
+        f"{accuracy + 0.001:.4f}, gain {gained:+.4f} ({gained:+.4f} to {gained:+.4f}), "
+        "95 % intervals"
+    )
+
+
+def test_the_interval_of_a_curves_gain_is_over_seeds():
+    vgg16 = history([7, 7, 7], floor=0.3)
+    vgg16.loc[vgg16["seed"] == 1, "loss"] += 0.03
+    # Gains 0.20, 0.23, 0.20: mean 0.21, s = 0.0173205, t(2) = 4.302653, half width 0.0430265
+    found = claims.better_curves({"custom_cnn": history([6] * 3), "vgg16": vgg16}, "training")
+    assert "gain +0.2100 (+0.1670 to +0.2530)" in found.here
+
+
+ARITHMETIC = ["not reproduced", "reproduced", "reproduced", "not reproduced"]
+
+
+@pytest.mark.parametrize(
+    ("low", "reason", "seeds", "better"),
+    [
+        (0.065, "", 2, "reproduced"),
+        (-0.01, "", 2, "undecided"),
+        (0.065, "generated data", 2, "not comparable (generated data)"),
+        (0.065, "one seed", 1, "not comparable (one seed)"),
+    ],
+)
+def test_every_claim_has_a_verdict(monkeypatch, low, reason, seeds, better):
+    curves = {
+        "custom_cnn": history([6] * seeds),
+        "vgg16": history([7] * seeds, floor=0.3, accuracy=0.85),
+    }
+    monkeypatch.setattr(claims, "histories", lambda study, model: curves[model])
+    monkeypatch.setattr(claims, "not_comparable", lambda study: reason)
+    monkeypatch.setattr(claims, "difference", lambda study, *two: Known(0.07, low, 0.075))
+    monkeypatch.setattr(claims, "extensions", dict)
+    table = claims.claims(Study(seeds=range(seeds)))
+    assert table.columns.tolist() == ["claim", "section", "here", "basis", "verdict"]
+    measured = [f"not comparable ({reason})" if reason else "reproduced"] * 5
+    assert table["verdict"].tolist() == [better, *measured, "not measured", *ARITHMETIC]
+    basis = [*["measured"] * 6, "not measured", *["arithmetic"] * 4]
+    assert table["basis"].tolist() == basis
+    assert table["here"][0].endswith(f"95 % interval: +0.0700 ({low:+.4f} to +0.0750)")
+    assert ("interval" in table["here"][1]) == (seeds > 1)  # one seed has no interval over seeds
+
+    asked = {"claim": table["claim"][6], "here": "0.6", "verdict": "reproduced", "basis": "people"}
+    quiz = Extension("quiz", "", claims=lambda study: [asked, {"claim": "another", "here": "x"}])
+    monkeypatch.setattr(claims, "extensions", lambda: {"quiz": quiz})
+    judged = claims.claims(Study(seeds=range(seeds)))  # in the place of what isn't measured
+    assert judged["verdict"].tolist() == [*table["verdict"][:6], "reproduced", *ARITHMETIC, ""]
+
+
+def test_the_arithmetic_behind_shorter_smaller_and_lighter():
+    # Epochs cost (3 * 100,000 + 20,000) * 1.49966e9 and 120,000 * 15.34663e9 + 320,000 * 0.01285e9.
+    found = claims.shorter_training("custom_cnn").here
+    assert "takes 27.7 x 10^15 multiply-adds against 7.2 x 10^15 (3.85 times)" in found
+    assert "0.26 times if the base runs once" in found
+    assert "against 73.7 x 10^15 (0.38 times)" in claims.shorter_training("vgg16").here
+    assert claims.smaller_and_lighter("published").here == (
+        "25.9 against 138.4 million parameters (0.19 times); 1.50 against 15.47 "
+        "billion multiply-adds per image (0.10 times); 25.9 against 138.4 million trained "
+        "parameters (0.19 times)"
+    )
+    found = claims.smaller_and_lighter("vgg16").here
+    for words in ("27.6 million parameters (0.94", "15.36 billion", "12.8 million trained"):
+        assert words in found
+
+
+def test_the_papers_networks_have_these_sizes():
+    from fakeface_utils.networks import architecture, build
+
+    study = Study(vgg16_weights="random")
+    for model in ("custom_cnn", "vgg16"):
+        table = architecture(build(study, model, 0))
+        dense = table[table["kind"] == "Dense"]
+        assert SIZES.loc[model].to_dict() == {
+            "parameters": table["parameters"].sum(),
+            "trained": table["trainable"].sum(),
+            "multiply_adds": table["multiply_adds"].sum(),
+            "head": dense["multiply_adds"].sum(),
+        }
+    base = table[~table["kind"].eq("Dense")]  # VGG16's, to which its authors' dense layers come
+    weights = 7 * 7 * 512 * 4096 + 4096 * 4096 + 4096 * 1000
+    parameters = base["parameters"].sum() + weights + 4096 + 4096 + 1000
+    published = [parameters, parameters, base["multiply_adds"].sum() + weights, weights]
+    assert SIZES.loc["published"].tolist() == published
+    assert parameters == 138_357_544  # as Keras counts; Simonyan and Zisserman say 138 million
