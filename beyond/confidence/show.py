@@ -1,0 +1,140 @@
+"""Whether p(fake) can be believed: the reliability diagram and its numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.ticker import NullFormatter
+
+from fakeface_utils.evaluate import predictions
+from fakeface_utils.figures import HALF, SOFT, Drawn, picture, save, title
+from fakeface_utils.models import MODELS
+from fakeface_utils.report import as_table, fold, paragraphs
+from fakeface_utils.settings import Study
+from fakeface_utils.step import Task, step
+from fakeface_utils.util import count
+
+from .measure import BINS, ERRORS, calibration, reliability, tempered
+
+LOOKS: Any = {
+    "as it comes": {"marker": "o", "ls": "-"},
+    "with the temperature": {"marker": "s", "ls": "--", "mfc": "none"},
+    "perfectly calibrated": {"ls": ":"},
+}
+HOW = (
+    "The calibration error (ECE) is the mean, over the test images, of |share of fakes - mean "
+    f"p(fake)| in their bin, of {BINS} bins of equal width; a perfectly calibrated network has one "
+    "by chance too. The temperature divides the logit of every output; it is fitted on validation "
+    "images, so it sees no test image, and accuracy and ROC stay the same."
+)
+LIMITS = (
+    f"Fixed on validation images: at most {100 * ERRORS:.0f} % of the photographs lie above "
+    "accused, of the fakes below missed, and between the two fakeface predict says unsure; "
+    "threshold has the best balanced accuracy. All three are of p(fake) as it comes."
+)
+
+
+def tasks(study: Study) -> list[Task]:
+    """What the notebook does."""
+    return [calibration.of(study), reliability_figure.of(study)]
+
+
+def scores_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """Means over seeds before and after the temperature, and whether p(fake) can be believed."""
+    rows = []
+    for model, seeds in measured.items():
+        fitted = float(np.mean([one["temperature"] for one in seeds.values()]))
+        for when, temperature in (("before", np.nan), ("after", fitted)):
+            means = pd.DataFrame([one[when] for one in seeds.values()]).mean()
+            how = "too sure" if fitted > 1 else "too cautious"
+            if when == "after":
+                how = "not to be believed either"
+            believed = "can be believed" if means["ece"] <= means["ece_high"] else how
+            row = {"model": MODELS[model].title, "temperature": temperature, **means}
+            rows.append(row | {"verdict": believed})
+    return pd.DataFrame(rows)
+
+
+def limits_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """What was fixed on validation images, by model and seed."""
+    fixed = ("temperature", "threshold", "accused", "missed")
+    return pd.DataFrame(
+        {"model": MODELS[model].title, "seed": seed, **{name: one[name] for name in fixed}}
+        for model, seeds in measured.items()
+        for seed, one in seeds.items()
+    )
+
+
+def summary(study: Study) -> str:
+    """The scores for a terminal."""
+    table = scores_table(calibration.of(study).read())
+    return "p(fake)\n" + table.to_string(index=False, float_format="{:.4f}".format, na_rep="-")
+
+
+def section(study: Study) -> HTML:
+    """Its part of the report."""
+    measured = calibration.of(study).read()
+    names = {"brier": "Brier score", "log_loss": "log loss, nats", "ece": "calibration error (ECE)"}
+    names |= {"ece_expected": "ECE of a perfect model", "ece_high": "by chance up to"}
+    scored = scores_table(measured).rename(columns=names)
+    return paragraphs(
+        [
+            picture(study, "reliability", "Reliability, before and after the temperature.", HOW),
+            as_table(scored, "Test images, means over seeds; the lower the better", by="model"),
+            fold("The thresholds, seed by seed", LIMITS, as_table(limits_table(measured))),
+        ]
+    )
+
+
+@step(
+    "confidence",
+    writes=["reliability.png", "reliability.pdf"],
+    after=["dataset", "predict", "calibration"],
+    settings=lambda study: study.deciding() | {"seeds": list(study.seeds)},
+    folder=lambda study: study.figures,
+)
+def reliability_figure(study: Study, out: Path) -> None:
+    """The reliability diagram of every network."""
+    save(out, "reliability", reliability_diagram(study))
+
+
+def reliability_diagram(study: Study) -> Drawn:
+    """The share of fakes against p(fake), before and after the temperature, counts below."""
+    measured, table = calibration.of(study).read(), predictions(study)
+    shape: Any = {"sharex": True, "sharey": "row", "height_ratios": (3, 1), "squeeze": False}
+    size = (HALF * max(1, len(MODELS) / 2), 4.6)
+    figure, axes = plt.subplots(2, len(MODELS), figsize=size, **shape)
+    for (diagram, counts), (name, model) in zip(axes.T, MODELS.items(), strict=True):
+        own, colour = table[table["model"] == name], model.look["color"]
+        fitted = own["seed"].map(lambda seed, m=name: measured[m][str(seed)]["temperature"])
+        diagram.plot([0, 1], [0, 1], ":", color=SOFT)
+        for look, temperature, aside in zip(
+            LOOKS.values(), (1.0, fitted), (-0.008, 0.008), strict=False
+        ):
+            outputs = tempered(own["p_fake"], temperature).to_numpy()
+            rows = reliability(own["label"].to_numpy(), outputs, len(study.seeds))
+            ends = [rows["fakes"] - rows["low"], rows["high"] - rows["fakes"]]
+            style = look | {"color": colour, "ls": "", "elinewidth": 1}
+            diagram.errorbar(rows["p_fake"] + aside, rows["fakes"], ends, **style)
+            edges = np.linspace(0, 1, BINS + 1)
+            counts.hist(outputs, edges, histtype="step", color=colour, lw=1.5, ls=look["ls"])
+        diagram.set(title=model.title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        counts.set(xlabel="p(fake)", yscale="log")
+        counts.yaxis.set_major_formatter("{x:,.0f}")
+        counts.yaxis.set_minor_formatter(NullFormatter())
+    axes[0, 0].set_ylabel("share of fakes")
+    axes[1, 0].set_ylabel("outputs")
+    for label, look in LOOKS.items():
+        axes[0, 0].plot([], [], color=SOFT, label=label, **look)
+    figure.legend(loc="outside lower left", ncols=2)
+    added = " added up" if len(study.seeds) > 1 else ""
+    title(figure, study, f"{count(len(study.seeds), 'seed')}{added}")
+    told = "; ".join(
+        f"{row.model} {'before' if row.temperature != row.temperature else 'after'} the "
+        f"temperature: calibration error {row.ece:.3f}, by chance up to {row.ece_high:.3f}"
+        for row in scores_table(measured).itertuples()
+    )
+    return figure, f"Reliability diagram. {told}."
