@@ -15,12 +15,16 @@ them apart; a network that gets the pixels can. Results on them say nothing abou
 """
 
 import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .portrait import Floats, draw_portrait
+from .portrait import Floats, Key, draw_portrait
 
 MARK = "fakeface demo: generated image, not a photograph"  # the comment in every file
 
@@ -34,7 +38,7 @@ _OVERLAP_SPREAD = (0.6, 1.4)
 _WITHOUT_TRACE = 0.04  # share of the fakes: as with real generators, no detector finds them all
 
 
-def make_image(kind: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
+def make_image(kind: str, size: int, key: Key) -> NDArray[np.uint8]:
     """One portrait as a camera ('real') or a generator ('fake') would deliver it, before JPEG.
 
     The same key and size give the same portrait in both kinds, to be compared pixel by pixel.
@@ -51,7 +55,7 @@ def make_image(kind: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
     return to_uint8(_generator(photo, rng) if kind == "fake" else photo)
 
 
-def photograph(size: int, key: tuple[int, ...]) -> tuple[Floats, np.random.Generator]:
+def photograph(size: int, key: Key) -> tuple[Floats, np.random.Generator]:
     """A portrait (size, size, 3) as the camera delivers it, and what a generator draws from."""
     scene = draw_portrait(np.random.default_rng([*key, 0]), 2 * size)
     rng = np.random.default_rng([*key, 1])
@@ -68,6 +72,15 @@ def to_jpeg(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG", quality=95, subsampling=0, comment=MARK)
     return buffer.getvalue()
+
+
+def write_image(
+    path: Path, make: Callable[..., NDArray[np.uint8]], arguments: tuple[Any, ...]
+) -> None:
+    """Make one file, which gets its name only once it is complete."""
+    part = path.with_suffix(".part")
+    part.write_bytes(to_jpeg(make(*arguments)))
+    os.replace(part, path)
 
 
 def halve(x: Floats) -> Floats:

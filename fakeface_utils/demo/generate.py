@@ -5,7 +5,6 @@ real or fake. The set depends on its arguments alone.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,19 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..paper import CLASSES, SPLITS
 from ..settings import Study
 from ..step import step
 from ..util import StudyError, data_dir, progress, shown
-from .camera import MARK, make_image, to_jpeg
-from .portrait import draw_portrait
+from .camera import MARK, make_image, write_image
+from .portrait import Key, look
 
 SIZES = range(40, 257, 8)  # pixels a side that the trace and the reductions fit
 IMAGES_PER_CLASS = {"train": 500, "valid": 150, "test": 300}
 HASH_DISTANCE = 14  # of 64 bits, and
 DIFFERENCE = 18  # grey levels: a portrait this close to an earlier one is drawn again
 _VERSION = 2  # part of every file name: raise it when the images change
-
-Key = tuple[int, ...]
 
 
 def images_per_class(study: Study) -> dict[str, int]:
@@ -98,7 +94,7 @@ def write_images(
     left = [path for path in files if not _is_whole(path)]
     pool = joblib.Parallel(n_jobs=-1, return_as="generator")
     with progress(len(left), "drawing", "image") as bar:
-        for _ in pool(joblib.delayed(_write)(path, make, files[path]) for path in left):
+        for _ in pool(joblib.delayed(write_image)(path, make, files[path]) for path in left):
             bar.update()
 
 
@@ -114,7 +110,7 @@ def unlike_each_other(keys: list[Key], size: int) -> list[Key]:
     leave room for the camera or generator, and the JPEG, that the pictures still go through.
     """
     pool = joblib.Parallel(n_jobs=-1)
-    looks = pool(joblib.delayed(_look)((*key, 0), size) for key in keys)
+    looks = pool(joblib.delayed(look)((*key, 0), size) for key in keys)
     hashes = np.array([bits for bits, _ in looks])
     pixels = np.stack([small for _, small in looks]).astype(np.int16)
     attempts = [0] * len(keys)
@@ -126,26 +122,9 @@ def unlike_each_other(keys: list[Key], size: int) -> list[Key]:
             if not (apart < DIFFERENCE).any():
                 break
             attempts[place] += 1
-            hashes[place], pixels[place] = _look((*key, attempts[place]), size)
+            hashes[place], pixels[place] = look((*key, attempts[place]), size)
     return [(*key, attempt) for key, attempt in zip(keys, attempts, strict=True)]
-
-
-def _look(key: Key, size: int) -> tuple[np.uint64, NDArray[np.uint8]]:
-    """A portrait's perceptual hash and its pixels at 32 px, before camera or generator."""
-    import imagehash  # slow to import, so here only
-
-    scene = draw_portrait(np.random.default_rng([*key, 0]), 2 * size).astype(np.uint8)
-    small = Image.fromarray(scene).resize((64, 64), Image.Resampling.BILINEAR)
-    bits = np.packbits(imagehash.phash(small).hash).view(np.uint64)[0]
-    return bits, np.asarray(small.reduce(2))
 
 
 def _is_whole(path: Path) -> bool:
     return path.is_file() and path.read_bytes().endswith(b"\xff\xd9")
-
-
-def _write(path: Path, make: Callable[..., NDArray[np.uint8]], arguments: tuple[Any, ...]) -> None:
-    """Make one file, which gets its name only once it is complete."""
-    part = path.with_suffix(".part")
-    part.write_bytes(to_jpeg(make(*arguments)))
-    os.replace(part, path)

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+Key = tuple[int, ...]  # what decides a portrait
 Floats = NDArray[np.floating[Any]]
-
-Colour = tuple[float, float, float]
-
 Points = NDArray[np.float64]
+Colour = tuple[float, float, float]
 
 _T = np.linspace(0, 1, 9)[:, None] ** np.arange(4)
 
@@ -309,6 +308,16 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
     _draw_strands(canvas, rng, outer, inner, hair, 80)
     reduced = canvas.image.resize((size, size), Image.Resampling.BOX)
     return _shade(np.asarray(reduced, dtype=np.float32), canvas, rng, yaw)
+
+
+def look(key: Key, size: int) -> tuple[np.uint64, NDArray[np.uint8]]:
+    """A portrait's perceptual hash and its pixels at 32 px, before camera or generator."""
+    import imagehash  # slow to import, so here only
+
+    scene = draw_portrait(np.random.default_rng([*key, 0]), 2 * size).astype(np.uint8)
+    small = Image.fromarray(scene).resize((64, 64), Image.Resampling.BILINEAR)
+    bits = np.packbits(imagehash.phash(small).hash).view(np.uint64)[0]
+    return bits, np.asarray(small.reduce(2))
 
 
 def _shade(pixels: Floats, canvas: Canvas, rng: np.random.Generator, yaw: float) -> Floats:
