@@ -218,8 +218,8 @@ def notices(study: Study) -> list[str]:
         f"Left out: {count(len(data['unreadable']), 'unreadable image')}.": data["unreadable"],
         f"Not read: {data['left_out']}.": data["left_out"],
     }
-    measured = [one for one in extensions().values() if not one.why_stale(study)]
-    beyond = [sentence for one in measured for sentence in one.notices(study)]
+    # An extension has none where what it measured is missing or out of date.
+    beyond = [sentence for one in extensions().values() for sentence in one.notices(study)]
     return [sentence for sentence, holds in said.items() if holds] + beyond
 
 

@@ -295,7 +295,7 @@ def test_a_failed_seed_is_named_counted_and_kept(monkeypatch, tmp_path):
 def test_notices_of_the_images_the_weights_and_extensions(places, monkeypatch):
     found = {
         "leak": Extension("leak", "", notices=lambda study: ["Possible leak."]),
-        "old": Extension("old", "", notices=lambda study: ["No."], missing=lambda study: "none"),
+        "none": Extension("none", ""),
     }
     monkeypatch.setattr(evaluate, "extensions", lambda: found)
     prepared(study_of(1))
