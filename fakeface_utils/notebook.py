@@ -1,0 +1,124 @@
+"""The first call of every notebook: check its parameters, open its run; and what each one does."""
+
+import ast
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from .data import dataset
+from .digests import Look
+from .extension import FOLDER, extensions
+from .run import check_run, claim_run, load_study
+from .settings import PARAMETERS, Study
+from .step import Task, step
+from .util import NOTEBOOKS, PACKAGE, StudyError, ask_for_determinism, nearest
+
+NAMES = (*PARAMETERS, "overrides")  # a notebook's parameters
+
+
+def _drawn(study: Study) -> list[Task]:
+    from . import figures, training  # noqa: F401  (so that every step of a study is known)
+
+    return [figures.figures.of(study), figures.samples.of(study)]
+
+
+def _shown(study: Study) -> dict[str, Path]:
+    """The report's notebook and templates, and the markers of what extensions have measured."""
+    files = [NOTEBOOKS / "06_report.ipynb", *sorted((PACKAGE / "template").iterdir())]
+    found = {path.name: path for path in files}
+    for one in extensions().values():
+        with contextlib.suppress(Exception):  # a broken one stops no report
+            found |= {task.name: task.marker for task in one.tasks(study)}
+    return found
+
+
+@step(
+    "06_report",
+    writes=["report.html"],
+    after=_drawn,
+    settings=lambda study: {"profile": study.profile, "seeds": study.seeds},
+    inputs=_shown,
+    code=lambda study: sorted(FOLDER.glob("*/[!t]*.py")),  # all but tests: it shows their sections
+)
+def report(study: Study, out: Path) -> None:
+    """The executed notebook 06 as a page."""
+    from .report import to_page
+
+    to_page(study.results / "notebooks" / "06_report.ipynb", out / "report.html", report=True)
+
+
+def tasks_of(study: Study, notebook: str) -> list[Task]:
+    """What a notebook of the paper's study, or an extension's, does, in order."""
+    last = report.of(study)
+    whole = [*last.before(), last]
+    if notebook in extensions():
+        return extensions()[notebook].tasks(study)
+    return [task for task in whole if task.notebook == notebook]
+
+
+def open_study(notebook: str, *parameters: Any) -> Study:
+    """Check the parameters of a notebook and open its run.
+
+    Args:
+        notebook: its name without the suffix, or an extension's.
+        parameters: profile, data, run, seeds and overrides, see `load_study`.
+
+    Raises:
+        StudyError: a parameter is wrong, the run holds another study, or an input is missing or out
+            of date; the sentence names the notebook that makes it.
+    """
+    _check_names()
+    study = load_study(*parameters)
+    if study.deterministic:
+        ask_for_determinism()
+    check_run(study)
+    tasks, look = tasks_of(study, notebook), Look()
+    own = {task.marker for task in tasks}
+    for task in tasks:
+        for one in task.before():
+            if one.marker not in own and (why := one.why_not_done(look)):
+                raise StudyError(f"{why}: {one.command}")
+    claim_run(study)
+    if not dataset.of(study).why_not_done(look):
+        from .evaluate import notices
+
+        print(*notices(study), sep="\n")
+    return study
+
+
+def settings(study: Study, folded: bool = True) -> Any:
+    """What differs from the paper's settings: a line that opens to it, or a table above all."""
+    from .report import as_table, fold, paragraphs
+
+    names = {"paper": "paper profile", "source": "whose choice"}
+    differing, table = (rows.rename(columns=names) for rows in (study.differences(), study.table()))
+    words = f"{len(differing)} of {len(table)} settings differ from the paper's"
+    if folded:
+        return fold(words, as_table(differing))
+    return paragraphs([as_table(differing, words), fold("All settings", as_table(table))])
+
+
+def _check_names() -> None:
+    """Refuse a mistyped parameter, of which papermill only warns.
+
+    Raises:
+        StudyError: the cell of the parameters, or the one that papermill put below, has another.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    for cell in reversed(shell.history_manager.input_hist_raw if shell else []):
+        try:
+            nodes = [node for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
+        except SyntaxError:  # magic
+            continue
+        given = {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in nodes}
+        injected = cell.startswith("# Parameters")  # as papermill begins it
+        for name in {*given} - {*NAMES} if injected or "overrides" in given else ():
+            if (setting := name.lower()) in Study.model_fields and setting not in NAMES:
+                value = given[name].strip("'\"")
+                words = f"'{name}' is no parameter: give overrides = '{setting}={value}'"
+                raise StudyError(words)
+            raise StudyError(f"unknown parameter '{name}': {nearest(name.lower(), NAMES)}")
+        if "overrides" in given and not injected:
+            return
