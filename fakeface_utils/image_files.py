@@ -85,9 +85,9 @@ class Zip:
 
     def read(self, path: str) -> bytes:
         """As of a `Folder`."""
-        _check_size(self._files[path].file_size)  # no more is read, whatever there is
-        with self._lock:
-            return self._archive.read(self._files[path])
+        _check_size(self._files[path].file_size)
+        with self._lock, self._archive.open(self._files[path]) as file:
+            return file.read(LARGEST)  # a limit, since there may be more than it says
 
 
 def _check_size(size: int) -> None:
@@ -162,13 +162,14 @@ def list_images(reader: Folder | Zip) -> pd.DataFrame:
 
 def left_out(reader: Folder | Zip) -> str:
     """One line on what lies among the images and is not read; '' where there is nothing."""
-    kinds: Counter[str] = Counter()
+    found = []
     for path, kind in reader.entries():
         name, suffix = path.split("/")[-1], os.path.splitext(path)[1].lower()
         known = name.startswith(".") or suffix in SUFFIXES
         if kind or suffix == ".zip" or (place_of(path)[2] and not known):
-            kinds[kind or suffix or "without suffix"] += 1
-    return escaped(", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5)))
+            found.append(kind or suffix or "without suffix")
+    kinds = Counter(sorted(found)).most_common(5)
+    return escaped(", ".join(f"{number} {kind}" for kind, number in kinds))
 
 
 @dataclass(frozen=True)
