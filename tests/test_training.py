@@ -1,0 +1,425 @@
+"""Training that is killed, interrupted, repeated or resumed; its schedule and its best epoch."""
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY
+
+from fakeface_utils import training
+from fakeface_utils.models import MODELS
+from fakeface_utils.networks import build, head_of
+from fakeface_utils.run import load_study
+from fakeface_utils.settings import Decay, Study
+from fakeface_utils.step import STEPS
+from fakeface_utils.training import Batches, drawn_rows, fit, predict, schedule, train
+from fakeface_utils.util import Interrupted, StudyError, ask_for_determinism
+
+STUDY = load_study(run="tiny", overrides=TINY + " epochs=8")
+SMALL = load_study(
+    run="small",
+    overrides="image_size=35 epochs=3 custom_filters=4,4,4 custom_dense=8 vgg16_dense=8 "
+    "batch_size=8 vgg16_weights=random learning_rate=0.01",
+)
+
+# A process for each life, forked from one that has made this file's slow imports.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["pytest", "fakeface_utils.training", "fakeface_utils.run"])
+
+
+def work(data: Path, results: Path, stalled: str) -> None:
+    """Train and predict; the write of a file of the training stops half way, and says so."""
+    os.setsid()
+    os.environ |= {"FAKEFACE_DATA": str(data), "FAKEFACE_RESULTS": str(results)}
+    save = keras.Model.save_weights
+
+    def half(network, path, *args, **kwargs):
+        save(network, path, *args, **kwargs)
+        if stalled and stalled in str(path) and int(network.optimizer.iterations):
+            os.truncate(path, os.path.getsize(path) // 2)
+            print("stalled")
+            time.sleep(600)
+
+    keras.Model.save_weights = half
+    with (
+        open(results / "log", "a", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        print("begun")
+        train.of(STUDY, "custom_cnn", 0).do()
+        predict.of(STUDY, "custom_cnn", 0).do()
+
+
+class Life:
+    """One seed's training in a folder of its own, in as many processes as it takes."""
+
+    def __init__(self, data: Path, results: Path) -> None:
+        self.data, self.results = data, results
+        self.folder = results / "tiny" / "custom_cnn" / "seed-0"
+        results.mkdir()
+
+    def start(self, stalled: str = "") -> None:
+        self.heard = len(self.log())
+        arguments = (self.data, self.results, stalled)
+        self.process = PROCESSES.Process(target=work, args=arguments, daemon=True)
+        self.process.start()
+
+    def log(self) -> str:
+        path = self.results / "log"
+        return path.read_text() if path.exists() else ""
+
+    def hear(self, words: str) -> None:
+        """Wait until the process says this, or ends."""
+        while words not in self.log()[self.heard :] and self.process.is_alive():
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.join()
+        assert self.process.exitcode == -signal.SIGKILL
+
+    def end(self) -> tuple[pd.DataFrame, bytes, list]:
+        """Wait for the process to end by itself: history, predictions and weights it leaves."""
+        self.process.join()
+        assert self.process.exitcode == 0, self.log()
+        left = sorted(p.name for p in self.folder.iterdir() if p.suffix not in (".lock", ".holder"))
+        assert left == [
+            ".predict-custom_cnn-0.json", ".train-custom_cnn-0.json", "architecture.csv",
+            "history.csv", "model.keras", "predictions.csv", "validation.csv",
+        ]  # fmt: skip
+        network = keras.saving.load_model(self.folder / "model.keras", compile=False)
+        predictions = (self.folder / "predictions.csv").read_bytes()
+        return without_seconds(self.folder), predictions, network.get_weights()
+
+
+def without_seconds(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "history.csv").drop(columns="seconds")
+
+
+def assert_same(a: tuple, b: tuple) -> None:
+    pd.testing.assert_frame_equal(a[0], b[0], check_exact=True)
+    assert a[1] == b[1]
+    for one, other in zip(a[2], b[2], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Prepared images that all trainings here share."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKEFACE_DATA", str(folder))
+        for task in train.of(STUDY, "custom_cnn", 0).before():
+            task.do()
+        STEPS["prepare"].of(STUDY, "test").do()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    life = Life(data, tmp_path_factory.mktemp("undisturbed") / "results")
+    life.start()
+    return life.end()
+
+
+@pytest.fixture
+def prepared(data, places, monkeypatch):
+    """Places of a test's own, but for the prepared images."""
+    monkeypatch.setenv("FAKEFACE_DATA", str(data))
+    return places
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_training_killed_at_any_moment_ends_as_an_undisturbed_one(
+    data, undisturbed, tmp_path, kills
+):
+    life, rng, done = Life(data, tmp_path / "killed"), np.random.default_rng(kills), 0
+    while done < kills:
+        life.start()
+        life.hear(rng.choice(["begun", "val_loss"]))  # val_loss: a first epoch is finished
+        life.process.join(timeout=rng.uniform(0, 1))
+        if life.process.is_alive():
+            life.kill()
+            done += 1
+        else:  # the training was done before its time came: another one
+            assert_same(life.end(), undisturbed)
+            shutil.rmtree(life.folder)
+    life.start()
+    assert_same(life.end(), undisturbed)
+
+
+@pytest.mark.parametrize("stalled", ["epoch-3", "best"])
+def test_a_kill_in_the_middle_of_a_write_does_no_harm(data, undisturbed, tmp_path, stalled):
+    life = Life(data, tmp_path / "killed")
+    life.start(stalled)
+    life.hear("stalled")
+    life.kill()
+    life.start()
+    assert_same(life.end(), undisturbed)
+    after = {"epoch-3": "after epoch 2 of 8", "best": "after epoch 1 of 8"}[stalled]
+    assert f"custom_cnn seed 0: resumes {after}" in life.log()
+
+
+def stop_before(monkeypatch, epoch):
+    """Interrupt every training before this epoch."""
+    set_dropout = training.set_dropout
+
+    def stop(network, seed, now):
+        if now == epoch:
+            raise KeyboardInterrupt
+        set_dropout(network, seed, now)
+
+    monkeypatch.setattr(training, "set_dropout", stop)
+
+
+def head_and_arrays():
+    """A new head, and a validation set on which training makes it worse: labels swapped."""
+    rng, labels = np.random.default_rng(0), np.arange(40) % 2
+    features = rng.normal(size=(40, 1, 1, 512)).astype("float16")
+    return head(STUDY), ((features, labels), (features, 1 - labels))
+
+
+def head(study, seed=0):
+    return head_of(build(study, "vgg16", seed))
+
+
+def test_a_best_epoch_before_the_interruption_stays_the_best(tmp_path, monkeypatch):
+    study = STUDY.model_copy(update={"epochs": 5})
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    whole.mkdir()
+    parted.mkdir()
+    undisturbed, arrays = head_and_arrays()
+    fit(study, "vgg16", undisturbed, 0, arrays, whole)
+    history = without_seconds(whole)
+    best = history["val_loss"].idxmin()
+    assert best < 2, "the best epoch comes after the interruption: the test shows nothing"
+
+    with monkeypatch.context() as stopping:
+        stop_before(stopping, 4)
+        with pytest.raises(Interrupted):
+            fit(study, "vgg16", head(study), 0, arrays, parted)
+    seconds = pd.read_csv(parted / "history.csv")["seconds"].tolist()
+    again = head(study, seed=1)  # what a new process starts with doesn't matter
+    fit(study, "vgg16", again, 0, arrays, parted)
+    pd.testing.assert_frame_equal(without_seconds(parted), history, check_exact=True)
+    assert pd.read_csv(parted / "history.csv")["seconds"][:3].tolist() == seconds
+    for a, b in zip(undisturbed.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    again.compile("adam", "binary_crossentropy")
+    features, swapped = arrays[1]
+    loss = again.evaluate(features, swapped[:, None].astype("float32"), verbose=0)
+    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-4)
+
+
+def test_an_interrupt_is_one_line_and_what_is_left_damaged_is_named(
+    prepared, undisturbed, monkeypatch
+):
+    task = train.of(STUDY, "custom_cnn", 0)
+    with monkeypatch.context() as stopping:
+        stop_before(stopping, 2)
+        with pytest.raises(Interrupted) as caught:
+            task.do()
+    assert caught.value._render_traceback_() == [
+        "custom_cnn seed 0: interrupted after epoch 1 of 8; the same cell or command resumes there"
+    ]
+    (state,) = task.folder.rglob("epoch-*.weights.h5")
+    whole = state.read_bytes()
+    for length in (0, 1, 30, len(whole) // 2, len(whole) - 1):
+        state.write_bytes(whole[:length])
+        with pytest.raises(StudyError, match=r"left in .*part is damaged .*: delete that folder"):
+            task.do()
+    shutil.rmtree(state.parent)
+    task.do()
+    pd.testing.assert_frame_equal(without_seconds(task.folder), undisturbed[0], check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
+
+
+def split(images, seed):
+    labels = np.random.default_rng(seed).permutation(np.arange(len(images)) % 2)
+    return images, labels
+
+
+def train_once(images, out, seed=0, study=SMALL):
+    out.mkdir()
+    network = build(study, "custom_cnn", seed)
+    fit(study, "custom_cnn", network, seed, (split(images, 0), split(images[:12], 1)), out)
+    return network, without_seconds(out)
+
+
+def test_the_same_seed_gives_the_same_history_and_another_does_not(images, tmp_path):
+    network, history = train_once(images, tmp_path / "one")
+    again, repeated = train_once(images, tmp_path / "two")
+    assert history.equals(repeated)
+    for a, b in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not train_once(images, tmp_path / "three", seed=1)[1].equals(history)
+
+
+@pytest.mark.parametrize("watched", ["val_loss", "val_accuracy"])
+def test_the_best_epochs_weights_are_kept(images, tmp_path, watched):
+    study = SMALL.model_copy(update={"best_weights": watched, "learning_rate": 0.05, "epochs": 6})
+    network, history = train_once(images, tmp_path / "out", study=study)
+    valid, labels = split(images[:12], 1)
+    loss, accuracy = network.evaluate(valid, labels[:, None].astype("float32"), verbose=0)
+    best = history[watched].idxmin() if watched == "val_loss" else history[watched].idxmax()
+    assert best < len(history) - 1, "the last epoch is best: the test shows nothing"
+    assert loss == pytest.approx(history.loc[best, "val_loss"], rel=1e-4)
+    assert accuracy == pytest.approx(history.loc[best, "val_accuracy"])
+
+
+def test_the_history_has_its_columns_and_the_rate_of_the_last_step(images, tmp_path):
+    _, history = train_once(images, tmp_path / "out")
+    assert history.columns.tolist() == [
+        "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate",
+    ]  # fmt: skip
+    assert history["epoch"].tolist() == [1, 2, 3]
+    steps = np.array([3, 6, 9]) - 1  # 20 images in batches of 8
+    rate = SMALL.learning_rate
+    np.testing.assert_allclose(history["learning_rate"], rate / (1 + rate / 3 * steps), rtol=1e-6)
+
+
+def test_an_epochs_order_is_that_of_seed_and_epoch_from_1(tmp_path, monkeypatch):
+    """As the network gets it, whatever Keras reads ahead."""
+    study = STUDY.model_copy(update={"epochs": 3, "training_share": 0.5, "batch_size": 4})
+    labels = np.tile([0, 1], 20)
+    inputs = np.tile(np.arange(40.0)[:, None, None, None], (1, 1, 1, 512)).astype("float32")
+    seen: list[float] = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, x, training=False):
+            if training:
+                keras.ops.map(lambda row: seen.append(float(row[0, 0, 0])) or row, x)
+            return x
+
+    network = head(study)
+    spied = keras.Sequential([keras.Input((1, 1, 512)), Spy(), *network.layers], name="head")
+    compiled = spied.compile
+    monkeypatch.setattr(
+        spied, "compile", lambda *args, **kwargs: compiled(*args, **kwargs, run_eagerly=True)
+    )
+    fit(study, "vgg16", spied, 5, ((inputs, labels), (inputs, labels)), tmp_path)
+    rows = drawn_rows(labels, 0.5, 5)
+    assert len(rows) == 20
+    expected = []
+    for epoch in (1, 2, 3):
+        order = np.random.default_rng((5, epoch)).permutation(rows)
+        for first in range(0, 20, 4):
+            expected += sorted(order[first : first + 4])
+    assert seen == expected
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        # step 0, the first epoch's last step, the second epoch's first, the very last of 15 x 1000
+        ("inverse_time_per_step", [0.01, 15 / 2499, 15 / 2500, 15 / 16499]),
+        ("linear_per_epoch", [0.01, 0.01, 0.01 - 0.01 / 15, 0.01 / 15]),
+        ("inverse_time_per_epoch", [0.01, 0.01, 0.01 / (1 + 1 / 1500), 0.01 / (1 + 14 / 1500)]),
+        ("none", [0.01, 0.01, 0.01, 0.01]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("model", MODELS)
+def test_the_readings_of_the_decay(model, decay, expected):
+    rate = MODELS[model].rate
+    found = schedule(Study(**{rate: 0.01, f"{rate}_decay": decay}), model, 1000)
+    values = [float(found(step)) for step in (0, 999, 1000, 14999)]
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+LOW = {
+    "dropout": 0, "batch_norm_momentum": 0, "padding": "same", "dense_batch_norm": False,
+    "best_weights": "val_loss", "batch_size": 1, "custom_dense": 1, "vgg16_dense": 1,
+    "learning_rate": 1e-9, "vgg16_learning_rate": 1e-9,
+}  # fmt: skip
+HIGH = {
+    "dropout": 0.9, "batch_norm_momentum": 0.99, "padding": "valid", "dense_batch_norm": True,
+    "best_weights": "val_accuracy", "batch_size": 1000, "custom_dense": 64, "vgg16_dense": 64,
+    "learning_rate": 10.0, "vgg16_learning_rate": 10.0,
+}  # fmt: skip
+DECAYS = [
+    {"learning_rate_decay": decay, "vgg16_learning_rate_decay": decay} for decay in get_args(Decay)
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("settings", [LOW, HIGH, *DECAYS], ids=["low", "high", *get_args(Decay)])
+def test_both_ends_of_every_setting_train(tmp_path, model, settings):
+    few = {"image_size": 32, "custom_filters": (2, 2, 2), "custom_dense": 4, "vgg16_dense": 4}
+    study = Study(**few | {"epochs": 2, "vgg16_weights": "random"} | settings)
+    rng, labels = np.random.default_rng(0), np.arange(6) % 2
+    network = head_of(build(study, model, 0))
+    inputs = rng.integers(0, 256, (6, *network.input_shape[1:])).astype(network.input.dtype)
+    fit(study, model, network, 0, ((inputs, labels), (inputs, labels)), tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["learning_rate"].gt(0).all()
+
+
+def test_a_training_that_diverges_ends_there_and_keeps_the_weights_before(tmp_path, capsys):
+    study = SMALL.model_copy(update={"learning_rate": 1e30})
+    images = np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
+    before = build(study, "custom_cnn", 0).get_weights()
+    for _ in range(2):  # once more, as after a kill before the model was saved
+        network = build(study, "custom_cnn", 0)
+        fit(study, "custom_cnn", network, 0, (split(images, 0), split(images, 1)), tmp_path)
+        assert "custom_cnn seed 0: diverged in epoch 1" in capsys.readouterr().out
+        assert len(pd.read_csv(tmp_path / "history.csv")) == 1
+        for a, b in zip(network.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(1e-12, True), (0.01, False)])
+def test_a_network_that_only_guesses_is_reported_after_two_epochs(rate, warned, capsys, tmp_path):
+    settings = {"epochs": 3, "vgg16_learning_rate": rate, "dropout": 0, "batch_size": 10}
+    study, labels = STUDY.model_copy(update=settings), np.tile([0, 1], 50)
+    inputs = np.random.default_rng(0).normal(labels[:, None, None, None] * 3, 1, (100, 1, 1, 512))
+    network = head(study)
+    if warned:
+        network.set_weights([0 * weights for weights in network.get_weights()])
+    fit(study, "vgg16", network, 0, ((inputs, labels), (inputs, labels)), tmp_path)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning:")]
+    assert len(lines) == warned
+    for line in lines:
+        assert "vgg16 seed 0 has not learned anything in 2 epochs (training accuracy 0.5" in line
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 20])
+def test_batches_hold_every_row_once(size):
+    inputs, labels = np.arange(20)[:, None], np.arange(20) % 2
+    batches = Batches((inputs, labels), size, np.random.default_rng(0).permutation(20))
+    parts = [batches[index] for index in range(len(batches))]
+    rows = np.concatenate([part[0][:, 0] for part in parts])
+    assert sorted(rows) == list(range(20))
+    assert np.concatenate([part[1][:, 0] for part in parts]).tolist() == (rows % 2).tolist()
+    assert {part[1].dtype.name for part in parts} == {"float32"}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
+
+
+def test_determinism_is_asked_of_both_backends_before_keras_is_there(monkeypatch, environment):
+    with pytest.raises(StudyError, match="restart the kernel"):
+        ask_for_determinism()
+    monkeypatch.delitem(sys.modules, "keras")
+    for _ in range(2):
+        ask_for_determinism()
+        assert os.environ["TF_DETERMINISTIC_OPS"] == "1"
+        assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"
