@@ -1,7 +1,5 @@
 """The audit in tables, figures and words."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,7 @@ ON_CUES = (
     "Chance is the larger class's share: what always guessing it gets right. With several cues, an "
     "interval that just misses chance is weak evidence."
 )
-ON_PAIRS = "The most similar pairs, at most four; what is near is a matter of thresholds: look."
+SEEN = "Does the split leak? Shares of test images whose face is in training or validation too"
 
 
 def tasks(study: Study) -> list[Task]:
@@ -46,7 +44,7 @@ def tasks(study: Study) -> list[Task]:
 def findings(study: Study) -> pd.DataFrame:
     """Columns 'looked at' and 'found'."""
     found, counts = audit.of(study).read(), about(study)["counts"]
-    near = "near-duplicates" if found["complete"] else "near-duplicates, at least"
+    near = f"near-duplicates{'' if found['complete'] else ', at least'}"
     counted = {f"images in {split}": counts[split] for split in SPLITS}
     counted |= {name: found[name] for name in ("sizes", "modes")}
     counted |= {"exact duplicates": found["pairs"]["exact"], near: found["pairs"]["near"]}
@@ -77,37 +75,30 @@ def summary(study: Study) -> str:
     return "\n".join(lines)
 
 
-def _from_faces(of: dict[str, Any], value: Callable[[float], float], spec: str, limit: str) -> str:
-    """What follows from a class's number of faces; a limit where there was no pair."""
-    low = value(of["faces_low"])
-    if not of["faces"]:
-        return f"{limit} {low:{spec}}"
-    return f"{Known(value(of['faces']), *sorted((low, value(of['faces_high'])))):{spec}}"
+def leak_tables(found: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of each class how many faces its pairs mean; and how many test faces are seen before.
 
-
-def leak_table(found: dict[str, Any]) -> pd.DataFrame:
-    """The leak of each class: measured here, and by the two models with the paper's images."""
-    rows, least = [], "" if found["complete"] else "at least "
+    By model, without any pair, there is an upper end alone.
+    """
+    counts, seen = [], []
     for kind in reversed(CLASSES):
-        of = found["leak"][kind]
-        others, *share = of["measured"][-1].values()
-        row = {
-            "class": kind,
-            "pairs with one face": f"{least}{of['pairs']:,} in {of['images']:,} images",
-            "triples (chance expects)": f"{of['triples']:,} ({of['expected_triples']:.1f})",
-            "test faces seen": f"{least}{Known(*share):.1%} among {others:,} others",
-            "faces": _from_faces(of, lambda faces: float(f"{faces:.2g}"), ",.0f", "more than"),
-        }
+        of = {**found["leak"][kind]}
+        seen.append((kind, "measured", *(round(x, 6) for x in of.pop("measured")[-1].values())))
         for name, model in MODELLED.items():
-            seen = _from_faces(of, partial(model, PAPER_LEARNED), ".1%", "at most")
-            row[f"seen among {PAPER_LEARNED:,}, {name}"] = seen
-        rows.append(row)
-    return pd.DataFrame(rows)
+            faces = [of[number] for number in ("faces", "faces_high", "faces_low")]
+            seen.append(
+                (kind, name, PAPER_LEARNED, *(n and model(PAPER_LEARNED, n) for n in faces))
+            )
+        rounded = {name: round(n) if n and n > 100 else n for name, n in of.items()}
+        counts.append({"class": kind, **rounded})
+    columns = ["class", "basis", "among others", "test faces seen", "low", "high"]
+    return pd.DataFrame(counts, dtype=object), pd.DataFrame(seen, columns=columns)
 
 
 def section(study: Study) -> HTML:
     """The audit's part of the report; accuracy on leaked images where the networks were tested."""
     found, pairs = audit.of(study).read(), audit.of(study).read("duplicates.csv")
+    least = "" if found["complete"] else ", at least: the search stopped at its limit"
     crossing = pairs.query("kind != 'unlike' and split_a != split_b")
     named = crossing[["kind", "path_a", "path_b", "distance", "difference"]].head(20)
     parts = [
@@ -115,9 +106,9 @@ def section(study: Study) -> HTML:
         fold(f"Duplicates that cross splits: {len(crossing):,}", as_table(named)),
         as_table(cue_table(found), f"Cheap cues, on {found['cue_images']:,} training images"),
         picture(study, "audit_cues", "Predicting the class from one cheap cue.", ON_CUES),
-        as_table(leak_table(found), "Does the split leak? In brackets: 95 % intervals"),
+        *map(as_table, leak_tables(found), (f"Pairs and triples with one face{least}", SEEN)),
         picture(study, "leak_curve", "Test images whose face was to be seen before.", ON_LEAKS),
-        picture(study, "audit_duplicates", ON_PAIRS),
+        picture(study, "audit_duplicates", "The most similar pairs: are they duplicates?"),
     ]
     if found["leaked"] and not any(task.why_stale() for task in STEPS["predict"].all(study)):
         seen = leaked_accuracy(study, found["leaked"])

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 
-from fakeface_utils import data, util
+from fakeface_utils import image_files, util
+from fakeface_utils.data import about
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
@@ -25,7 +26,6 @@ NO_PROOF = (
     "No proof: the network knows one generator and images like those it learned from, and no "
     "answer is evidence about a person."
 )
-FOREIGN = "not drawn by the demo, and this network learned from its drawings only"
 AT_ONCE = 32  # images decoded and asked about together: bounds memory
 QUALITIES, SMALLER = (95, 85, 75, 65, 50), (0.75, 0.5)
 RESAVINGS = len(QUALITIES) + len(SMALLER) + 1
@@ -46,9 +46,7 @@ def predict(
 ) -> None:
     """Print a row for each image file, and keep them; one that can't be read stops no other.
 
-    Raises:
-        StudyError: a name, the run or an option is wrong, before any image is read; or, at the end,
-            some files can't be read.
+    What is wrong with a name, the run or an option is said before any image is read.
     """
     paths = given_files(names)
     check_target(csv, ".csv")
@@ -100,25 +98,24 @@ def given_files(names: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for name in names:
-        if os.path.isfile(name):
-            found.append(Path(name))
-        elif os.path.isdir(name) or glob.has_magic(name):
-            matches = [name] if os.path.isdir(name) else sorted(glob.glob(name, recursive=True))
+        is_folder, images = os.path.isdir(name), [Path(name)]
+        if not os.path.isfile(name):
+            if not is_folder and not glob.has_magic(name):
+                raise StudyError(f"there is no file or folder {name}")
+            matches = [name] if is_folder else sorted(glob.glob(name, recursive=True))
             images = [path for match in matches for path in _images(Path(match))]
-            if not images:
-                raise StudyError(f"there is no image ({', '.join(data.SUFFIXES)}) in {name}")
-            found += images
-        else:
-            raise StudyError(f"there is no file or folder {name}")
+        if not images:
+            raise StudyError(f"there is no image ({', '.join(image_files.SUFFIXES)}) in {name}")
+        found += images
     return list(dict.fromkeys(found))
 
 
 def _images(place: Path) -> list[Path]:
     """An image file itself, or all below a folder but hidden ones."""
     if not place.is_dir():
-        return [place] if place.is_file() and data.is_image(place.name) else []
-    entries = data.Folder(place).entries()
-    return sorted(place / path for path, kind in entries if not kind and data.is_image(path))
+        return [place] if place.is_file() and image_files.is_image(place.name) else []
+    entries = image_files.Folder(place).entries()
+    return sorted(place / path for path, kind in entries if not kind and image_files.is_image(path))
 
 
 def check_target(path: Path | None, suffix: str) -> None:
@@ -147,14 +144,15 @@ class Network(NamedTuple):
 
     def about(self) -> dict[str, Any]:
         """Which network it is and what its answers mean, as JSON values."""
-        given, size = data.about(self.study), self.study.image_size
-        drawn = "generated portraits" if given["generated"] else ""
-        what = drawn or f"images of {util.escaped(given['name'])}"
+        data, size = about(self.study), self.study.image_size
+        images = sum(data["counts"]["train"].values())
+        name = f"images of {util.escaped(data['name'])}"
+        what = "generated portraits" if data["generated"] else name
         return {
             "run": self.study.run,
             "model": self.model,
             "seed": self.seed,
-            "learned_from": f"{sum(given['counts']['train'].values()):,} {what} at {size} px",
+            "learned_from": f"{images:,} {what} at {size} px",
             "temperature": self.temperature,
             "fake_above": float(tempered(self.accused, self.temperature)),
             "real_below": float(tempered(self.missed, self.temperature)),
@@ -163,22 +161,20 @@ class Network(NamedTuple):
 
     def header(self) -> str:
         """Three lines: which network, that it proves nothing, and what its words mean."""
-        known = self.about()
-        between = "" if self.accused == self.missed else ", between them unsure"
+        known, title = self.about(), MODELS[self.model].title
         return (
-            f"run {self.study.run}, {MODELS[self.model].title} seed {self.seed}: learned from "
-            f"{known['learned_from']}\n{NO_PROOF}\n"
-            f"fake above {known['fake_above']:.3f}, real below {known['real_below']:.3f}{between}: "
-            f"at most {100 * ERRORS:.0f} % of its validation reals lie above, of its fakes below "
-            f"(p(fake) with the temperature {self.temperature:.2f})"
+            f"run {self.study.run}, {title} seed {self.seed}: learned from "
+            f"{known['learned_from']}\n{NO_PROOF}\nfake above {known['fake_above']:.3f}, real "
+            f"below {known['real_below']:.3f}, between them unsure: at most {100 * ERRORS:.0f} % "
+            "of its validation reals lie above, of its fakes below (p(fake) with the temperature "
+            f"{self.temperature:.2f})"
         )
 
 
 def open_network(run: str, model: str, seed: int | None = None) -> Network:
     """The network that a person names; without a seed of seed 0 or, without that, the run's first.
 
-    Raises:
-        StudyError: there is none, or its run isn't trained, tested and calibrated up to date.
+    Its run must be trained, tested and calibrated up to date.
     """
     if model not in MODELS:
         raise StudyError(f"unknown model '{model}': {util.nearest(model, MODELS)}")
@@ -207,16 +203,11 @@ def open_network(run: str, model: str, seed: int | None = None) -> Network:
 
 
 def answers(network: Network, paths: Sequence[Path], stability: bool) -> Iterator[Row]:
-    """A row for each file, in order; `stability` asks about each image's re-savings too.
-
-    Raises:
-        StudyError: an output is no finite number.
-    """
+    """A row for each file, in order; `stability` asks about each image's re-savings too."""
     from fakeface_utils.training import load
 
-    study = network.study
+    study, generated = network.study, about(network.study)["generated"]
     keras_model = load(study, network.model, network.seed)
-    generated = data.about(study)["generated"]
     at_once = max(AT_ONCE // (1 + RESAVINGS * stability), 1)
     for start in range(0, len(paths), at_once):
         members = paths[start : start + at_once]
@@ -226,21 +217,21 @@ def answers(network: Network, paths: Sequence[Path], stability: bool) -> Iterato
         if not np.isfinite(p_fake).all():
             raise StudyError(f"run {study.run}: some outputs are no finite numbers: train it again")
         outputs = iter(p_fake.tolist())
-        for path, (arrays, about) in zip(members, decoded, strict=True):
+        for path, (arrays, found) in zip(members, decoded, strict=True):
             row = dict.fromkeys(COLUMNS) | {"file": util.escaped(str(path)), "word": ""}
             if arrays:
-                about = answer(network, generated, [next(outputs) for _ in arrays], about)
-            yield row | about
+                found = answer(network, generated, [next(outputs) for _ in arrays], found)
+            yield row | found
 
 
 def _decoded(path: Path, study: Study, stability: bool) -> tuple[list[Any], Row]:
     """The network's inputs of an image and its re-savings, and what it is like; or why not."""
     try:
-        found = data.decode(data.Folder(path.parent).read(path.name))
-    except data.UNREADABLE as error:
-        return [], {"notes": [f"it can't be read as an image ({data.reason(error)})"]}
+        found = image_files.decode(image_files.Folder(path.parent).read(path.name))
+    except image_files.UNREADABLE as error:
+        return [], {"notes": [f"it can't be read as an image ({image_files.reason(error)})"]}
     images = [found.image, *(resaved(found.image) if stability else ())]
-    arrays = [data.as_input(one, study.image_size, study.resize_filter) for one in images]
+    arrays = [image_files.as_input(one, study.image_size, study.resize_filter) for one in images]
     return arrays, found.about
 
 
@@ -261,20 +252,19 @@ def resaved(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
     yield image.crop((int(width > 1), int(height > 1), width, height))
 
 
-def answer(network: Network, generated: bool, outputs: list[float], about: Row) -> Row:
+def answer(network: Network, generated: bool, outputs: list[float], found: Row) -> Row:
     """What is said of an image that was read, from the outputs of it and its re-savings.
 
     A network that learned from `generated` images has no answer to photographs. `stability` is the
     share of re-savings that got the same word.
     """
-    (width, height), size = (about[x] for x in ("width", "height")), network.study.image_size
-    foreign = generated and not about["generated"]
+    width, height, drawn = (found[name] for name in ("width", "height", "generated"))
+    size, foreign = network.study.image_size, generated and not drawn
     notes = {
         "not square: squeezed into a square": width != height,
         f"smaller than the network's {size} pixels: enlarged": min(width, height) < size,
-        FOREIGN: foreign,
-        "drawn by the demo, and this network learned from photographs": about["generated"]
-        and not generated,
+        "not drawn by the demo, and this network learned from its drawings only": foreign,
+        "drawn by the demo, and this network learned from photographs": drawn and not generated,
     }
     words = [word(p_fake, network.accused, network.missed) for p_fake in outputs]
     same = [one == words[0] for one in words[1:]]

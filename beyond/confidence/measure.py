@@ -1,11 +1,9 @@
 """Whether p_fake means what it says, and the thresholds that are fixed on validation images.
 
-A network that says 0.9 of a hundred images should be right about ninety. A temperature T (Guo et
-al. 2017, arXiv:1706.04599) divides the output's logit: it changes how sure the network says it is,
-not which image it calls more likely fake. T and the thresholds come from validation images alone;
-the best epoch was picked on the same images, so they may be a little too favourable.
-
-Labels are (N,) with 1 for fake, p_fake (N,) from 0 to 1, everywhere here.
+A temperature (Guo et al. 2017, arXiv:1706.04599) divides the output's logit: it changes how sure a
+network says it is, not which image it calls more likely fake. It and the thresholds come from
+validation images alone; the best epoch was picked on the same ones, so they may be a little too
+favourable. Labels are (N,) with 1 for fake, p_fake (N,) from 0 to 1.
 """
 
 import json
@@ -41,11 +39,7 @@ Floats = npt.NDArray[np.float64]
     folder=lambda study: study.results / "confidence",
 )
 def calibration(study: Study, out: Path) -> None:
-    """By model and seed: how far p_fake can be believed, and the thresholds.
-
-    temperature; threshold (of the best balanced accuracy), accused and missed (see `limits`), all
-    fitted on validation images; and before and after the temperature, on test images, `scores`.
-    """
+    """By model and seed: temperature and thresholds, fitted on validation images; `scores`."""
     found: dict[str, dict[str, Any]] = {}
     tested = dict(iter(predictions(study).groupby(["model", "seed"], sort=False)))
     for (model, seed), valid in predictions(study, "valid").groupby(["model", "seed"], sort=False):
@@ -125,12 +119,11 @@ def _bins(p_fake: npt.NDArray) -> npt.NDArray[np.int64]:
 
 
 def calibration_errors(labels: Floats, p_fake: npt.NDArray) -> Floats:
-    """The ECE of each row of labels (M, N) with the same outputs.
+    """The ECE of each row of labels (M, N): the mean of |share of fakes - mean p_fake| in a bin.
 
-    The mean over images of |share of fakes - mean p_fake| in their bin: of the positive class, as
-    the diagram shows it; the literature often takes max(p, 1 - p).
+    Of the positive class, as the diagram shows it; the literature often takes max(p, 1 - p).
     """
-    member = np.eye(BINS)[_bins(p_fake)]  # (N, BINS)
+    member = np.eye(BINS)[_bins(p_fake)]
     return np.abs((labels - p_fake) @ member).sum(axis=1) / len(p_fake)
 
 
@@ -145,10 +138,9 @@ def expected_of_perfect(p_fake: npt.NDArray) -> tuple[float, float]:
 
 
 def reliability(labels: npt.NDArray, p_fake: npt.NDArray, seeds: int = 1) -> pd.DataFrame:
-    """The reliability diagram: count, p_fake (the mean) and fakes (the share) of each bin.
+    """count, p_fake (the mean), fakes (the share), low and high (its interval, Wilson's) by bin.
 
-    low and high are the share's 95 % interval, Wilson's. Outputs of several seeds follow one
-    another: they share the images, which widens it.
+    Outputs of several seeds follow one another: they share the images, which widens it.
     """
     rows, bins = [], _bins(p_fake)
     for place in np.unique(bins):

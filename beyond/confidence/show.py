@@ -10,7 +10,7 @@ from IPython.display import HTML
 from matplotlib.ticker import NullFormatter
 
 from fakeface_utils.evaluate import predictions
-from fakeface_utils.figures import HALF, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, SOFT, picture, save, title
 from fakeface_utils.models import MODELS
 from fakeface_utils.report import as_table, fold, paragraphs
 from fakeface_utils.settings import Study
@@ -26,14 +26,13 @@ LOOKS: Any = {
 }
 HOW = (
     "The calibration error (ECE) is the mean, over the test images, of |share of fakes - mean "
-    f"p(fake)| in their bin, of {BINS} bins of equal width; a perfectly calibrated network has one "
-    "by chance too. The temperature divides the logit of every output; it is fitted on validation "
-    "images, so it sees no test image, and accuracy and ROC stay the same."
+    f"p(fake)| in their bin of {BINS}. The temperature divides the logit of every output; it is "
+    "fitted on validation images, and accuracy and ROC stay the same."
 )
 LIMITS = (
-    f"Fixed on validation images: at most {100 * ERRORS:.0f} % of the photographs lie above "
-    "accused, of the fakes below missed, and between the two fakeface predict says unsure; "
-    "threshold has the best balanced accuracy. All three are of p(fake) as it comes."
+    f"Of p(fake) as it comes, on validation images: at most {100 * ERRORS:.0f} % of the "
+    "photographs lie above accused, of the fakes below missed, and between them fakeface predict "
+    "says unsure; threshold has the best balanced accuracy."
 )
 
 
@@ -47,25 +46,23 @@ def scores_table(measured: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for model, seeds in measured.items():
         fitted = float(np.mean([one["temperature"] for one in seeds.values()]))
-        for when, temperature in (("before", np.nan), ("after", fitted)):
+        unsure = "too sure" if fitted > 1 else "too cautious"
+        for when, p_fake, verdict in (
+            ("before", "as it comes", unsure),
+            ("after", f"with the temperature {fitted:.2f}", "not to be believed either"),
+        ):
             means = pd.DataFrame([one[when] for one in seeds.values()]).mean()
-            how = "too sure" if fitted > 1 else "too cautious"
-            if when == "after":
-                how = "not to be believed either"
-            believed = "can be believed" if means["ece"] <= means["ece_high"] else how
-            row = {"model": MODELS[model].title, "temperature": temperature, **means}
-            rows.append(row | {"verdict": believed})
+            verdict = "can be believed" if means["ece"] <= means["ece_high"] else verdict
+            row = {"model": MODELS[model].title, "p_fake": p_fake, **means, "verdict": verdict}
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
 def limits_table(measured: dict[str, Any]) -> pd.DataFrame:
     """What was fixed on validation images, by model and seed."""
-    fixed = ("temperature", "threshold", "accused", "missed")
-    return pd.DataFrame(
-        {"model": MODELS[model].title, "seed": seed, **{name: one[name] for name in fixed}}
-        for model, seeds in measured.items()
-        for seed, one in seeds.items()
-    )
+    found = {(MODELS[m].title, seed): one for m, of in measured.items() for seed, one in of.items()}
+    table = pd.DataFrame(found).T[["temperature", "threshold", "accused", "missed"]]
+    return table.rename_axis(["model", "seed"]).reset_index()
 
 
 def summary(study: Study) -> str:
@@ -77,8 +74,8 @@ def summary(study: Study) -> str:
 def section(study: Study) -> HTML:
     """Its part of the report."""
     measured = calibration.of(study).read()
-    names = {"brier": "Brier score", "log_loss": "log loss, nats", "ece": "calibration error (ECE)"}
-    names |= {"ece_expected": "ECE of a perfect model", "ece_high": "by chance up to"}
+    names = {"p_fake": "p(fake)", "brier": "Brier score", "log_loss": "log loss, nats"}
+    names |= {"ece": "calibration error", "ece_expected": "by chance", "ece_high": "up to"}
     scored = scores_table(measured).rename(columns=names)
     return paragraphs(
         [
@@ -97,11 +94,6 @@ def section(study: Study) -> HTML:
     folder=lambda study: study.figures,
 )
 def reliability_figure(study: Study, out: Path) -> None:
-    """The reliability diagram of every network."""
-    save(out, "reliability", reliability_diagram(study))
-
-
-def reliability_diagram(study: Study) -> Drawn:
     """The share of fakes against p(fake), before and after the temperature, counts below."""
     measured, table = calibration.of(study).read(), predictions(study)
     shape: Any = {"sharex": True, "sharey": "row", "height_ratios": (3, 1), "squeeze": False}
@@ -133,8 +125,7 @@ def reliability_diagram(study: Study) -> Drawn:
     added = " added up" if len(study.seeds) > 1 else ""
     title(figure, study, f"{count(len(study.seeds), 'seed')}{added}")
     told = "; ".join(
-        f"{row.model} {'before' if row.temperature != row.temperature else 'after'} the "
-        f"temperature: calibration error {row.ece:.3f}, by chance up to {row.ece_high:.3f}"
+        f"{row.model} {row.p_fake}: calibration error {row.ece:.3f} (by chance {row.ece_high:.3f})"
         for row in scores_table(measured).itertuples()
     )
-    return figure, f"Reliability diagram. {told}."
+    save(out, "reliability", (figure, f"Reliability diagram. {told}."))

@@ -28,7 +28,6 @@ from beyond.confidence.measure import (
     tempered,
     word,
 )
-from fakeface_utils import data
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.settings import Study
@@ -224,7 +223,7 @@ def test_the_section_and_its_figure(run):
     page = EXTENSION.section(run).data
     assert page.count("<img ") == page.count('alt="Reliability diagram. ') == 1
     assert all(model.title in page for model in MODELS.values())
-    assert "temperature" in EXTENSION.summary(run)
+    assert "with the temperature" in EXTENSION.summary(run)
     tested = {one.args for one in calibration.of(run).before() if one.name.startswith("predict ")}
     assert tested == {(model, 0) for model in MODELS}
 
@@ -283,8 +282,8 @@ def test_every_answer_says_who_gives_it_and_that_it_is_no_proof(run, monkeypatch
     assert second.startswith("No proof: ")
     # logit(0.6) / 2 and logit(0.4) / 2 are +-0.2027: 0.551 and 0.449
     assert "fake above 0.551, real below 0.449, between them unsure: at most 5 %" in third
-    known = data.about(run)
-    monkeypatch.setattr(data, "about", lambda study: known | {"generated": True})
+    known = ask.about(run)
+    monkeypatch.setattr(ask, "about", lambda study: known | {"generated": True})
     assert "learned from 16 generated portraits at 32 px\n" in LIMITED._replace(study=run).header()
 
 
