@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from fakeface_utils.data import images, manifest
 from fakeface_utils.figures import HALF, INK, LOOKS, Drawn, picture, save, title
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS
 from fakeface_utils.paper import CLASSES
-from fakeface_utils.report import as_table, fold, paragraphs
+from fakeface_utils.report import as_table, paragraphs
 from fakeface_utils.settings import Study
-from fakeface_utils.step import STEPS, Task, step
+from fakeface_utils.step import Task, step
 
 from .maps import maps
 from .measure import insight
@@ -39,8 +38,6 @@ CAPTIONS = {
     "trained set back to random weights (of a network with a frozen base, its head). Each pair has "
     "its own scale, on which the strongest hundredth of the cells is cut. A blank row and column "
     "at the edge are cells that the pooling behind them doesn't read.",
-    "single_maps": "The test images of which the network is surest, right and wrong, and their "
-    "maps. A few images prove nothing.",
     "controls": "Alike: Spearman's rank correlation of two maps of an image, median against the "
     "untrained and mean between seeds, quartiles in brackets. Fall of the logit towards the other "
     "class, with 95 % interval: a fifth of the cells is painted over, the hottest or random ones",
@@ -50,23 +47,19 @@ CAPTIONS = {
 def tasks(study: Study) -> list[Task]:
     """All that is measured and drawn, in order."""
     measured = [*spectra.all(study), *maps.all(study), insight.of(study)]
-    return [*measured, insight_figures.of(study), insight_pictures.of(study)]
-
-
-def _looks(study: Study) -> dict[str, Any]:
-    return {name: [model.title, model.frozen_base] for name, model in MODELS.items()}
+    return [*measured, insight_figures.of(study)]
 
 
 @step(
     "insight",
     writes=["spectra.png", "spectra.pdf", "mean_maps.png", "mean_maps.pdf"],
     after=["dataset", "insight", "maps"],
-    settings=_looks,
+    settings=lambda study: {name: model.title for name, model in MODELS.items()},
     folder=lambda study: study.figures,
 )
 def insight_figures(study: Study, out: Path) -> None:
-    """Draw the figures that show no image."""
-    save(out, "spectra", of_spectra(study, insight(study)))
+    """Draw both figures; they show no image."""
+    save(out, "spectra", of_spectra(study, insight.of(study).read()))
     save(out, "mean_maps", mean_maps(study))
 
 
@@ -78,91 +71,41 @@ def of_spectra(study: Study, curves: pd.DataFrame) -> Drawn:
         own = curves[curves["size"] == size]
         ratio.set_xlabel("cycles per pixel")
         power.set_title(f"{size}, {own['side'].max()} pixels" if len(own) else f"{size}: too few")
-        for axis, name, look in ((power, *CLASSES[:1], LOOKS["real"]),
-                                 (power, *CLASSES[1:], LOOKS["fake"]),
-                                 (ratio, "ratio", {"color": INK, "ls": "-"})):  # fmt: skip
+        for axis, name in ((power, "real"), (power, "fake"), (ratio, "ratio")):
+            look = LOOKS.get(name, {"color": INK, "ls": "-"})
             axis.plot(own["cycles"], own[name], label=name, color=look["color"], ls=look["ls"])
             ends = own[f"{name}_low"], own[f"{name}_high"]
             axis.fill_between(own["cycles"], *ends, color=look["color"], alpha=0.25, lw=0)
         more, less = ((own["beyond"] == word).sum() for word in ("more", "less"))
-        ratio.set_title(f"more at {more}, less at {less} of {len(own)}")
+        told.append(f"more at {more}, less at {less} of {len(own)}")
+        ratio.set_title(told[-1])
         ratio.axhline(0, color=INK, ls=":", lw=1)
-        told.append(f"{size}, fakes have {ratio.get_title()}")
     axes[0, 0].legend()
     axes[0, 0].set(ylabel="share of power (log10)", xlim=(0, 0.5))
     axes[1, 0].set_ylabel("fake / real (log10)")
     title(figure, study)
-    return figure, f"Mean spectra of both classes. Power beyond chance: {'; '.join(told)}."
+    words = "; ".join(told)
+    return figure, f"Mean spectra of both classes. Fakes have, stored and as input, {words}."
 
 
 def mean_maps(study: Study) -> Drawn:
     """The mean map of each class, trained and untrained, of each model's first seed."""
-    seed, size = study.seeds[0], (HALF, 2 * len(MODELS))
-    figure, axes = plt.subplots(len(MODELS), 4, figsize=size, squeeze=False)
+    seed, kinds = study.seeds[0], len(MODELS)
+    figure, axes = plt.subplots(kinds, 4, figsize=(HALF, 2 * kinds), squeeze=False)
     for row, (name, model) in zip(axes, MODELS.items(), strict=True):
-        network = maps(study, name, seed)
+        network = maps.of(study, name, seed).read()
         for place, state in ((0, "trained"), (2, "untrained")):
             limit = np.quantile(np.abs(network[state]), CLIPPED) or 1.0
             for axis, label in zip(row[place:], (1, 0), strict=False):
                 axis.imshow(network[state][label], cmap="RdBu_r", vmin=-limit, vmax=limit)
                 axis.set(xticks=[], yticks=[], xlabel=f"{state},\n{CLASSES[label]}")
-        row[0].set_title(
-            f"{model.title}, {' × '.join(map(str, network['trained'].shape[1:]))} cells"
-        )
+        rows, columns = network["trained"].shape[1:]
+        row[0].set_title(f"{model.title}, {rows} × {columns} cells")
     about = f"{len(network['rows'])} images, seed {seed}"
     title(figure, study, about, "red speaks for fake, blue for real")
     found = insight.of(study).read("maps.csv").itertuples()
     worth = "; ".join(f"{MODELS[row.model].title}: {verdict(row)}" for row in found)
     return figure, f"Mean maps of both classes, trained and untrained. {worth}."
-
-
-def _own(study: Study) -> Task:
-    """The maps of the first network with filters of its own, first seed."""
-    own = next(name for name, model in MODELS.items() if not model.frozen_base)
-    return maps.of(study, own, study.seeds[0])
-
-
-# Of data whose licence forbids it this must not be published.
-
-
-@step(
-    "insight",
-    writes=["single_maps.png", "single_maps.pdf"],
-    after=lambda study: [
-        STEPS["dataset"].of(study),
-        STEPS["prepare"].of(study, "test"),
-        _own(study),
-    ],
-    settings=_looks,
-    folder=lambda study: study.figures,
-)
-def insight_pictures(study: Study, out: Path) -> None:
-    """The images of which a network is surest, right and wrong, of each class; their maps."""
-    network, (model, seed) = _own(study).read(), _own(study).args
-    pixels, labels = images(study, "test"), manifest(study, "test")["label"].to_numpy()
-    rows, logits = network["rows"], network["logits"].astype(float)
-    figure, axes = plt.subplots(2, 4, figsize=(HALF, 3.3))
-    told = []
-    for (above, below), label, answer in zip(axes.T, (1, 1, 0, 0), (1, 0, 0, 1), strict=True):
-        towards = logits if answer else -logits
-        given = (labels[rows] == label) & (towards >= 0)
-        words = f"{CLASSES[label]},\ncalled {CLASSES[answer]}"
-        above.set_title(words if given.any() else f"no {words}")
-        above.set_axis_off()
-        below.set_axis_off()
-        if given.any():
-            surest = int(np.where(given, towards, -np.inf).argmax())
-            told.append(f"{CLASSES[label]} called {CLASSES[answer]}, logit {logits[surest]:.1f}")
-            image, heat = pixels[rows[surest]], network["maps"][surest].astype(float)
-            place = (0, len(image), len(image), 0)
-            above.imshow(image, extent=place)
-            below.imshow(image.mean(axis=2), cmap="gray", vmin=0, vmax=255, extent=place)
-            colours = plt.colormaps["RdBu_r"](heat / 2 + 0.5)
-            colours[..., 3] = np.abs(heat)
-            below.imshow(colours, extent=place)
-    about = f"{MODELS[model].title}, seed {seed}"
-    title(figure, study, about, "red speaks for fake, blue for real")
-    save(out, "single_maps", (figure, f"Test images above their maps: {'; '.join(told)}."))
 
 
 def _known(row: Any, name: str) -> Known:
@@ -229,15 +172,9 @@ def controls(found: pd.DataFrame) -> pd.DataFrame:
 
 def summary(study: Study) -> str:
     """What the command prints at its end."""
-    tables = (
-        accuracies(insight.of(study).read("accuracy.csv")),
-        controls(insight.of(study).read("maps.csv")),
-    )
-    return "\n".join(
-        ": ".join(filter(None, row))
-        for one in tables
-        for row in one.iloc[:, [0, -1]].itertuples(index=False)
-    )
+    told = accuracies(insight.of(study).read("accuracy.csv")).drop(columns="AUC")
+    worth = controls(insight.of(study).read("maps.csv"))[["maps of", "verdict"]]
+    return f"{told.to_string(index=False)}\n\n{worth.to_string(index=False)}"
 
 
 def section(study: Study) -> HTML:
@@ -250,6 +187,5 @@ def section(study: Study) -> HTML:
             as_table(accuracies(done.read("accuracy.csv")), spectrum),
             picture(study, "mean_maps", CAPTIONS["mean_maps"], HOW_TO_READ),
             as_table(controls(done.read("maps.csv")), CAPTIONS["controls"]),
-            fold("Single maps", picture(study, "single_maps", CAPTIONS["single_maps"])),
         ]
     )

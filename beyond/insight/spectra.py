@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from fakeface_utils.data import images, manifest, open_images, original, source
+from fakeface_utils.data import images, manifest, source
+from fakeface_utils.image_files import open_images, original
 from fakeface_utils.settings import Study
 from fakeface_utils.step import AXES, STEPS, step
 from fakeface_utils.util import progress

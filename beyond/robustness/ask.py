@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeface_utils.data import drawn, manifest, open_images, original, source
+from fakeface_utils.data import drawn, manifest, source
 from fakeface_utils.digests import code_of, edited
+from fakeface_utils.image_files import open_images, original
 from fakeface_utils.settings import Study
 from fakeface_utils.step import AXES, STEPS, step
 from fakeface_utils.training import Detectors
@@ -63,7 +64,7 @@ def damaged(study: Study, name: str, out: Path) -> None:
 
     Of images mixed of two, see `pairs`; an image that the damage doesn't apply to is left out.
     """
-    if edit := edited(code_of(Path(damages.__file__))):
+    if edit := edited(code_of(Path(str(damages.__file__)))):
         raise StudyError(f"{edit} was edited after this process had read it: restart the kernel")
     family, level = damages.levels()[name]
     damage, rows, files = damages.DAMAGES[family], asked_about(study), open_images(source(study))

@@ -20,7 +20,7 @@ import PIL.Image
 import scipy.fft
 import scipy.ndimage
 
-from fakeface_utils.data import Original, as_input, decode
+from fakeface_utils.image_files import Original, as_input, decode
 from fakeface_utils.settings import Study
 from fakeface_utils.util import sha256
 
@@ -48,9 +48,9 @@ class Damage:
     # or "mix", a filter of two images
 
     def words(self, level: float) -> str:
-        """What a person calls it, as 'JPEG, quality 75'."""
+        """What a person calls it, as 'JPEG 75 (quality)'."""
         one = self.levels == (0,)
-        return self.title if one else f"{self.title}, {self.axis} {self.tick(level)}"
+        return self.title if one else f"{self.title} {self.tick(level)} ({self.axis})"
 
     def input(self, study: Study, level: float, *of: Original) -> Pixels | None:
         """What the networks are shown, (size, size, 3); None where it doesn't apply to a file."""
@@ -85,14 +85,17 @@ def levels() -> dict[str, tuple[str, float]]:
 
 def digest_of(family: str) -> str:
     """Digest of what a damage does: its own function and what all share, but no other damage."""
-    kept = []
-    for node in ast.parse(Path(__file__).read_bytes()).body:
-        if isinstance(node, ast.FunctionDef) and node.name in DAMAGES:
-            node.decorator_list = []  # another level is another question
-            if node.name != family:
-                continue
-        kept.append(ast.unparse(node))
-    return sha256("\n".join(kept).encode())
+    return _digests(Path(__file__).read_bytes())[family]
+
+
+@functools.cache
+def _digests(module: bytes) -> dict[str, str]:
+    nodes = ast.parse(module).body
+    own = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef) and n.name in DAMAGES}
+    for node in own.values():
+        node.decorator_list = []  # another level is another question
+    shared = "\n".join(ast.unparse(node) for node in nodes if node not in own.values())
+    return {name: sha256(f"{shared}\n{ast.unparse(n)}".encode()) for name, n in own.items()}
 
 
 def as_fraction(share: float) -> str:
@@ -131,7 +134,7 @@ def jpeg(original: Original, quality: float) -> Image:
     return decode(raw).image
 
 
-@damage("Blur", (0.5, 1, 2, 3, 4), "sigma, of 256 pixels,")
+@damage("Blur", (0.5, 1, 2, 3, 4), "sigma, of 256 pixels")
 def blur(original: Original, sigma: float) -> Image:
     """A Gaussian blur of each channel, scaled with the image's own side."""
     own = sigma * min(original.image.size) / REFERENCE
@@ -155,7 +158,7 @@ def crop(original: Original, share: float) -> Image:
     return original.image.crop((left, top, width - left, height - top))
 
 
-@damage("Noise", (5, 10, 20), "deviation, of 255,")
+@damage("Noise", (5, 10, 20), "deviation, of 255")
 def noise(original: Original, deviation: float) -> Image:
     """Gaussian noise on every pixel and channel, for one image the same in every run."""
     pixels = np.asarray(original.image)
@@ -213,19 +216,19 @@ def low_band(pixels: Pixels, cutoff: float) -> Floats:
     return scipy.fft.irfft2(spectrum, s=pixels.shape[:2], axes=(0, 1))
 
 
-@damage("Low-pass", CUTOFFS[::-1], "only below, of Nyquist,", as_fraction, "filter")
+@damage("Low-pass", CUTOFFS[::-1], "cut, of Nyquist", as_fraction, "filter")
 def low_pass(pixels: Pixels, cutoff: float) -> Pixels:
     """Only what lies below a cut-off."""
     return as_bytes(low_band(pixels, cutoff))
 
 
-@damage("High-pass", CUTOFFS, "only above, of Nyquist,", as_fraction, "filter")
+@damage("High-pass", CUTOFFS, "cut, of Nyquist", as_fraction, "filter")
 def high_pass(pixels: Pixels, cutoff: float) -> Pixels:
     """Only what lies above a cut-off, on the mean colour."""
     return as_bytes(pixels - low_band(pixels, cutoff) + pixels.mean(axis=(0, 1)))
 
 
-@damage("Mixed", CUTOFFS, "cut, of Nyquist,", as_fraction, "mix")
+@damage("Mixed", CUTOFFS, "cut, of Nyquist", as_fraction, "mix")
 def swap(low: Pixels, high: Pixels, cutoff: float) -> Pixels:
     """The low band of one image with the high band of another."""
     return as_bytes(low_band(low, cutoff) + high - low_band(high, cutoff))

@@ -33,10 +33,10 @@ def robustness(study: Study, out: Path) -> None:
 
     A damage has no row where its files allow no answer about one of the classes.
     """
-    clean = dict(iter(damaged(study, "clean").groupby("model")))
+    clean = dict(iter(damaged.of(study, "clean").read().groupby("model")))
     rows, cuts = [], []
     for name, (family, level) in levels().items():
-        for model, own in damaged(study, name).groupby("model", sort=False):
+        for model, own in damaged.of(study, name).read().groupby("model", sort=False):
             strength = level if len(DAMAGES[family].levels) > 1 else None
             if DAMAGES[family].kind == "mix":
                 cuts.append({"cutoff": level, "model": model, **bands(own)})

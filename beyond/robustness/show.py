@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
@@ -47,7 +48,7 @@ def tasks(study: Study) -> list[Task]:
 )
 def robustness_figures(study: Study, out: Path) -> None:
     """Draw both figures; they show no image."""
-    table, cuts = robustness(study), robustness.of(study).read("frequency_bands.csv")
+    table, cuts = (robustness.of(study).read(name) for name in robustness.of(study).writes)
     save(out, "robustness", of_damages(study, table))
     save(out, "frequency_bands", of_bands(study, table, cuts))
 
@@ -62,9 +63,9 @@ def of_damages(study: Study, table: pd.DataFrame) -> Drawn:
     figure, axes = plt.subplots(2 * rows, 2, sharey="row", **looks)
     for axis in axes[-2:, 1]:
         axis.set_visible(len(panels) % 2 == 0)
-    for number, (about, families) in enumerate(panels.items()):
+    for number, (about, members) in enumerate(panels.items()):
         row, column = divmod(number, 2)
-        _panel(axes[2 * row : 2 * row + 2, column], table, families, about)
+        _panel(axes[2 * row : 2 * row + 2, column], table, members, about)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     title(figure, study, _basis(table))
     return figure, f"Accuracy after each damage. {' '.join(sentences(table))}"
@@ -104,22 +105,22 @@ def _panel(axes: Any, table: pd.DataFrame, families: list[str], about: str) -> N
     (above, below), several = axes, len(families) > 1
     for number, (model, rows) in enumerate(table.groupby("model", sort=False)):
         own = rows[rows["family"].isin(("clean", *families))]
-        look, places = MODELS[str(model)].look, range(len(own))
+        look, places = MODELS[str(model)].look, np.arange(float(len(own)))
         if several:  # nothing lies between two of them; bars stand side by side
-            look, places = look | {"ls": ""}, [place + 0.2 * number - 0.1 for place in places]
+            look, places = look | {"ls": ""}, places + 0.2 * number - 0.1
             above.vlines(places, own["low"], own["high"], color=look["color"])
         else:
             ends = own["low"], own["high"]
             above.fill_between(places, *ends, color=look["color"], alpha=0.18, lw=0)
         above.plot(places, own["accuracy"], label=MODELS[str(model)].title, **look)
         below.plot(places, own["called_fake"], **look | {"lw": 1, "ms": 4})
-    names = ["none", *(_words(row, several) for row in own[1:].itertuples())]
+    names = ["none", *(_words(row, short=True) for row in own[1:].itertuples())]
     for axis, shown in ((above, [""] * len(own)), (below, names)):
         axis.set_xticks(range(len(own)), shown)
         axis.axhline(0.5, ls=":", color=INK, lw=1)
     above.set(title=about, ylim=(min(0.4, table["low"].min()) - 0.05, 1.03))
     below.set(ylim=(-0.05, 1.05), yticks=(0, 0.5, 1))
-    below.set_xlabel("" if several else DAMAGES[families[0]].axis.strip(","))
+    below.set_xlabel("" if several else DAMAGES[families[0]].axis)
     if above.get_subplotspec().is_first_col():
         above.set_ylabel("accuracy")
         below.set_ylabel("called fake")
@@ -194,12 +195,12 @@ def sentences(table: pd.DataFrame) -> list[str]:
 
 def summary(study: Study) -> str:
     """What the command prints at its end."""
-    return "\n".join(sentences(robustness(study)))
+    return "\n".join(sentences(robustness.of(study).read()))
 
 
 def section(study: Study) -> HTML:
     """The report's section."""
-    table, cuts = robustness(study), robustness.of(study).read("frequency_bands.csv")
+    table, cuts = (robustness.of(study).read(name) for name in robustness.of(study).writes)
     about = (
         "Means over seeds, 95 % intervals in brackets; by chance alone, one loss in twenty lies "
         "outside its interval"
