@@ -8,6 +8,7 @@ import io
 import textwrap
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,21 +53,19 @@ STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    **dict.fromkeys(("figure.titlesize", "legend.fontsize", "legend.title_fontsize"), NOTE),
-    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), NOTE),
+    **{f"{name}size": NOTE for name in ("xtick.label", "ytick.label", "figure.title")},
+    **{f"legend.{name}fontsize": NOTE for name in ("", "title_")},
     "legend.frameon": False,
     "lines.markersize": 5,
     "axes.facecolor": "none",
     "axes.edgecolor": SOFT,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": FAINT,
     "image.interpolation": "none",  # a photograph keeps its own pixels
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor"), INK),
-    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
-    **dict.fromkeys(("xtick.bottom", "ytick.left"), False),  # the grid's lines are enough
+    **{f"{name}color": INK for name in ("text.", "axes.label", "axes.title", "xtick.", "ytick.")},
+    # The grid's lines are enough.
+    **dict.fromkeys(("xtick.bottom", "ytick.left", "axes.spines.right", "axes.spines.top"), False),
 }
 plt.rcParams.update(STYLE)  # in notebooks too
 
@@ -113,7 +112,8 @@ def inline(drawn: Drawn) -> HTML:
 
 def filled(template: str, *values: Any) -> HTML:
     """HTML with values in its braces: a text is escaped, what is HTML stays."""
-    return HTML(str(Markup(template).format(*values)))
+    safe = (Markup(v.__html__()) if hasattr(v, "__html__") else v for v in values)
+    return HTML(str(Markup(template).format(*safe)))
 
 
 def _element(png: bytes, caption: str, about: str = "") -> HTML:
@@ -158,7 +158,8 @@ def forest(study: Study) -> Drawn:
         if metric == METRICS[0]:
             name = MODELS[model].title
             axis.annotate(name, (0, place - 0.75), (4, 0), weight="bold", **beside)
-        spoken.append(f"{MODELS[model].title} {metric} {', paper '.join(words[:2])} {words[2:]}")
+        said = [f"{MODELS[model].title} {metric} {', paper '.join(words[:2])}", *words[2:]]
+        spoken.append(", ".join(said))
     for left, text in zip(COLUMNS, ("ours", "paper", "verdict")[: 2 + told], strict=False):
         axis.annotate(text, (1, -0.75), (left, 0), **beside)
     axis.set_yticks(places, [metric for _, metric in rows])
@@ -171,8 +172,7 @@ def forest(study: Study) -> Drawn:
     axis.plot([], [], "|", color=INK, ms=13, mew=2, ls="", label="the paper")
     figure.legend(loc="outside lower left", ncols=3)
     title(figure, study)
-    said = "; ".join(spoken).translate(str.maketrans("", "", "[]'"))
-    return figure, f"Table 1, ours beside the paper's. {said}."
+    return figure, f"Table 1, ours beside the paper's. {'; '.join(spoken)}."
 
 
 def network_diagram(study: Study) -> Drawn:
@@ -195,28 +195,21 @@ def network_diagram(study: Study) -> Drawn:
             (330, "right", f"{layer.parameters:,}" if layer.parameters else ""),
         ):
             axis.text(x, place, text, ha=side, va="center", size=NOTE)
-    for x, side, text in ((0, "left", "layer"), (178, "left", "output"), (330, "right", "weights")):
-        axis.text(x, -1, text, ha=side, va="center", color=SOFT, size=NOTE)
+    for x, side, name in ((0, "left", "layer"), (178, "left", "output"), (330, "right", "weights")):
+        axis.text(x, -1, name, ha=side, va="center", color=SOFT, size=NOTE)
     axis.set(xlim=(0, 330), ylim=(len(table) - 0.4, -1.6))
     axis.set_axis_off()
     title(figure, study, f"{study.image_size} pixels, {total:,} parameters")
     layers = ", ".join(table["layer"] + " " + shapes.str.replace("x", " × "))
-    return figure, (
-        f"The layers of the {MODELS[own].title} with what each passes on, from input to output: "
-        f"{layers}; {total:,} parameters."
-    )
-
-
-def best_epoch(study: Study, model: str) -> int:
-    """The epoch of the lowest mean validation loss; a seed without a number doesn't count."""
-    by_epoch = histories(study, model).groupby("epoch")["val_loss"].mean()
-    return int(by_epoch.fillna(np.inf).idxmin())
+    words = f"The layers of the {MODELS[own].title} with what each passes on, in order: {layers}"
+    return figure, f"{words}; {total:,} parameters."
 
 
 def curves(study: Study, model: str) -> Drawn:
     """Figures 3 and 4: accuracy and loss in training and validation, mean and range over seeds."""
-    history, best, paper = histories(study, model), best_epoch(study, model), MODELS[model]
-    many = len(study.seeds) > 1
+    history, about, many = histories(study, model), MODELS[model], len(study.seeds) > 1
+    # A seed that diverged has no number there and doesn't count.
+    best = history.groupby("epoch")["val_loss"].mean().fillna(np.inf).idxmin()
     figure, axes = plt.subplots(2, 1, figsize=(HALF, 5), sharex=True)
     for axis, (quantity, unit) in zip(axes, (("accuracy", "share"), ("loss", "nats")), strict=True):
         for column, label, look in (
@@ -227,22 +220,22 @@ def curves(study: Study, model: str) -> Drawn:
             axis.plot(by_epoch.mean(), label=label, **look)
             low, high = by_epoch.min(), by_epoch.max()
             axis.fill_between(low.index, low, high, color=look["color"], alpha=0.2, lw=0)
-        if theirs := paper.best_epoch:  # a broad band: seen where both epochs are the same, too
-            label = f"the paper's best epoch: {theirs}"
-            axis.axvline(theirs, color=FAINT, lw=8, zorder=0, label=label)
-        lowest = f"lowest {'mean ' if many else ''}validation loss: {best}"
-        axis.axvline(best, color=INK, lw=1, label=lowest)
+        if paper := about.best_epoch:  # a broad band: seen where both epochs are the same, too
+            label = f"the paper's best epoch: {paper}"
+            axis.axvline(paper, color=FAINT, lw=8, zorder=0, label=label)
+        label = f"lowest {'mean ' * many}validation loss: {best}"
+        axis.axvline(best, color=INK, lw=1, label=label)
         axis.set_ylabel(f"{quantity} ({unit})")
         axis.yaxis.set_major_formatter("{x:.2f}")
     axes[1].set_xlabel("epoch")
     axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     seeds = f"mean and range of {len(study.seeds)} seeds" if many else "one seed"
-    title(figure, study, f"{paper.title}, {seeds}")
+    title(figure, study, f"{about.title}, {seeds}")
     last = history[history["epoch"] == history["epoch"].max()]
     return figure, (
-        f"Accuracy and loss of {paper.title} over {history['epoch'].max()} epochs, {seeds}. "
-        f"Validation loss is lowest at epoch {best} (paper: {paper.best_epoch or 'none'}). In the "
+        f"Accuracy and loss of {about.title} over {history['epoch'].max()} epochs, {seeds}. "
+        f"Validation loss is lowest at epoch {best} (paper: {about.best_epoch or '-'}). In the "
         f"last epoch accuracy is {last['accuracy'].mean():.3f} in training and "
         f"{last['val_accuracy'].mean():.3f} in validation."
     )
@@ -303,7 +296,7 @@ def of_numbers() -> dict[str, Callable[[Study], Drawn]]:
     return {
         "table1_forest": forest,
         "figure2_architecture": network_diagram,
-        **{f"{which}{m}": lambda study, m=m: curves(study, m) for m, which in numbered.items()},
+        **{f"{prefix}{name}": partial(curves, model=name) for name, prefix in numbered.items()},
         "confusion_matrices": confusion_matrices,
         "roc": roc,
     }

@@ -17,13 +17,10 @@ from pandas.io.formats.style import Styler
 from .data import about, manifest, mark
 from .evaluate import difference, failed_seeds, not_comparable, notices, pairs, table1
 from .extension import extensions
-from .figures import figures, filled, picture, samples
+from .figures import filled, picture
 from .models import MODELS
 from .paper import COUNTS, SPLITS
-from .run import command
 from .settings import Study
-from .step import Task
-from .training import train
 from .util import PACKAGE, StudyError, count, replacing, shown
 
 WORDY = 60  # characters in a cell from which on a phone shows each row as a card
@@ -67,20 +64,25 @@ def as_table(frame: pd.DataFrame, caption: str = "", by: str = "") -> HTML:
     texts = frame.map(_as_text).reset_index(drop=True)
     if by:
         texts.insert(0, by, texts.pop(by))
-        texts[by] = texts[by].mask(texts[by].eq(texts[by].shift()), "")
     styles: dict[Any, Any] = {}
     for name, column in texts.items():
-        side = "right" if NUMBERS.fullmatch(" ".join(column)) else "left"
         label = json.dumps(f"{name}: ").replace("<", "\\3c ")  # beside each cell on a phone
-        styles[name] = [{"selector": "", "props": [("text-align", side), ("--label", label)]}]
+        styles[name] = [{"selector": "", "props": [("text-align", "left"), ("--label", label)]}]
+        if NUMBERS.fullmatch(" ".join(column)):
+            styles[name] += [{"selector": "", "props": [("text-align", "right")]}]
+            styles[name] += [{"selector": "td", "props": [("white-space", "nowrap")]}]
     digest = hashlib.sha256(f"{caption}{texts.to_csv()}".encode()).hexdigest()[:8]
-    shown = Styler(texts, uuid=digest, cell_ids=False, escape="html", table_styles=styles)
+    shown = Styler(texts, uuid=digest, cell_ids=False, escape="html").set_table_styles(styles)
     shown.format_index(escape="html", axis=1).hide(axis="index")
+    if by:
+        again = texts[by].eq(texts[by].shift()).map({True: "again", False: ""})
+        shown.set_td_classes(again.to_frame())
     if caption:
         shown.set_caption(filled("<span>{}</span>", caption).data)
+    wordy = texts.map(len).gt(WORDY).any(axis=None)
     return filled(
-        '<div class="wide{}" tabindex="0" role="region" aria-label="{}">{}</div>',
-        " wordy" if texts.map(len).gt(WORDY).any(axis=None) else "",
+        '<div class="wide {}" tabindex="0" role="region" aria-label="{}">{}</div>',
+        ("pair" if len(styles) == 2 else "wordy") if wordy else "",
         caption or ", ".join(map(str, texts)),
         HTML(shown.to_html().replace("<th ", '<th scope="col" ')),
     )
@@ -105,17 +107,15 @@ def opening(study: Study) -> HTML:
     loud = " ".join([*notices(study), *failed_seeds(study)])
     differing = differences(study)
     words = f"{count(len(differing), 'difference')} from the paper: {', '.join(dict(differing))}"
-    same = paragraphs(["Images and settings are the paper's."])
     return filled(
         '<div class="first"><div><p class="answer">{}</p><p>{}</p><div class="results">{}</div>'
-        '</div>{}<div>{}{}</div></div><p class="about">{}</p>',
+        "</div>{}<div>{}{}</div></div>",
         answer(study),
-        better(study),
+        better(study, accuracy["ours_mean"]),
         paragraphs(_card(study, accuracy.loc[model]) for model in MODELS),
         picture(study, "table1_forest", "Table 1 of the paper and here."),
         note(filled('{} <a href="#Limits">Limits</a>', loud)) if loud else "",
-        fold(words, items(map(" ".join, differing))) if differing else same,
-        " · ".join(_about(study)),
+        fold(words, items(map(" ".join, differing))) if differing else "",
     )
 
 
@@ -129,14 +129,12 @@ def answer(study: Study) -> str:
     return f"Of the {verdicts.sum()} numbers of the paper's Table 1: {words}."
 
 
-def better(study: Study) -> str:
-    """Which network is better? One sentence."""
-    accuracy = table1(study).query("metric == 'accuracy'").set_index("model")["ours_mean"]
+def better(study: Study, accuracy: pd.Series) -> str:
+    """Which network is better? One sentence; the accuracies are by model."""
     first, second = accuracy.sort_values(ascending=False, kind="stable").index[:2]
     gain = difference(study, first, second)
     interval = f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
-    if len(study.seeds) == 1:
-        interval += ", of these two networks alone"
+    interval += ", of these two networks alone" * (len(study.seeds) == 1)
     if gain.low <= 0:
         return f"Here it stays open which network is better ({interval})."
     return f"The better one here is {MODELS[first].title}, by {gain.mean:.3f} ({interval})."
@@ -144,17 +142,20 @@ def better(study: Study) -> str:
 
 def _card(study: Study, row: pd.Series) -> HTML:
     """Accuracy of one model, ours and the paper's, and how sure ours is."""
+    model, paper, verdict = MODELS[str(row.name)], HTML(""), HTML("")
     low, high = max(row["predicted_low"], 0), min(row["predicted_high"], 1)
+    if model.table1:
+        paper = filled('<p><b class="paper">{:.4f}</b> in the paper</p>', row["paper"])
+    if model.table1 and not not_comparable(study):
+        verdict = filled('<p class="verdict">{}</p>', row["verdict"])
     return filled(
         '<div class="result"><p class="name">Accuracy, {}</p><p><b>{:.4f}</b> here</p>'
         '<p class="soft">{}</p>{}{}</div>',
-        MODELS[str(row.name)].title,
+        model.title,
         row["ours_mean"],
         f"one more run: {low:.3f} to {high:.3f}" if len(study.seeds) > 1 else "one training run",
-        filled('<p><b class="paper">{:.4f}</b> in the paper</p>', row["paper"])
-        if MODELS[str(row.name)].table1
-        else "",
-        "" if not_comparable(study) else filled('<p class="verdict">{}</p>', row["verdict"]),
+        paper,
+        verdict,
     )
 
 
@@ -172,28 +173,6 @@ def differences(study: Study) -> list[tuple[str, str]]:
         if here == paper or row.setting != "images_per_class":  # said by the images
             rows.append((row.setting, row.here, SOURCES[row.source], row.paper))
     return [(name, f"{a} ({whose}: {b})") for name, a, whose, b in rows if a != b]
-
-
-def behind(study: Study) -> list[Task]:
-    """Every task that the report stands on, in order."""
-    last = [figures.of(study), samples.of(study)]
-    return list({task.marker: task for one in last for task in (*one.before(), one)}.values())
-
-
-def _about(study: Study) -> list[str]:
-    """The run's name, seeds, data, day, code and time."""
-    trained = [task.record()["computed"] for task in train.all(study)]
-    days, codes = ({str(one[key])[:12] for one in trained} - {""} for key in ("when", "git"))
-    days = {day[:10] for day in days}
-    minutes = sum(task.record()["seconds"] for task in behind(study)) / 60
-    return [
-        f"run '{study.run}'",
-        f"{count(len(study.seeds), 'training run')} of each model",
-        f"data '{study.data_name}'",
-        f"trained {' to '.join(sorted({min(days), max(days)}))}",
-        *([f"code {', '.join(sorted(codes))}"] if codes else []),
-        f"{minutes:.0f} min of computing",
-    ]
 
 
 # Tables.
@@ -232,35 +211,16 @@ def _range(lows: pd.Series, highs: pd.Series) -> list[str]:
 
 def mcnemar(study: Study) -> HTML:
     """Any two networks of a seed on the same test images."""
-    table = pairs(study)
-    small = table["p_value"].map(lambda p: "below 0.0001" if p < 0.0001 else f"{p:.4f}")
     names = {"both": "both right", "only_one": "only the one", "only_other": "only the other"}
     names |= {"neither": "both wrong", "p_value": "McNemar's p"}
-    shown = table.assign(p_value=small).rename(columns=names)
-    return as_table(shown, "Two networks of a seed on the same test images")
-
-
-def provenance(study: Study) -> HTML:
-    """How to run the study again; code, versions and machine; what each step cost."""
-    records = {task.name: task.record() for task in behind(study)}
-    computed = pd.json_normalize([record["computed"] for record in records.values()])
-    values = computed.drop(columns="when").map(str).agg(lambda of: "; ".join(of.unique()))
-    values.index = values.index.str.split(".").str[-1]
-    again = pd.Series({"to run it again, in a copy of this repository": command(study)})
-    run = pd.concat([again, values]).rename_axis("what").reset_index(name="here")
-    costs = pd.DataFrame(
-        {
-            "step": list(records),
-            "seconds": [f"{record['seconds']:.1f}" for record in records.values()],
-            "ended (UTC)": computed["when"].str[:16].str.replace("T", " "),
-        }
-    )
-    return paragraphs([as_table(run), fold("What each step cost", as_table(costs))])
+    caption = "Two networks of a seed on the same test images"
+    return as_table(pairs(study).rename(columns=names), caption)
 
 
 def sections(study: Study) -> list[HTML]:
     """What was measured beyond the paper, and last a line on each thing that wasn't."""
-    measured, left = [], []
+    measured: list[HTML] = []
+    left: list[Any] = []
     for one in extensions().values():
         again = filled("<code>make beyond ONLY={} RUN={}</code>", one.name, study.run)
         if not one.why_stale(study):
@@ -273,7 +233,8 @@ def sections(study: Study) -> list[HTML]:
             left.append(filled("{} is out of date: {} measures it again.", one.title, again))
         else:
             left.append(filled("{} was not measured: {} does it.", one.title, again))
-    return [*measured, paragraphs([HTML('<h2 id="not-measured">Not measured</h2>'), items(left)])]
+    last = [HTML('<h2 id="not-measured">Not measured</h2>'), items(left)] if left else []
+    return [*measured, paragraphs(last)]
 
 
 # Pages.
@@ -292,9 +253,8 @@ def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[
     Raises:
         StudyError: the notebook can't be read, or the page can't be written.
     """
-    import nbformat  # a second to import, with the next two
+    import nbformat  # a second to import, with the next
     from nbconvert import HTMLExporter
-    from traitlets.config import Config
 
     try:
         content = nbformat.read(notebook, as_version=4)
@@ -315,7 +275,6 @@ def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[
             headings.append((name or said.replace(" ", "-"), words or said))
     names = [path.stem for path in sorted(notebook.parent.glob("*.ipynb"))]
     exporter = HTMLExporter(
-        config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),  # a bar is one line
         template_name="template",
         template_file="index.html.j2" if report else "notebook.html.j2",
         extra_template_basedirs=[str(PACKAGE)],
