@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 
 from fakeface_utils.extension import Extension, Option
 from fakeface_utils.settings import Study
+from fakeface_utils.util import StudyError
 
 
 class Place(str):
@@ -29,11 +30,15 @@ def _show(name: str, *given: Any) -> Any:  # imported when called: listing exten
 
 def missing(study: Study) -> str:
     """Why there are no other images; '' where a person gave some or the demo draws them."""
-    given = study.options["other"] or study.data == "demo"
-    return "" if given else (
-        "elsewhere needs other images: give a folder or zip with real and fake inside, as "
-        "make beyond ONLY=elsewhere OTHER=FOLDER (in a notebook overrides = 'other=FOLDER')"
-    )  # fmt: skip
+    from .sets import list_sets
+
+    if given := study.options["other"]:
+        try:
+            list_sets(Path(given))
+        except StudyError as error:
+            return str(error)
+    how = "a folder or zip with real and fake inside, as make beyond ONLY=elsewhere OTHER=FOLDER"
+    return "" if given or study.data == "demo" else f"elsewhere needs other images: give {how}"
 
 
 def evaluate(

@@ -18,7 +18,6 @@ from fakeface_utils.step import Task, read_file
 from fakeface_utils.training import Detectors, predict, train
 
 from . import measure
-from .measure import Judged
 from .sets import formats_table, list_sets, warnings
 from .show import shown_table
 
@@ -37,105 +36,88 @@ def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -
     if model and model not in MODELS:
         raise util.StudyError(f"unknown model '{model}': {util.nearest(model, MODELS)}")
     if csv:
-        check_place(csv)
+        check_place(csv := csv.absolute())
     study, models = load_study(run=run), [model] if model else [*MODELS]
     tasks = [task for one in models for task in predict.all(study, model=one)]
-    for task in tasks:
-        check_trained(task)
-    seen, note = seen_by(study, tasks)
+    seen, unknown = seen_by(study, [recorded(task) for task in tasks])
     with util.stderr_to(os.devnull):
-        detectors, source = Detectors(study, models), open_images(root)
+        asked = Detectors(study, models), open_images(root)
         with util.progress(sum(map(len, sets.values())), "judging", "image") as bar:
             judged = {
-                util.escaped(name): measure.ask(
-                    detectors, source, members, study.resize_filter, seen, bar
-                )
+                util.escaped(name): measure.ask(*asked, members, (study.resize_filter, seen), bar)
                 for name, members in sets.items()
             }
     if csv:
-        with util.replacing(csv.absolute()) as part:
+        with util.replacing(csv) as part:
             each_image(judged).to_csv(part, index=False, compression=None)
-        print(f"each image: {util.shown(csv.absolute())}")
-    show(judged, measure.score(judged, measure.thresholds_of(tasks)), passed_over)
+        print(f"each image: {util.shown(csv)}")
+    files = [f"{row.path} ({row.why})" for row in measure.left_out(judged).itertuples()]
+    for group in filter(None, (files, passed_over)):
+        print("left out:", util.first(group))
+    table = measure.score(judged, measure.thresholds_of(tasks))
+    measure.check_scored(table, "these sets")
+    formats = formats_table({name: images for name, (images, _) in judged.items()})
+    with pd.option_context("display.width", None, "display.max_columns", None):
+        print(f"{shown_table(table).to_string(index=False)}\n")
+        print(f"{formats.drop(columns='differs').to_string(index=False)}\n")
+    print(*warnings(formats), *measure.counts_left_out(table), unknown, sep="\n")
     if read_file(study.results / "study.json")["dataset"]["generated"]:
-        note += (
-            "\nThe run learned from drawn portraits: its answers here say nothing of photographs."
-        )
-    print(note)
+        print("The run learned from drawn portraits: its answers say nothing about photographs.")
+    if table["generated"].any():
+        print("Drawn images are among these: numbers on them say nothing about photographs.")
 
 
 def check_place(csv: Path) -> None:
     """Refuse a file that would be lost: it must be new, or a table of an earlier call."""
-    path, ours = csv.absolute(), False
-    if path.is_file() and not path.is_symlink():
-        with path.open("rb") as file:
+    ours = False
+    if csv.is_file() and not csv.is_symlink():
+        with csv.open("rb") as file:
             ours = file.readline(200).strip() == ",".join(COLUMNS).encode()
-    if path.suffix.lower() != ".csv" or (os.path.lexists(path) and not ours):
+    if csv.suffix.lower() != ".csv" or (os.path.lexists(csv) and not ours):
         raise util.StudyError(f"{csv} is no place for a table: name a new .csv file")
-    util.check_writable(path.parent)
+    util.check_writable(csv.parent)
 
 
-def check_trained(task: Task) -> None:
-    """Refuse a network that isn't the one that its run tested by this task."""
-    run, trained, record = task.study.run, train.of(task.study, *task.args), task.record()
-    files = {
-        f"{trained.name}/model.keras": (trained.path("model.keras"), record.get("inputs", {})),
-        "validation.csv": (task.path("validation.csv"), record.get("outputs", {})),
-    }
-    for name, (path, held) in files.items():
-        if held.get(name, [""])[-1] != signature(path)[-1]:
-            why = "isn't what it tested" if path.exists() else "is missing"
-            raise util.StudyError(
-                f"run '{run}' can't be asked, {util.shown(path)} {why}: run fakeface report --run "
-                f"{run}"
-            )
+def recorded(task: Task) -> dict[str, str]:
+    """Digests that a network's training and testing recorded, by the files' names.
+
+    Raises:
+        StudyError: the network, or its answers to validation images, aren't those recorded.
+    """
+    run, trained, tested = task.study.run, train.of(task.study, *task.args), task.record()
+    parts = trained.record().get("inputs", {}), tested.get("inputs", {}), tested.get("outputs", {})
+    held = {name: found[-1] for part in parts for name, found in part.items()}
+    saved, answers = trained.path("model.keras"), task.path("validation.csv")
+    for name, path in ((f"{trained.name}/model.keras", saved), ("validation.csv", answers)):
+        if held.get(name) != signature(path)[-1]:
+            why = "isn't what was tested" if path.exists() else "is missing"
+            raise util.StudyError(f"{util.shown(path)} {why}: run fakeface report --run {run}")
+    return held
 
 
-def seen_by(study: Study, tasks: Sequence[Task]) -> tuple[dict[str, str], str]:
+def seen_by(study: Study, recorded: Sequence[dict[str, str]]) -> tuple[dict[str, str], str]:
     """The split of each image that a run has seen, by SHA-256; and what isn't known of it.
 
     A split is known where the list of its images is still the one that every network recorded.
     """
-    recorded = []
-    for task in tasks:
-        trained = train.of(study, *task.args).record().get("inputs", {})
-        recorded.append(trained | task.record().get("inputs", {}))
-    manifests = {}
-    for split in SPLITS:
-        name, now = f"{split}.csv", prepare.of(study, split)
-        digest = signature(now.path(name))[-1]
-        if all(held.get(f"{now.name}/{name}", [""])[-1] == digest for held in recorded):
-            manifests[split] = manifest(study, split)
-    unknown = ", ".join(split for split in SPLITS if split not in manifests)
+    lists = {split: (prepare.of(study, split), f"{split}.csv") for split in SPLITS}
+    known = [
+        split
+        for split, (task, name) in lists.items()
+        if {held.get(f"{task.name}/{name}") for held in recorded}
+        == {signature(task.path(name))[-1]}
+    ]
+    unknown = ", ".join(split for split in SPLITS if split not in known)
     said = (
         f"The run's {unknown} images aren't here any more: whether it has seen these isn't known."
     )
-    return measure.seen_images(manifests), said if unknown else ""
+    return measure.seen_images({s: manifest(study, s) for s in known}), said if unknown else ""
 
 
-def each_image(judged: dict[str, Judged]) -> pd.DataFrame:
-    """A row for each image and network; one for an image that can't be read."""
+def each_image(judged: dict[str, measure.Judged]) -> pd.DataFrame:
+    """A row for each image and network; one for an image that doesn't count."""
     tables = [
         images.merge(answers.drop(columns="label"), on="path", how="left").assign(set=name)
         for name, (images, answers) in judged.items()
     ]
     return pd.concat(tables)[COLUMNS].astype({"seed": "Int64"})
-
-
-def show(judged: dict[str, Judged], table: pd.DataFrame, passed_over: list[str]) -> None:
-    """Print how a run does on sets of images, and what was left out.
-
-    Raises:
-        StudyError: no image could be judged.
-    """
-    out = [f"{row.path} ({row.why})" for row in measure.left_out(judged).itertuples()]
-    for files in filter(None, (out, passed_over)):
-        print("left out:", util.first(files))
-    measure.check_scored(table, "these sets")
-    formats = formats_table({name: images for name, (images, _) in judged.items()})
-    with pd.option_context("display.width", None, "display.max_columns", None):
-        print(shown_table(table).to_string(index=False))
-        print("\n" + formats.drop(columns="differs").to_string(index=False) + "\n")
-    print(*warnings(formats), *measure.counts_left_out(table), sep="\n")
-    if table["generated"].any():
-        print("Drawn images are among these: numbers on them say nothing about photographs.")

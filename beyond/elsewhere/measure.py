@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,17 +48,11 @@ LEFT_OUT = {  # columns of `score`
 Thresholds = Mapping[tuple[str, int], float]  # of each model and seed, fixed on validation images
 
 
-class Judged(NamedTuple):
-    """A set of images and a run's answers.
-
-    `images` has a row for each: path, label (1 is fake), why it doesn't count (''  where it does),
-    sha256, seen (the split of the run that has the very file, or ''), generated (it carries the
-    demo's mark), and how it was saved. `answers` has a row for each network and image that counts,
-    in the same order: model, seed, path, label, p_fake.
-    """
-
-    images: pd.DataFrame
-    answers: pd.DataFrame
+# A set and a run's answers. Of each image: path, label (1 is fake), why it doesn't count ('' where
+# it does), sha256, seen (the split of the run that has the very file, or ''), generated (it carries
+# the demo's mark), and how it was saved. Of each network and image that counts, in the same order:
+# model, seed, path, label, p_fake.
+Judged = tuple[pd.DataFrame, pd.DataFrame]
 
 
 # Asking.
@@ -111,7 +105,7 @@ def judge(study: Study, key: str, out: Path) -> None:
     seen = seen_images({split: manifest(study, split) for split in ("test", *LEARNED)})
     with progress(len(sets[name]), escaped(name), "image") as bar:
         source, detectors = open_images(root), Detectors(study)
-        judged = ask(detectors, source, sets[name], study.resize_filter, seen, bar)
+        judged = ask(detectors, source, sets[name], (study.resize_filter, seen), bar)
     for table, kind in zip(judged, ("images", "answers"), strict=True):
         table.to_csv(out / f"{key}-{kind}.csv", index=False, lineterminator="\n")
 
@@ -122,26 +116,19 @@ def seen_images(manifests: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     return {sha: split for split in order for sha in manifests[split]["sha256"]}
 
 
-def ask(
-    detectors: Any,
-    source: Reader,
-    members: Sequence[Member],
-    resize_filter: str,
-    seen: Mapping[str, str],
-    bar: Any,
-) -> Judged:
+def ask(detectors: Any, source: Reader, members: Sequence[Member], how: tuple, bar: Any) -> Judged:
     """The answers of trained networks to some images; pixels are held for two batches only.
 
-    `detectors` is a `training.Detectors`, `seen` as of `seen_images`; `bar` is told of each image.
+    `detectors` is a `training.Detectors`; `how` the run's filter for resizing, and the split of
+    each SHA-256 that it has seen; `bar` is told of each image.
     """
     rows: list[dict[str, Any]] = []
     outputs = [np.empty((0, len(detectors.columns)))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def start(place: int) -> list[Any]:
-            batch, size = members[place : place + AT_ONCE], detectors.size
-            how = size, resize_filter, seen
-            return [pool.submit(read_member, source, member, *how) for member in batch]
+            batch, given = members[place : place + AT_ONCE], (detectors.size, *how)
+            return [pool.submit(read_member, source, member, *given) for member in batch]
 
         waiting = start(0)
         for place in range(AT_ONCE, len(members) + AT_ONCE, AT_ONCE):
@@ -158,7 +145,7 @@ def ask(
         for (model, seed), p_fake in zip(detectors.columns, np.concatenate(outputs).T, strict=True)
     ]
     columns = ["model", "seed", "path", "label", "p_fake"]
-    return Judged(images, pd.concat(answers, ignore_index=True)[columns])
+    return images, pd.concat(answers, ignore_index=True)[columns]
 
 
 def read_judged(study: Study) -> dict[str, Judged]:
@@ -167,7 +154,7 @@ def read_judged(study: Study) -> dict[str, Judged]:
     for task in judge.all(study):
         images = pd.read_csv(task.path(), dtype=str, keep_default_na=False)  # names like NA or 001
         images["label"] = images["label"].astype(int)
-        tables[escaped(names[task.args[0]])] = Judged(images, task.read(task.writes[1]))
+        tables[escaped(names[task.args[0]])] = images, task.read(task.writes[1])
     return tables
 
 
@@ -184,11 +171,10 @@ def best_threshold(labels: npt.NDArray, p_fake: npt.NDArray) -> float:
     """The threshold with the best balanced accuracy; half-way to the next lower output."""
     false_rate, true_rate, thresholds = roc_curve(labels, p_fake, drop_intermediate=False)
     best = min(float(thresholds[np.argmax(true_rate - false_rate)]), 1.0)
-    below = p_fake[p_fake < best]
-    return (best + (float(below.max()) if len(below) else 0.0)) / 2
+    return (best + float(max(p_fake[p_fake < best], default=0.0))) / 2
 
 
-def thresholds_of(tasks: Iterable[Task]) -> dict[tuple[str, int], float]:
+def thresholds_of(tasks: Iterable[Task]) -> Thresholds:
     """Each network's threshold, fixed on validation images, from its predict task."""
     tables = {task.args: task.read("validation.csv") for task in tasks}
     return {

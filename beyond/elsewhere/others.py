@@ -10,9 +10,8 @@ to a photograph differs, from the demo's and from each other:
   for noise and removes it (soft thresholds: Donoho 1995; denoising as generation: Ho, Jain and
   Abbeel 2020, arXiv:2006.11239; real ones: Corvi et al. 2023, arXiv:2304.06408).
 
-Simple statistics of colour tell both from photographs; what gives the demo's own generator away, a
-period of 4 and a fifth of the finest detail lost, doesn't. What a network scores on them says
-nothing about any program.
+Colours tell both from photographs; what gives the demo's own generator away (a period of 4, a fifth
+of the finest detail lost) doesn't. What a network scores on them says nothing about any program.
 """
 
 from pathlib import Path

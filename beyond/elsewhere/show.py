@@ -1,5 +1,6 @@
 """A run on other images: its figure, its tables and the report's section."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,7 +15,9 @@ from fakeface_utils.models import MODELS
 from fakeface_utils.report import as_table, items, note, paragraphs
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
+from fakeface_utils.util import StudyError
 
+from . import missing
 from .measure import SCORES, counts_left_out, drawn_first, elsewhere, judge, left_out, read_judged
 from .sets import warnings
 
@@ -29,14 +32,16 @@ ONE_SIDED = 0.2  # how much more accurate on one class than on the other
 
 
 def tasks(study: Study) -> list[Task]:
-    """What the notebook does."""
+    """What the notebook does; a StudyError where there are no other images."""
+    if why := missing(study):
+        raise StudyError(why)
     asked = [*drawn_first(study), *judge.all(study)]
     return [*asked, elsewhere.of(study), elsewhere_figure.of(study)]
 
 
-def at_home(study: Study) -> dict[str, float]:
+def at_home(study: Study) -> Mapping[str, float]:
     """Each model's accuracy on the run's own test set, the mean over seeds."""
-    return by_seed(study).groupby("model")["accuracy"].mean().to_dict()
+    return by_seed(study).groupby("model", sort=False)["accuracy"].mean().to_dict()
 
 
 def of_model(table: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -56,8 +61,8 @@ def failing(row: pd.Series) -> str:
     return ", ".join(words)
 
 
-def shown_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The scores in words: a row per set and model, then each model's mean over `of_model`."""
+def shown_table(table: pd.DataFrame, home: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """The scores in words: a row per set and model, each model's mean over `of_model`, and home."""
 
     def digits(row: pd.Series) -> list[str]:
         return ["-" if np.isnan(row[name]) else f"{row[name]:.3f}" for name in SCORES]
@@ -72,31 +77,25 @@ def shown_table(table: pd.DataFrame) -> pd.DataFrame:
         if len(own := of_model(table, model)) > 1:
             means = digits(own[SCORES].mean(skipna=False))
             rows.append([f"mean of {len(own)} sets", MODELS[model].title, "", *means, ""])
+    for model, accuracy in (home or {}).items():
+        rows.append(["its own test set", MODELS[model].title, "", f"{accuracy:.3f}", *[""] * 7])
     names = ["set", "model", "images", "accuracy at 0.5 (95 %)", "of reals", "of fakes", "AUC"]
     names += ["average precision", "at our validation threshold", "tuned on these very answers"]
     return pd.DataFrame(rows, columns=[*names, "how it fails"])
 
 
-def findings(study: Study) -> list[str]:
-    """What numbers on drawn images don't mean, a sentence on each model, and what was left out."""
-    table, home = elsewhere.of(study).read(), at_home(study)
-    sentences = []
-    if about(study)["generated"] or table["generated"].any():
-        sentences.append("Generated data: these numbers say nothing about photographs.")
-    for model in table["model"].unique():
-        own = of_model(table, model)
-        worst = own.loc[own["accuracy"].idxmin()]
-        sentences.append(
-            f"{MODELS[model].title}: accuracy {home[model]:.3f} at home and "
-            f"{own['accuracy'].mean():.3f} elsewhere (mean of {len(own)}); worst on "
-            f"{worst['set']}, {worst['accuracy']:.3f}."
-        )
-    return sentences + counts_left_out(table)
+def remarks(study: Study) -> list[str]:
+    """What to know before believing a number: drawn images, and those that don't count."""
+    table = elsewhere.of(study).read()
+    drawn = about(study)["generated"] or table["generated"].any()
+    words = "Generated data: these numbers say nothing about photographs."
+    return [*([words] if drawn else []), *counts_left_out(table)]
 
 
 def summary(study: Study) -> str:
-    """What was found, with the warnings of files that were saved differently."""
-    return "\n".join([*findings(study), *warnings(read_formats(study))])
+    """The scores as text, with the warnings of files that were saved differently."""
+    table = shown_table(elsewhere.of(study).read(), at_home(study)).to_string(index=False)
+    return "\n".join([table, *remarks(study), *warnings(read_formats(study))])
 
 
 def read_formats(study: Study) -> pd.DataFrame:
@@ -160,7 +159,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
 def scores(study: Study) -> HTML:
     """How each model does on each set."""
     caption = "Means over seeds; '-' needs both classes. No detector has a threshold tuned on these"
-    return as_table(shown_table(elsewhere.of(study).read()), caption)
+    return as_table(shown_table(elsewhere.of(study).read(), at_home(study)), caption)
 
 
 def formats(study: Study) -> HTML:
@@ -180,4 +179,4 @@ def section(study: Study) -> HTML:
     """The report's section."""
     figure = picture(study, "elsewhere", CAPTION)
     tables = scores(study), formats(study), not_counted(study)
-    return paragraphs([items(findings(study)), figure, *tables])
+    return paragraphs([items(remarks(study)), figure, *tables])
