@@ -44,14 +44,11 @@ class Cut:
 
 
 def cut(network: Any) -> Cut:
-    """Cut a network after its last convolution or, without one, its last layer with a place.
-
-    The network gives logits from then on.
-    """
+    """Cut a network, which then gives logits; without a convolution, after its last 2-D layer."""
     import keras
 
     head_of(network).layers[-1].activation = keras.activations.linear
-    layers = list(network.layers)
+    layers = network.layers
     kinds = [isinstance(layer, keras.layers.Conv2D) for layer in layers]
     placed = kinds if any(kinds) else [len(layer.output.shape) == 4 for layer in layers]
     last = max(np.flatnonzero(placed))
@@ -125,14 +122,16 @@ def removal(
     With the hottest cells for the class that the network names, and with as many random ones, which
     each image's own seed decides.
     """
+    import keras
+
     sign = np.where(logits >= 0, 1, -1)
     chance = [np.random.default_rng(seed).random(maps.shape[1:]) for seed in seeds]
     falls = []
     for chosen in (maps * sign[:, None, None], chance):
         pairs = zip(images, chosen, strict=True)
         changed = np.stack([painted(image, hottest(cells, network.read)) for image, cells in pairs])
-        after = np.asarray(network.head(network.base(changed)))[:, 0]
-        falls.append(sign * (logits - after))
+        after = keras.ops.convert_to_numpy(network.head(network.base(changed)))
+        falls.append(sign * (logits - after[:, 0]))
     return np.stack(falls, axis=1)
 
 
@@ -165,7 +164,7 @@ def maps(study: Study, model: str, seed: int, out: Path) -> None:
 
     rows (N,), their places in the test set; logits (N,); maps (N, h, w), each divided by its
     largest absolute value; read, see `Cut`; trained and untrained (2, h, w), the mean map of each
-    class, real first; untrained_rank (N,), see `rank_correlations`; removed (N, 2), see `removal`.
+    class, real first; untrained_rank (N,), of `rank_correlations`; removed (N, 2), of `removal`.
     """
     network = load(study, model, seed)
     trained, fresh = cut(network), cut(untrained(network, seed))
