@@ -1,9 +1,11 @@
-"""Figures and tables that only the notebooks show: what one number or one layer means.
+"""What only notebooks and exercises need: figures, tables, a training run that leaves no files.
 
 Every figure comes with what it shows in words: `inline(overfitting(study, model))` shows both.
 """
 
 import math
+import tempfile
+from pathlib import Path
 from typing import Any, get_args
 
 import matplotlib.pyplot as plt
@@ -221,3 +223,12 @@ def surest_mistakes(study: Study, model: str, columns: int = 4) -> Drawn:
     title(figure, study, f"{MODELS[model].title}, seed {seed}; p: p(fake)")
     shown = f"The surest mistakes of {MODELS[model].title}, seed {seed}: {', '.join(words)}."
     return figure, shown
+
+
+def fitted(study: Study, model: str, network: Any, training: Any, validation: Any) -> pd.DataFrame:
+    """Train a network, by the study's rules and seed 0, and return its history; no file is left."""
+    from fakeface_utils.training import fit
+
+    with tempfile.TemporaryDirectory() as folder:
+        fit(study, model, network, 0, (training, validation), Path(folder))
+        return pd.read_csv(Path(folder, "history.csv"))
