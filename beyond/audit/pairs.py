@@ -10,7 +10,6 @@ import functools
 import heapq
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +24,7 @@ MOST_PAIRS = 200_000  # beyond it the search stops; the paper's images have abou
 UNLIKE = 6  # closest unconfirmed pairs, kept so that a person can judge the limit
 
 Bytes = npt.NDArray[np.uint8]
-
-
-class Pair(NamedTuple):
-    """Two images by their places, and how far they are apart: in bits, grey levels and shifts."""
-
-    a: int
-    b: int
-    distance: int
-    difference: float
-    shifts: float
+Pair = tuple[int, int, int, float, float]  # two places; bits, grey levels and shifts apart
 
 
 def reduced(image: Bytes) -> PIL.Image.Image:
@@ -68,7 +58,7 @@ def fingerprints(
         bits = np.packbits(imagehash.phash(small).hash).view(np.uint64)[0]
         return bits, thumbnail, shift(np.asarray(small))
 
-    found = []
+    found: list[tuple[np.uint64, Bytes, float]] = []
     with progress(sum(map(len, splits)), "hashing", "image") as bar, ThreadPoolExecutor() as pool:
         for images in splits:
             for start in range(0, len(images), 256):
@@ -86,10 +76,9 @@ def near_pairs(
 ) -> tuple[list[Pair], list[Pair], bool]:
     """Near-duplicates, the closest other pairs that the hash proposes, whether the search ended.
 
-    Every hash is compared with every later one, which a tree doesn't spare: the hashes of aligned
-    faces are alike. Thumbnails leave 68 of the 198,000 pairs that it proposes of 7,000 of the
-    paper's images; only their pixels, which `image` reads by place, are compared. All 140,000 take
-    about two minutes.
+    Every hash is compared with every later one, which a tree doesn't spare: those of aligned faces
+    are alike. Of the 198,000 pairs proposed among 7,000 of the paper's images thumbnails leave 68,
+    whose pixels `image` reads by their places. All 140,000 images take about two minutes.
     """
 
     @functools.lru_cache(256)
@@ -98,7 +87,7 @@ def near_pairs(
 
     def compared(a: int, b: int, moved: float) -> Pair:
         apart = difference(small(a), small(b))
-        return Pair(a, b, int(np.bitwise_count(hashes[a] ^ hashes[b])), apart, apart / moved)
+        return a, b, int(np.bitwise_count(hashes[a] ^ hashes[b])), apart, apart / moved
 
     near: list[Pair] = []
     closest: list[tuple[float, int, int, float]] = []
@@ -111,7 +100,7 @@ def near_pairs(
         possible = coarse - 1 < SHIFTS * moved
         for place in np.flatnonzero(possible):
             pair = compared(a, int(others[place]), moved[place])
-            possible[place] = pair.shifts < SHIFTS
+            possible[place] = pair[-1] < SHIFTS
             if possible[place]:
                 near.append(pair)
         if len(near) > MOST_PAIRS:

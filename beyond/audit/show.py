@@ -24,14 +24,12 @@ from .pairs import COMPARED, SHIFTS
 
 MODELLED = {"drawn by chance": by_chance, "at most twins": by_twins}
 ON_LEAKS = (
-    "The network may remember such a face instead of recognising a fake. With the paper's images: "
-    "a model's, no measurement (too much by chance, if some faces were drawn more often). Without "
-    "any pair, up to 3.7 would still agree with that."
+    "The network may remember such a face. With the paper's images it is a model's, no measurement "
+    "(too much by chance, if some faces were drawn more often); no pair is as good as up to 3.7."
 )
 ON_CUES = (
     "Logistic regression on a cue that isn't about the face, cross-validated on training images. "
-    "Chance is the larger class's share: what always guessing it gets right. With several cues, an "
-    "interval that just misses chance is weak evidence."
+    "Chance is what always guessing the larger class gets right."
 )
 SEEN = "Does the split leak? Shares of test images whose face is in training or validation too"
 
@@ -127,14 +125,9 @@ def section(study: Study) -> HTML:
     folder=lambda study: study.figures,
 )
 def audit_figures(study: Study, out: Path) -> None:
-    """The figures that show no image."""
+    """How well cheap cues predict the class, and the leak; no image is shown."""
     found = audit.of(study).read()
-    save(out, "audit_cues", cue_figure(study, found))
     save(out, "leak_curve", leak_curve(study, found["leak"]))
-
-
-def cue_figure(study: Study, found: dict[str, Any]) -> Drawn:
-    """How well cues that aren't about the face predict the class, with intervals."""
     table, chance = cue_table(found), found["chance"]
     figure, axis = plt.subplots(figsize=(HALF, 0.3 * len(table) + 1.1))
     axis.hlines(table.index, table["ci_low"], table["ci_high"], color=SOFT, lw=2)
@@ -144,11 +137,9 @@ def cue_figure(study: Study, found: dict[str, Any]) -> Drawn:
     axis.set_yticks(table.index, table["cue"])
     axis.set_xlabel("accuracy, 95 % interval (dotted: chance)")
     title(figure, study)
-    reached = ", ".join(
-        f"{cue} {accuracy:.3f}" for cue, accuracy, *_ in table.itertuples(index=False)
-    )
-    said = f"Accuracy of predicting the class from one cheap cue (chance: {chance:.3f}): {reached}."
-    return figure, said
+    reached = table["cue"] + table["accuracy"].map(" {:.3f}".format)
+    said = f"The class predicted from one cheap cue (chance: {chance:.3f}): {', '.join(reached)}."
+    save(out, "audit_cues", (figure, f"Accuracy. {said}"))
 
 
 def leak_curve(study: Study, leaks: dict[str, Any]) -> Drawn:
@@ -180,11 +171,8 @@ def leak_curve(study: Study, leaks: dict[str, Any]) -> Drawn:
                  va="top", textcoords="offset points")  # fmt: skip
     figure.legend(*near.get_legend_handles_labels(), loc="outside lower left", ncols=2)
     title(figure, study)
-    shares = {kind: Known(*list(end.values())[1:]) for kind, end in ends.items()}
-    told = ", ".join(
-        f"{kind} {share:.1%} among {ends[kind]['n']:,}" for kind, share in shares.items()
-    )
-    return figure, f"Test images whose face is in training or validation too: {told}."
+    told = [f"{kind} {end['share']:.1%} among {end['n']:,}" for kind, end in ends.items()]
+    return figure, f"Test images whose face is in training or validation too: {', '.join(told)}."
 
 
 def _draw_models(axis: Any, n: Any, leak: dict[str, Any]) -> None:

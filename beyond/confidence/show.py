@@ -12,27 +12,19 @@ from matplotlib.ticker import NullFormatter
 from fakeface_utils.evaluate import predictions
 from fakeface_utils.figures import HALF, SOFT, picture, save, title
 from fakeface_utils.models import MODELS
-from fakeface_utils.report import as_table, fold, paragraphs
+from fakeface_utils.report import as_table, paragraphs
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
 from fakeface_utils.util import count
 
-from .measure import BINS, ERRORS, calibration, reliability, tempered
+from .measure import BINS, calibration, reliability, tempered
 
-LOOKS: Any = {
-    "as it comes": {"marker": "o", "ls": "-"},
-    "with the temperature": {"marker": "s", "ls": "--", "mfc": "none"},
-    "perfectly calibrated": {"ls": ":"},
-}
+BEFORE: Any = {"marker": "o", "ls": "-"}
+AFTER: Any = {"marker": "s", "ls": "--", "mfc": "none"}
 HOW = (
     "The calibration error (ECE) is the mean, over the test images, of |share of fakes - mean "
     f"p(fake)| in their bin of {BINS}. The temperature divides the logit of every output; it is "
     "fitted on validation images, and accuracy and ROC stay the same."
-)
-LIMITS = (
-    f"Of p(fake) as it comes, on validation images: at most {100 * ERRORS:.0f} % of the "
-    "photographs lie above accused, of the fakes below missed, and between them fakeface predict "
-    "says unsure; threshold has the best balanced accuracy."
 )
 
 
@@ -58,13 +50,6 @@ def scores_table(measured: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def limits_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """What was fixed on validation images, by model and seed."""
-    found = {(MODELS[m].title, seed): one for m, of in measured.items() for seed, one in of.items()}
-    table = pd.DataFrame(found).T[["temperature", "threshold", "accused", "missed"]]
-    return table.rename_axis(["model", "seed"]).reset_index()
-
-
 def summary(study: Study) -> str:
     """The scores for a terminal."""
     table = scores_table(calibration.of(study).read())
@@ -73,24 +58,22 @@ def summary(study: Study) -> str:
 
 def section(study: Study) -> HTML:
     """Its part of the report."""
-    measured = calibration.of(study).read()
     names = {"p_fake": "p(fake)", "brier": "Brier score", "log_loss": "log loss, nats"}
     names |= {"ece": "calibration error", "ece_expected": "by chance", "ece_high": "up to"}
-    scored = scores_table(measured).rename(columns=names)
-    return paragraphs(
-        [
-            picture(study, "reliability", "Reliability, before and after the temperature.", HOW),
-            as_table(scored, "Test images, means over seeds; the lower the better", by="model"),
-            fold("The thresholds, seed by seed", LIMITS, as_table(limits_table(measured))),
-        ]
-    )
+    scored = scores_table(calibration.of(study).read()).rename(columns=names)
+    table = as_table(scored, "Test images, means over seeds; the lower the better", by="model")
+    shown = picture(study, "reliability", "Reliability, before and after the temperature.", HOW)
+    return paragraphs([shown, table])
 
 
 @step(
     "confidence",
     writes=["reliability.png", "reliability.pdf"],
     after=["dataset", "predict", "calibration"],
-    settings=lambda study: study.deciding() | {"seeds": list(study.seeds)},
+    settings=lambda study: (
+        study.deciding()
+        | {"seeds": list(study.seeds), "models": {n: [m.title, m.look] for n, m in MODELS.items()}}
+    ),
     folder=lambda study: study.figures,
 )
 def reliability_figure(study: Study, out: Path) -> None:
@@ -103,9 +86,7 @@ def reliability_figure(study: Study, out: Path) -> None:
         own, colour = table[table["model"] == name], model.look["color"]
         fitted = own["seed"].map(lambda seed, m=name: measured[m][str(seed)]["temperature"])
         diagram.plot([0, 1], [0, 1], ":", color=SOFT)
-        for look, temperature, aside in zip(
-            LOOKS.values(), (1.0, fitted), (-0.008, 0.008), strict=False
-        ):
+        for look, temperature, aside in ((BEFORE, 1.0, -0.008), (AFTER, fitted, 0.008)):
             outputs = tempered(own["p_fake"], temperature).to_numpy()
             rows = reliability(own["label"].to_numpy(), outputs, len(study.seeds))
             ends = [rows["fakes"] - rows["low"], rows["high"] - rows["fakes"]]
@@ -119,8 +100,9 @@ def reliability_figure(study: Study, out: Path) -> None:
         counts.yaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].set_ylabel("share of fakes")
     axes[1, 0].set_ylabel("outputs")
-    for label, look in LOOKS.items():
-        axes[0, 0].plot([], [], color=SOFT, label=label, **look)
+    axes[0, 0].plot([], [], color=SOFT, label="as it comes", **BEFORE)
+    axes[0, 0].plot([], [], color=SOFT, label="with the temperature", **AFTER)
+    axes[0, 0].plot([], [], ":", color=SOFT, label="perfectly calibrated")
     figure.legend(loc="outside lower left", ncols=2)
     added = " added up" if len(study.seeds) > 1 else ""
     title(figure, study, f"{count(len(study.seeds), 'seed')}{added}")
