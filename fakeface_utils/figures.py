@@ -28,7 +28,7 @@ from .models import MODELS
 from .paper import CLASSES, METRICS
 from .settings import Study
 from .step import step
-from .training import train
+from .trained import train
 from .util import count
 
 HALF, FULL = 4.8, 9.9  # inches: the two widths; a page shows 100 CSS pixels an inch

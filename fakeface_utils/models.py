@@ -15,7 +15,7 @@ class Model:
     notebook: str  # the one that trains it
     look: dict[str, Any]  # in every figure
     rate: str = "learning_rate"  # the setting with its learning rate; with `_decay`, its decay
-    frozen_base: bool = False  # its first part is frozen, so that it runs once for each image
+    frozen_base: tuple[str, ...] = ()  # if its first part is frozen: settings of that part
     figure: int | None = None  # the paper's figure of its curves
     best_epoch: int | None = None  # section 5
     table1: dict[str, float] = field(default_factory=dict)  # as printed; empty: not in the paper
@@ -35,7 +35,7 @@ MODELS = {
         "03_vgg16_transfer",
         {"color": "#c97b00", "marker": "s", "ls": "--", "mfc": "none"},
         rate="vgg16_learning_rate",
-        frozen_base=True,
+        frozen_base=("vgg16_weights", "vgg16_scaling"),
         figure=3,
         best_epoch=7,
         table1={"accuracy": 0.8998, "precision": 0.9038, "recall": 0.8949, "f1": 0.8993},

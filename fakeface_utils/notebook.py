@@ -17,7 +17,7 @@ NAMES = (*PARAMETERS, "overrides")  # a notebook's parameters
 
 
 def _drawn(study: Study) -> list[Task]:
-    from . import figures, training  # noqa: F401  (so that every step of a study is known)
+    from . import figures, trained  # noqa: F401  (so that every step of a study is known)
 
     return [figures.figures.of(study), figures.samples.of(study)]
 

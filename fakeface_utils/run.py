@@ -209,7 +209,9 @@ def claim_run(study: Study) -> None:
     with lock(results_dir(f".{study.run}.lock"), f"opening run '{study.run}'"):
         check_run(study)
         held = {"settings": study.deciding(), "source": source_digest(study)}
-        files = {".parameters.json": held | {"study": study.model_dump(mode="json")}}
+        files: dict[str, Any] = {
+            ".parameters.json": held | {"study": study.model_dump(mode="json")}
+        }
         if not dataset.of(study).why_not_done():
             given = {"profile": study.profile, "seeds": list(study.seeds), "dataset": about(study)}
             weights = "random" if study.vgg16_weights == "random" else IMAGENET_SHA256
@@ -225,7 +227,7 @@ def open_finished(run: str, seed: int | None = None) -> Study:
     Raises:
         StudyError: it isn't trained and tested with every network, or isn't up to date.
     """
-    from .training import predict
+    from .trained import predict
 
     study, look = load_study(run=run, seeds="" if seed is None else [seed]), Look()
     for task in predict.all(study):

@@ -17,12 +17,11 @@ import numpy.typing as npt
 import pandas as pd
 from keras.callbacks import LambdaCallback, ModelCheckpoint
 
-from .data import images, manifest
 from .models import MODELS
-from .networks import architecture, base_of, build, file_of, head_of, layers_of, module_of
+from .networks import base_of, head_of, layers_of
 from .settings import Study
-from .step import STEPS, Task, step
-from .util import Interrupted, StudyError, gpus, progress, replacing, require_free_space, shown
+from .step import STEPS
+from .util import Interrupted, StudyError, gpus, progress, replacing, shown
 
 Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs (N, ...) and labels (N,); 1 is fake
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
@@ -79,65 +78,6 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Arrays:
         rows = np.sort(self.order[index * self.size : (index + 1) * self.size])
         return self.inputs[rows], self.labels[rows]
-
-
-def needs(study: Study, model: str, *splits: str) -> list[Task]:
-    """The tasks that leave what a network reads: images, or a frozen base's features of them."""
-    tasks = [STEPS["prepare"].of(study, split) for split in splits]
-    frozen = MODELS[model].frozen_base
-    return tasks + [features.of(study, model, split) for split in splits if frozen]
-
-
-def arrays(study: Study, model: str, split: str) -> Arrays:
-    """What a network is trained on and asked about, with the labels."""
-    frozen = MODELS[model].frozen_base
-    inputs = features.of(study, model, split).read() if frozen else images(study, split)
-    return inputs, manifest(study, split)["label"].to_numpy()
-
-
-def base_settings(study: Study, model: str) -> dict[str, str]:
-    """What decides the output of a frozen base."""
-    return study.of(*module_of(model).BASE_SETTINGS, "feature_dtype", "precision")
-
-
-@step(
-    # No network sees the test set before the end, so its features are made there.
-    lambda study, model, split: "04_evaluate" if split == "test" else MODELS[model].notebook,
-    writes=lambda study, model, split: [f"{split}.npy"],
-    after=lambda study, model, split: [STEPS["prepare"].of(study, split)],
-    each=("model", "split"),
-    settings=lambda study, model, split: base_settings(study, model),
-    folder=lambda study, model, split: (
-        study.prepared / "features" / "-".join([model, *base_settings(study, model).values()])
-    ),
-    code=lambda study, model, split: [file_of(model)],
-)
-def features(study: Study, model: str, split: str, out: Path) -> None:
-    """Run a frozen base once for each image: (N, h, w, channels).
-
-    Without augmentation its output is the same in every epoch and for every seed, so the head gets
-    the same gradients for about a thirteenth of the work over 15 epochs. In float16 a probability
-    differs by up to about 1e-3 from the whole network's.
-    """
-    inputs, title = images(study, split), f"{MODELS[model].title} features of {split}"
-    start(study, len(inputs))
-    base = base_of(build(study, model, 0, precision(study)))
-    shape, dtype = (len(inputs), *base.output_shape[1:]), np.dtype(study.feature_dtype)
-    require_free_space(out, math.prod(shape) * dtype.itemsize, title)
-    made = np.lib.format.open_memmap(out / f"{split}.npy", "w+", dtype, shape)
-    with progress(len(inputs), title, "image") as bar:
-        for first in range(0, len(inputs), study.batch_size):
-            batch = inputs[first : first + study.batch_size]
-            with np.errstate(over="ignore"):  # looked at in the next line
-                values = base.predict_on_batch(batch).astype(dtype)
-            if not np.isfinite(values).all():
-                raise StudyError(
-                    f"{title}: some are no finite numbers in {study.feature_dtype}: set "
-                    "feature_dtype=float32, and check the weights and the scaling"
-                )
-            made[first : first + len(batch)] = values
-            bar.update(len(batch))
-    made.flush()
 
 
 def schedule(
@@ -221,7 +161,8 @@ def fit(
     if done:
         try:
             network.load_weights(states[done])
-            history = pd.read_csv(log, nrows=done, float_precision="round_trip")
+            numbers = dict.fromkeys(COLUMNS[1:], float)  # exact, which pandas' own parser isn't
+            history = pd.read_csv(log, nrows=done, converters=numbers)
             best_value, best_epoch = history[watch].agg(mode), history[watch].agg(f"idx{mode}") + 1
             lines = history.to_dict("records")
         except Exception as error:  # damage shows in many ways, and each means the same
@@ -297,63 +238,8 @@ def fit(
     network.load_weights(best)
 
 
-def fit_network(study: Study, model: str, seed: int, out: Path) -> keras.Model:
-    """Train one network: history.csv, architecture.csv and, with its best weights, model.keras."""
-    data = arrays(study, model, "train"), arrays(study, model, "valid")
-    start(study, *(len(labels) for _, labels in data))
-    network = build(study, model, seed, precision(study))
-    fit(study, model, head_of(network), seed, data, out)
-    # What is kept is float32, and has no optimizer, whose state would triple the file.
-    finished = build(study, model, seed)
-    finished.set_weights(network.get_weights())
-    finished.save(out / "model.keras")
-    architecture(finished).to_csv(out / "architecture.csv", index=False)
-    return finished
-
-
-def _place(study: Study, model: str, seed: int) -> Path:
-    return study.results / model / f"seed-{seed}"
-
-
-@step(
-    lambda study, model, seed: MODELS[model].notebook,
-    writes=["history.csv", "model.keras", "architecture.csv"],
-    after=lambda study, model, seed: needs(study, model, "train", "valid"),
-    each=("model", "seed"),
-    settings=lambda study, model, seed: (
-        study.deciding() | {"rate": MODELS[model].rate, "frozen_base": MODELS[model].frozen_base}
-    ),
-    folder=_place,
-    code=lambda study, model, seed: [file_of(model)],
-)
-def train(study: Study, model: str, seed: int, out: Path) -> None:
-    """Train one network; one that was interrupted resumes after its last finished epoch."""
-    fit_network(study, model, seed, out)
-
-
-@step(
-    "04_evaluate",
-    writes=["predictions.csv", "validation.csv"],
-    after=lambda *which: [*needs(*which[:2], "valid", "test"), train.of(*which)],
-    each=("model", "seed"),
-    folder=_place,
-)
-def predict(study: Study, model: str, seed: int, out: Path) -> None:
-    """One trained network's outputs for the test and the validation images."""
-    start(study, *(len(images(study, split)) for split in ("valid", "test")))
-    network = load(study, model, seed)
-    answers(study, model, network, "valid").to_csv(out / "validation.csv", index=False)
-    answers(study, model, network, "test").to_csv(out / "predictions.csv", index=False)
-
-
-def answers(study: Study, model: str, network: keras.Model, split: str) -> pd.DataFrame:
-    """What a trained network says of a split: path, label and p_fake, 0 to 1."""
-    batches = Batches(arrays(study, model, split), study.batch_size)
-    p_fake = head_of(network).predict(batches, verbose=0)[:, 0]
-    return manifest(study, split)[["path", "label"]].assign(p_fake=_finite(study, p_fake))
-
-
-def _finite(study: Study, outputs: npt.NDArray) -> npt.NDArray[np.float64]:
+def finite(study: Study, outputs: npt.NDArray) -> npt.NDArray[np.float64]:
+    """The outputs of a run's networks; refused where one is no number."""
     if not np.isfinite(outputs).all():
         raise StudyError(f"run {study.run}: some outputs are no finite numbers: train it again")
     return outputs.astype("float64")
@@ -361,7 +247,7 @@ def _finite(study: Study, outputs: npt.NDArray) -> npt.NDArray[np.float64]:
 
 def load(study: Study, model: str, seed: int) -> keras.Model:
     """A trained network, in Keras' safe mode: a file that carries code is refused."""
-    path = (task := train.of(study, model, seed)).path("model.keras")
+    path = (task := STEPS["train"].of(study, model, seed)).path("model.keras")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damage shows in many ways, and each means the same
@@ -396,4 +282,4 @@ class Detectors:
             for column, (model, _) in enumerate(self.columns):
                 p_fake = self._heads[column].predict_on_batch(features.get(model, batch))
                 here[:, column] = p_fake[: len(here), 0]
-        return _finite(self.study, outputs)
+        return finite(self.study, outputs)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from fakeface_utils import training
+from fakeface_utils import networks, training
 from fakeface_utils.models import MODELS
-from fakeface_utils.networks import architecture, base_of, build, file_of, head_of
+from fakeface_utils.networks import architecture, base_of, build, head_of
 from fakeface_utils.run import load_study
-from fakeface_utils.training import Detectors, features, fit, load, precision, predict, start
+from fakeface_utils.trained import features, file_of, predict
+from fakeface_utils.training import Detectors, fit, load, precision, start
 from fakeface_utils.util import Interrupted, StudyError
 
 STUDY = load_study(run="tiny", overrides=TINY)
@@ -242,9 +243,9 @@ def test_features_that_overflow_are_refused(places):
     task = features.of(study, FROZEN[0], "valid")
     for one in task.before():
         one.do()
-    network = training.build(study, FROZEN[0], 0)
+    network = build(study, FROZEN[0], 0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "build", lambda *_: network)
+        patch.setattr(networks, "build", lambda *_: network)
         kernel, bias = network.get_layer("block5_conv3").get_weights()
         network.get_layer("block5_conv3").set_weights([kernel, bias + 1e6])
         with pytest.raises(StudyError, match="no finite numbers in float16: set feature_dtype"):
@@ -278,7 +279,8 @@ import numpy as np
 import keras
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
-from fakeface_utils.training import load, predict
+from fakeface_utils.trained import predict
+from fakeface_utils.training import load
 study = load_study(run=sys.argv[1], overrides=sys.argv[2])
 for model in MODELS:
     task = predict.of(study, model, 0)

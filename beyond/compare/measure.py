@@ -15,7 +15,7 @@ from fakeface_utils.paper import METRICS
 from fakeface_utils.run import open_finished
 from fakeface_utils.settings import Study, as_typed
 from fakeface_utils.step import read_file
-from fakeface_utils.training import predict
+from fakeface_utils.trained import predict
 from fakeface_utils.util import StudyError, escaped
 
 RESAMPLES = 2_000

@@ -191,7 +191,7 @@ def open_network(run: str, model: str, seed: int | None = None) -> Network:
     train = f"fakeface report --run {run} --seeds {seeds}"
     if seed not in study.seeds:
         raise StudyError(f"run '{run}' has no seed {seed}: train it with {train}")
-    from fakeface_utils import training  # noqa: F401  (the steps that calibration stands on)
+    from fakeface_utils import trained  # noqa: F401  (the steps that calibration stands on)
 
     if why := calibration.of(study).why_stale():
         raise StudyError(f"{why}, so that p(fake) can't be judged: run {train}")

@@ -15,7 +15,8 @@ from fakeface_utils.paper import SPLITS
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, read_file
-from fakeface_utils.training import Detectors, predict, train
+from fakeface_utils.trained import predict, train
+from fakeface_utils.training import Detectors
 
 from . import measure
 from .sets import formats_table, list_sets, warnings

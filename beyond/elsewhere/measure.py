@@ -21,7 +21,8 @@ from fakeface_utils.image_files import open_images
 from fakeface_utils.metrics import known, proportion_variance
 from fakeface_utils.settings import Study
 from fakeface_utils.step import AXES, Task, step
-from fakeface_utils.training import Detectors, predict, train
+from fakeface_utils.trained import predict, train
+from fakeface_utils.training import Detectors
 from fakeface_utils.util import StudyError, count, escaped, first, progress
 
 from .others import GENERATORS, draw_others

@@ -25,7 +25,7 @@ from fakeface_utils.image_files import as_input, decode, open_images
 from fakeface_utils.models import MODELS
 from fakeface_utils.networks import build
 from fakeface_utils.run import claim_run, load_study
-from fakeface_utils.training import predict, train
+from fakeface_utils.trained import predict, train
 from fakeface_utils.util import StudyError
 from tests.conftest import faces, places
 

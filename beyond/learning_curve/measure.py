@@ -50,7 +50,7 @@ def _needs(study: Study, share: float, model: str, seed: int) -> list[Task]:
 )
 def point(study: Study, share: float, model: str, seed: int, out: Path) -> None:
     """Train one network on a share of the images and predict the test set; no weights are kept."""
-    from fakeface_utils.training import answers, fit_network
+    from fakeface_utils.trained import answers, fit_network
 
     network = fit_network(smaller(study, share), model, seed, out)
     answers(study, model, network, "test").to_csv(out / "predictions.csv", index=False)

@@ -73,7 +73,7 @@ def _training(study: Study, reading: str, model: str, seed: int) -> Task:
 )
 def train_reading(study: Study, reading: str, model: str, seed: int, out: Path) -> None:
     """Train one network with another reading; its history is kept, its weights aren't."""
-    from fakeface_utils.training import fit_network
+    from fakeface_utils.trained import fit_network
 
     fit_network(readings(study)[reading].study, model, seed, out)
 

@@ -17,7 +17,7 @@ from fakeface_utils.models import MODELS
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
-from fakeface_utils.training import predict
+from fakeface_utils.trained import predict
 from fakeface_utils.util import StudyError, escaped, first, replacing, sha256, shown
 
 ASKED = 20  # half of them fake, which the page doesn't say before its end

@@ -1,16 +1,13 @@
 """The networks: raw uint8 RGB images (N, size, size, 3) to p_fake (N, 1). One file each.
 
 A network's file has `build(study)`. Where its first part is frozen, the rest, which is trained on
-that part's features, is its last layer and called `head`; `BASE_SETTINGS` name the settings that
-decide the features.
+that part's features, is its last layer and called `head`.
 """
 
 import importlib
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 
@@ -35,22 +32,12 @@ keras.config.set_floatx("float32")
 keras.config.set_image_data_format("channels_last")
 
 
-def file_of(model: str) -> Path:
-    """The file that says what a network is."""
-    return Path(__file__).with_name(f"{model}.py")
-
-
-def module_of(model: str) -> ModuleType:
-    """That file as a module."""
-    return importlib.import_module(f".{model}", __package__)
-
-
 def build(study: Study, model: str, seed: int, precision: str = "float32") -> keras.Model:
     """A network with the seed's initial weights; they are float32 under any precision."""
     keras.config.set_dtype_policy(precision)
     try:
         keras.utils.set_random_seed(seed)
-        return module_of(model).build(study)
+        return importlib.import_module(f".{model}", __package__).build(study)
     finally:
         keras.config.set_dtype_policy("float32")
 

@@ -6,8 +6,6 @@ from keras import layers
 from ..settings import Study
 from .weights import imagenet_weights
 
-BASE_SETTINGS = ("vgg16_weights", "vgg16_scaling")  # that decide the frozen base's output
-
 
 def build(study: Study) -> keras.Model:
     """The frozen base and the head that is trained, from raw uint8 RGB images to p_fake, (N, 1)."""
