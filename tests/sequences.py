@@ -5,9 +5,9 @@
 Each sequence has up to eight of: run, edit an image, exchange two labels, edit code, change a
 setting, delete or damage a file, kill a run, change an image or code while it runs, start a second
 run at once, do one notebook's steps alone. Then everything is run once more. Either the command is
-refused in one sentence, and runs once the run is deleted, or it isn't; the results must equal those
-of a clean run on the same images and settings, to the last byte. Every run is a process of its own, forked
-from this one, which has Keras loaded and has computed nothing.
+refused in one sentence, and runs once the run is deleted, or it isn't. The results must equal those
+of a clean run on the same images and settings, to the last byte. Every run is a process of its own,
+forked from this one, which has Keras loaded and has computed nothing.
 
 What is looked for lies in files, locks and markers, so the networks are stand-ins of NumPy, whose
 numbers depend on every image, label and setting. With `keras` as third word the study's own
