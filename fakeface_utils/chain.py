@@ -21,7 +21,8 @@ def notebooks(study: Study, only: str | None = None) -> dict[str, Path]:
     """The paper's notebooks by name; before the last, the report, the extensions': see `run`."""
     asked = chosen(only, study) if only is not None else []
     beyond = {one.name: one for one in extensions().values() if one in asked or one.always}
-    extra = {name: one.notebook for name, one in beyond.items() if not one.missing(study)}
+    there = {name: one.notebook for name, one in beyond.items() if not one.missing(study)}
+    extra = {name: path for name, path in there.items() if path.exists()}
     *core, last = sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb"))
     return {path.stem: path for path in core} | extra | {last.stem: last}
 

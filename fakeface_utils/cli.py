@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .extension import extensions
+from .extension import chosen, extensions
 from .settings import Study
 from .util import StudyError, ask_for_determinism, first, nearest, shown
 
@@ -40,15 +40,9 @@ def report(
 
     What is left out is taken from the run of that name, else from the profile.
     """
-    from . import chain
     from .run import load_study
 
-    study = load_study(profile, data, run, seeds, overrides)
-    failed = chain.run(study, scheduler=scheduler)
-    from .evaluate import failed_seeds, notices, printed_table1
-
-    print("\nTable 1", *notices(study), *failed_seeds(study), printed_table1(study), sep="\n")
-    _end(study, failed)
+    _run(load_study(profile, data, run, seeds, overrides), None, scheduler)
 
 
 @app.command()
@@ -63,27 +57,28 @@ def beyond(
     scheduler: Scheduler = "",
 ) -> None:
     """Measure what isn't in the paper, on a trained run; the report then shows it."""
-    from . import chain
-    from .extension import chosen
     from .run import load_study
 
     given = f"{overrides} other={shlex.quote(other)}" if other else overrides
     study = load_study(profile, data, run, seeds, given)
-    asked = chosen(only, study)
     for one in extensions().values():
-        if one not in asked and not only and (why := one.missing(study)):
+        if not only and (why := one.missing(study)):
             print(f"{one.name} is left out: {why}")
-    failed = chain.run(study, only, scheduler)
-    from .evaluate import notices
+    _run(study, only, scheduler)
 
-    print("", *notices(study), sep="\n")
+
+def _run(study: Study, only: str | None, scheduler: str) -> None:
+    """Run the chain; then say what it found, where the report is, and what failed."""
+    from . import chain
+
+    asked = chosen(only, study) if only is not None else []
+    failed = chain.run(study, only, scheduler)
+    from .evaluate import failed_seeds, notices, printed_table1
+
+    print("\nTable 1", *notices(study), *failed_seeds(study), printed_table1(study), sep="\n")
     for one in asked:
         if not one.why_stale(study):
             print(f"\n{one.summary(study)}")
-    _end(study, failed)
-
-
-def _end(study: Study, failed: list[str]) -> None:
     print(f"\nreport: {shown(study.results / 'report.html')}")
     if failed:
         raise StudyError(first(failed))
@@ -103,10 +98,11 @@ def data(profile: Profile = "", data: Data = "", run: Run = "", overrides: Set =
         task.ensure()
     for one in extensions().values():
         tasks = one.tasks(study) if one.always else []
-        if {t.notebook for task in tasks for t in task.before()} <= {"01_dataset", one.name}:
+        needed = {before.notebook for task in tasks for before in task.before()}
+        if tasks and needed <= {"01_dataset", one.name}:
             for task in tasks:
                 task.ensure()
-            print(one.summary(study) if tasks else "")
+            print(one.summary(study))
     claim_run(study)  # with what is known of the images now
     print(*notices(study), f"fingerprint {about(study)['fingerprint']}", sep="\n")
     print(f"prepared: {shown(study.prepared)}")
@@ -130,11 +126,14 @@ def step(
     if study.deterministic:
         ask_for_determinism()
     claim_run(study)
-    tasks = {t.name: t for one in reversed(notebooks(study, "")) for t in tasks_of(study, one)}
-    if name not in tasks:
-        raise StudyError(f"there is no step '{name}': {nearest(name, tasks)}")
-    for task in (*tasks[name].before(), tasks[name]):
-        task.do()
+    names = []
+    for task in (task for one in notebooks(study, "") for task in tasks_of(study, one)):
+        names.append(task.name)
+        if task.name == name:
+            for one in (*task.before(), task):
+                one.do()
+            return
+    raise StudyError(f"there is no step '{name}': {nearest(name, names)}")
 
 
 for _one in extensions().values():

@@ -83,7 +83,7 @@ def do_all(client: Any, study: Study, tasks: list[Task]) -> None:
     options = [f"--{key.replace('overrides', 'set')}={value}" for key, value in given.items()]
     files = [str(p.relative_to(ROOT)) for folder in (PACKAGE, FOLDER) for p in folder.rglob("*.py")]
     files += [str(dataset.of(study).path()), str(study.results / ".parameters.json")]
-    sent, futures, asked = seen(files), {}, {}
+    sent, futures, asked = seen(files), dict[Any, Any](), dict[Any, Task]()
     for number, task in enumerate(task for task in tasks if task.why_not_done()):
         after = [futures[one.marker] for one in task.before() if one.marker in futures]
         work = (["step", task.name, *options], files, sent, after)

@@ -38,7 +38,7 @@ def _shown(study: Study) -> dict[str, Path]:
     after=_drawn,
     settings=lambda study: {"profile": study.profile, "seeds": study.seeds},
     inputs=_shown,
-    code=lambda study: sorted(FOLDER.glob("*/[!t]*.py")),  # all but tests: it shows their sections
+    code=lambda study: [p for p in sorted(FOLDER.rglob("*.py")) if p.name[:5] != "test_"],
 )
 def report(study: Study, out: Path) -> None:
     """The executed notebook 06 as a page."""
@@ -50,18 +50,14 @@ def report(study: Study, out: Path) -> None:
 def tasks_of(study: Study, notebook: str) -> list[Task]:
     """What a notebook of the paper's study, or an extension's, does, in order."""
     last = report.of(study)
-    whole = [*last.before(), last]
+    whole = [*last.before(), last]  # after which every step is known, also to an extension
     if notebook in extensions():
         return extensions()[notebook].tasks(study)
     return [task for task in whole if task.notebook == notebook]
 
 
 def open_study(notebook: str, *parameters: Any) -> Study:
-    """Check the parameters of a notebook and open its run.
-
-    Args:
-        notebook: its name without the suffix, or an extension's.
-        parameters: profile, data, run, seeds and overrides, see `load_study`.
+    """Check profile, data, run, seeds and overrides for a notebook, and open its run.
 
     Raises:
         StudyError: a parameter is wrong, the run holds another study, or an input is missing or out

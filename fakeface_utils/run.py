@@ -18,6 +18,7 @@ from .digests import Look
 from .extension import extensions, options
 from .settings import IMAGENET_SHA256, PARAMETERS, PROFILES, Study, as_typed
 from .step import read_file
+from .trained import predict
 from .util import StudyError, check_writable, lock, nearest, replacing, results_dir, shown
 
 MOST_SEEDS = 1000
@@ -227,8 +228,6 @@ def open_finished(run: str, seed: int | None = None) -> Study:
     Raises:
         StudyError: it isn't trained and tested with every network, or isn't up to date.
     """
-    from .trained import predict
-
     study, look = load_study(run=run, seeds="" if seed is None else [seed]), Look()
     for task in predict.all(study):
         if why := task.why_stale(look):

@@ -1,19 +1,31 @@
 """Places of the tests' own: nothing is written into the checkout."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
 import numpy as np
 import PIL.Image
 import pytest
+
+from fakeface_utils.util import ROOT
 
 TINY = (
     "images_per_class=24 image_size=35 epochs=2 custom_filters=8,8,8 custom_dense=16 "
     "vgg16_dense=16 batch_size=10 vgg16_weights=random"
 )
+PLACES = ("data", "cache", "results", "figures")
+SECRET = "planted-key-5b1e"  # a person's credentials, which no file may ever hold
 
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """Data, cache, results and figures under a temporary folder."""
-    for name in ("data", "cache", "results", "figures"):
+    for name in PLACES:
         monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(tmp_path / name))
     return tmp_path
 
@@ -34,8 +46,84 @@ def faces(tmp_path):
 
 
 @pytest.fixture
-def notebook(places, monkeypatch):
-    """Write a cell as notebook n, which the chain then takes for one of its own."""
-    from fakeface_utils.run import chain
+def run_notebook(places):
+    """Run one cell as a notebook of the chain; the path of the executed copy."""
+    from fakeface_utils import chain
+    from fakeface_utils.run import load_study
 
-    monkeypatch.setattr(chain, "NOTEBOOKS", places)
+    def run(source):
+        cells = [nbformat.v4.new_code_cell(source)]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+        path, study = places / "n.ipynb", load_study(run="x")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+        chain.execute(study, "n", path, chain.Status("[1/1] n", []))
+        return chain.executed(study, "n")
+
+    return run
+
+
+class Project:
+    """A copy of the code and the notebooks, with places of its own, used by the command line."""
+
+    def __init__(self, root):
+        self.root = root
+        for name in ("fakeface_utils", "beyond", "notebooks", "classroom"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        self.results, self.figures = root / "results" / "tiny", root / "figures" / "tiny"
+        places = {f"FAKEFACE_{n.upper()}": str(root / n) for n in PLACES}
+        login = {"KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": SECRET, "KAGGLE_API_TOKEN": SECRET}
+        self.environment = {**os.environ, **places, **login, "PYTHONPATH": str(root)}
+
+    def start(self, *words):
+        command = "import sys; from fakeface_utils.cli import main; sys.exit(main())"
+        return subprocess.Popen(
+            [sys.executable, "-c", command, *words],
+            env=self.environment, cwd=self.root, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, *words):
+        process = self.start(*words)
+        output, _ = process.communicate(timeout=1800)  # a guard against hanging, no more
+        return process.returncode, output
+
+    def python(self, code):
+        """What a program prints in this project."""
+        words = [sys.executable, "-c", code]
+        answer = subprocess.run(
+            words, env=self.environment, cwd=self.root, capture_output=True, text=True, check=True
+        )
+        return answer.stdout
+
+    def papermill(self, notebook, *words):
+        command = [
+            sys.executable,
+            "-m",
+            "papermill",
+            f"{notebook}.ipynb",
+            str(self.root / "out.ipynb"),
+        ]
+        return subprocess.run(
+            [*command, "-k", "python3", *words],
+            env=self.environment, cwd=self.root / "notebooks", capture_output=True, text=True,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """The study on a tiny setting, interrupted while it trains, then run to its end."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    words = ("report", "--run", "tiny", "--seeds", "2", "--set", TINY)
+    process = project.start(*words)
+    seed = project.results / "custom_cnn" / "seed-0"
+    while not (seed / ".train-custom_cnn-0.part").exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "interrupted" in output
+    code, project.output = project.run(*words)
+    assert code == 0, project.output
+    assert "01_dataset: up to date, skipped" in project.output
+    return project
