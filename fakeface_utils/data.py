@@ -21,20 +21,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .demo.generate import draw_demo, images_per_class
-from .image_files import (  # noqa: F401  some only for those who import them from here
+from .demo.generate import draw_demo
+from .image_files import (
     UNREADABLE,
-    Folder,
-    Original,
-    Zip,
     as_input,
     decode,
-    header,
-    is_image,
     left_out,
     list_images,
     open_images,
-    original,
     place_of,
     reason,
 )
@@ -93,16 +87,6 @@ def source_digest(study: Study) -> str:
     return next(iter(prepare.of(study, SPLITS[0]).depends_on()["inputs"].values()))[-1]
 
 
-def source_counts(study: Study) -> dict[str, int]:
-    """How many images each split will have; none is fetched or decoded for it."""
-    if study.data == "demo":
-        return {split: 2 * number for split, number in images_per_class(study).items()}
-    if study.data == "kaggle":
-        most = study.images_per_class or COUNTS["train"]
-        return {split: 2 * min(number, most) for split, number in COUNTS.items()}
-    return _listed(study)["split"].value_counts().to_dict()
-
-
 def _listed(study: Study) -> pd.DataFrame:
     """The study's images among all that are there: split, label, path."""
     table = list_images(open_images(source(study)))
@@ -133,7 +117,9 @@ def download(study: Study, out: Path) -> None:
         there.replace(archive)
     if zipfile.is_zipfile(archive):
         return
-    needed = ZIP_BYTES + _room(study, sum(source_counts(study).values()))
+    most = study.images_per_class or COUNTS["train"]
+    number = sum(len(CLASSES) * min(each, most) for each in COUNTS.values())
+    needed = ZIP_BYTES + _room(study, number)
     require_free_space(out, needed - _arrived(archive), "the zip and the prepared arrays")
     output, code = _run_client(archive)
     if not code and zipfile.is_zipfile(archive):
@@ -159,8 +145,9 @@ def _run_client(archive: Path) -> tuple[str, int]:
         client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
         try:
             while client.poll() is None:
-                bar.update(_arrived(archive) - bar.n)
                 time.sleep(0.2)
+                bar.total = max(bar.total, here := _arrived(archive))
+                bar.update(here - bar.n)
         finally:
             client.communicate()  # closes its input, which ends it if it is still running
         log.seek(0)

@@ -20,26 +20,27 @@ import pytest
 
 from fakeface_utils import data
 from fakeface_utils.data import (
-    UNREADABLE,
     about,
-    as_input,
-    decode,
     drawn,
     images,
-    left_out,
-    list_images,
     manifest,
     mark,
-    open_images,
-    original,
     prepare,
-    reason,
     source,
-    source_counts,
     source_digest,
 )
 from fakeface_utils.demo.camera import MARK
-from fakeface_utils.image_files import to_rgb
+from fakeface_utils.image_files import (
+    UNREADABLE,
+    as_input,
+    decode,
+    left_out,
+    list_images,
+    open_images,
+    original,
+    reason,
+    to_rgb,
+)
 from fakeface_utils.paper import SPLITS
 from fakeface_utils.run import load_study
 from fakeface_utils.util import ROOT, StudyError, escaped
@@ -114,7 +115,6 @@ def test_a_subset_is_the_same_each_time_and_balanced(places, faces):
     shutil.rmtree(study.prepared)
     assert prepared(study) == found
     assert manifest(study, "train")["label"].tolist().count(1) == 2
-    assert source_counts(study) == {"train": 4, "valid": 4, "test": 4}
 
 
 def test_a_draw_keeps_the_order_and_needs_its_seed_alone():
@@ -329,7 +329,7 @@ def test_files_of_other_kinds_beside_images_are_counted(faces):
     assert left_out(open_images(zipped(faces, ("a/real/1.gif", b"")))) == "1 .gif"
     for path in first(faces).glob("*.jpg"):
         path.rename(path.with_suffix(".heic"))
-    with pytest.raises(StudyError, match=r"no images in train/fake; not read: 6 \.heic, 1 "):
+    with pytest.raises(StudyError, match=r"no images in train/fake; not read: 5 \.heic, 1 "):
         list_images(open_images(faces))
 
 

@@ -15,9 +15,9 @@ import pandas as pd
 import PIL.Image
 from IPython.display import HTML
 
-from fakeface_utils.data import about, images, original, source
+from fakeface_utils.data import about, images, source
 from fakeface_utils.evaluate import FEWEST, HARDLY, verdict_on_differences
-from fakeface_utils.image_files import as_input, open_images
+from fakeface_utils.image_files import as_input, open_images, original
 from fakeface_utils.models import MODELS
 from fakeface_utils.paper import COUNTS
 from fakeface_utils.report import as_table, paragraphs
