@@ -22,7 +22,7 @@ from fakeface_utils.models import MODELS
 from fakeface_utils.paper import METRICS
 from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.step import STEPS
-from fakeface_utils.training import predict
+from fakeface_utils.trained import predict
 from fakeface_utils.util import StudyError
 from tests.conftest import places
 

@@ -16,7 +16,6 @@ from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, read_file
 from fakeface_utils.trained import predict, train
-from fakeface_utils.training import Detectors
 
 from . import measure
 from .sets import formats_table, list_sets, warnings
@@ -42,6 +41,8 @@ def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -
     tasks = [task for one in models for task in predict.all(study, model=one)]
     seen, unknown = seen_by(study, [recorded(task) for task in tasks])
     with util.stderr_to(os.devnull):
+        from fakeface_utils.training import Detectors  # Keras takes seconds: after all checks
+
         asked = Detectors(study, models), open_images(root)
         with util.progress(sum(map(len, sets.values())), "judging", "image") as bar:
             judged = {

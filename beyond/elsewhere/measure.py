@@ -22,7 +22,6 @@ from fakeface_utils.metrics import known, proportion_variance
 from fakeface_utils.settings import Study
 from fakeface_utils.step import AXES, Task, step
 from fakeface_utils.trained import predict, train
-from fakeface_utils.training import Detectors
 from fakeface_utils.util import StudyError, count, escaped, first, progress
 
 from .others import GENERATORS, draw_others
@@ -99,6 +98,8 @@ AXES["set"] = names_of
 )
 def judge(study: Study, key: str, out: Path) -> None:
     """Ask all networks of the run about every image of a set; the tables are those of `Judged`."""
+    from fakeface_utils.training import Detectors  # Keras takes seconds to load
+
     name, root = names_of(study)[key], root_of(study)
     sets, passed_over = list_sets(root)
     if passed_over:

@@ -14,10 +14,11 @@ import PIL.Image
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from beyond.elsewhere import EXTENSION, command, evaluate, measure, others, show
+from beyond.elsewhere import EXTENSION, evaluate, measure, others, show
 from beyond.elsewhere.measure import SCORES, elsewhere, judge, score
 from beyond.elsewhere.others import GENERATORS, draw_others
 from beyond.elsewhere.sets import file_format, formats_table, list_sets, qualities, warnings
+from fakeface_utils import training
 from fakeface_utils.data import dataset, manifest, prepare
 from fakeface_utils.demo.camera import to_jpeg
 from fakeface_utils.digests import signature
@@ -402,8 +403,7 @@ class Both(Made):
 @pytest.fixture
 def both(monkeypatch):
     Both.asked = []
-    for module in (measure, command):
-        monkeypatch.setattr(module, "Detectors", Both)
+    monkeypatch.setattr(training, "Detectors", Both)
 
 
 def test_from_folder_to_report_and_again_only_what_changed(places, faces, tmp_path, both):
