@@ -15,6 +15,15 @@ from .util import ROOT, StudyError, nearest
 FOLDER = ROOT / "beyond"
 
 
+def later(package: str, name: str) -> Callable[..., Any]:
+    """A function such as 'show.section' of a package, imported when it is called.
+
+    So a list of extensions needs neither Keras nor matplotlib.
+    """
+    module, _, function = f"{package}.{name}".rpartition(".")
+    return lambda *given: getattr(import_module(module), function)(*given)
+
+
 @dataclass(frozen=True)
 class Option:
     """A setting of extensions only: no step of the paper's study has it."""

@@ -1,24 +1,13 @@
 """What the images contain besides their labels: duplicates, leaks between splits, cheap cues."""
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
-
-from fakeface_utils.extension import Extension
-from fakeface_utils.settings import Study
-
-
-def _later(module: str, name: str) -> Callable[[Study], Any]:
-    """A function, imported when it is called: a list of extensions needs no matplotlib."""
-    return lambda study: getattr(import_module(f"{__name__}.{module}"), name)(study)
-
+from fakeface_utils.extension import Extension, later
 
 EXTENSION = Extension(
     "audit",
     "Data and leaks",
-    tasks=_later("show", "tasks"),
-    section=_later("show", "section"),
-    summary=_later("show", "summary"),
-    notices=_later("measure", "notices"),
+    tasks=later(__name__, "show.tasks"),
+    section=later(__name__, "show.section"),
+    summary=later(__name__, "show.summary"),
+    notices=later(__name__, "measure.notices"),
     always=True,
 )

@@ -1,19 +1,12 @@
 """Whether p(fake) means what it says: calibration, thresholds, answers about one's own files."""
 
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fakeface_utils.extension import Extension
+from fakeface_utils.extension import Extension, later
 from fakeface_utils.models import MODELS
-
-
-def _later(module: str, name: str) -> Callable[..., Any]:
-    """A function, imported when it is called: listing extensions needs neither Keras nor plots."""
-    return lambda *given: getattr(import_module(f"{__name__}.{module}"), name)(*given)
 
 
 def predict(
@@ -30,15 +23,15 @@ def predict(
     ] = False,
 ) -> None:
     """What a trained network says of your own images: p(fake), and fake, real or unsure."""
-    _later("ask", "predict")(images, run, model, seed, csv, json, stability)
+    later(__name__, "ask.predict")(images, run, model, seed, csv, json, stability)
 
 
 EXTENSION = Extension(
     "confidence",
     "Is 0.9 right nine times in ten?",
-    tasks=_later("show", "tasks"),
-    section=_later("show", "section"),
-    summary=_later("show", "summary"),
+    tasks=later(__name__, "show.tasks"),
+    section=later(__name__, "show.section"),
+    summary=later(__name__, "show.summary"),
     commands={"predict": predict},
     always=True,
 )

@@ -1,14 +1,13 @@
 """A trained run on other images: other sources, other generators, other codecs."""
 
 import os
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic_core import core_schema
 
-from fakeface_utils.extension import Extension, Option
+from fakeface_utils.extension import Extension, Option, later
 from fakeface_utils.settings import Study
 from fakeface_utils.util import StudyError
 
@@ -22,10 +21,6 @@ class Place(str):
             return os.path.abspath(Path(path).expanduser()) if path else ""
 
         return core_schema.no_info_after_validator_function(absolute, core_schema.str_schema())
-
-
-def _show(name: str, *given: Any) -> Any:  # imported when called: listing extensions is quick
-    return getattr(import_module(f"{__name__}.show"), name)(*given)
 
 
 def missing(study: Study) -> str:
@@ -48,16 +43,16 @@ def evaluate(
     csv: Annotated[Path | None, typer.Option(help="write each image's answers here")] = None,
 ) -> None:
     """How a trained run does on other images: a row for each pair of real and fake."""
-    import_module(f"{__name__}.command").evaluate(folder, run, model, csv)
+    later(__name__, "command.evaluate")(folder, run, model, csv)
 
 
 EXTENSION = Extension(
     "elsewhere",
     "How these networks do on other images",
-    tasks=lambda study: _show("tasks", study),
+    tasks=later(__name__, "show.tasks"),
     missing=missing,
-    section=lambda study: _show("section", study),
-    summary=lambda study: _show("summary", study),
+    section=later(__name__, "show.section"),
+    summary=later(__name__, "show.summary"),
     options={"other": Option(Place(), "a folder or zip of other images, for elsewhere")},
     commands={"evaluate": evaluate},
 )

@@ -56,17 +56,12 @@ def point(study: Study, share: float, model: str, seed: int, out: Path) -> None:
     answers(study, model, network, "test").to_csv(out / "predictions.csv", index=False)
 
 
-def points(study: Study) -> list[Task]:
-    """Every training run of the curve but the run's own, the smallest sets first."""
-    return point.all(study)
-
-
 @step(
     "learning_curve",
     ["learning_curve.csv", "learning_curve.json"],
     after=lambda study: [
         *(STEPS["prepare"].of(study, "train"), *STEPS["predict"].all(study)),
-        *points(study),
+        *point.all(study),
     ],
     settings=lambda study: {"share": study.training_share, "seeds": list(study.seeds)},
     folder=lambda study: study.results / "learning_curve",

@@ -11,10 +11,10 @@ from fakeface_utils.models import MODELS
 from fakeface_utils.paper import COUNTS
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
-from fakeface_utils.step import step
+from fakeface_utils.step import Task, step
 from fakeface_utils.util import count
 
-from .measure import learning_curve, sentence, summary
+from .measure import learning_curve, point, sentence, summary
 
 CAPTION = (
     "Test error against the number of training images; both axes logarithmic. Small marks are "
@@ -66,6 +66,11 @@ def figure_learning_curve(study: Study, out: Path) -> None:
     leads = " ".join(sentence(model, curve) for model, curve in curves.items())
     words = f"Test accuracy by training images of each class: {measured}. {leads}"
     save(out, "learning_curve", (figure, words))
+
+
+def tasks(study: Study) -> list[Task]:
+    """What its notebook does."""
+    return [*point.all(study), learning_curve.of(study), figure_learning_curve.of(study)]
 
 
 def section(study: Study) -> HTML:

@@ -10,9 +10,17 @@ from fakeface_utils.figures import HALF, INK, NOTE, picture, save, title
 from fakeface_utils.models import MODELS
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
-from fakeface_utils.step import step
+from fakeface_utils.step import Task, step
 
-from .measure import accuracies, by_size, in_points, open_questions, seeds_in_words, summary
+from .measure import (
+    accuracies,
+    by_size,
+    in_points,
+    open_questions,
+    readings_tasks,
+    seeds_in_words,
+    summary,
+)
 
 CAPTION = (
     "Each other reading against this run, on the validation set. best_weights=val_accuracy can't "
@@ -80,6 +88,11 @@ def figure_open_questions(study: Study, out: Path) -> None:
         f"points with {caveat}: {'; '.join(told)}."
     )
     save(out, "open_questions", (figure, alternative))
+
+
+def tasks(study: Study) -> list[Task]:
+    """What its notebook does."""
+    return [*readings_tasks(study), open_questions.of(study), figure_open_questions.of(study)]
 
 
 def section(study: Study) -> HTML:

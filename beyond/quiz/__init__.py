@@ -1,17 +1,12 @@
 """Can people tell? A page that asks them about the test images, and what a class answers."""
 
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fakeface_utils.extension import Extension
+from fakeface_utils.extension import Extension, later
 from fakeface_utils.settings import Study
-
-
-def _show(name: str, *given: Any) -> Any:  # imported when called: listing extensions is quick
-    return getattr(import_module(f"{__name__}.show"), name)(*given)
 
 
 def missing(study: Study) -> str:
@@ -28,15 +23,15 @@ def quiz(
     ] = None,
 ) -> None:
     """Can people tell? Write a page that asks them; or put a class's answers together."""
-    _show("command", run, seed, answers)
+    later(__name__, "show.command")(run, seed, answers)
 
 
 EXTENSION = Extension(
     "quiz",
     "Can people tell?",
-    tasks=lambda study: [import_module(f"{__name__}.measure").people.of(study)],
+    tasks=later(__name__, "show.tasks"),
     missing=missing,
-    section=lambda study: _show("section", study),
-    claims=lambda study: _show("claims", study),
+    section=later(__name__, "show.section"),
+    claims=later(__name__, "show.claims"),
     commands={"quiz": quiz},
 )

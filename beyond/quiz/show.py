@@ -23,7 +23,7 @@ from fakeface_utils.paper import COUNTS
 from fakeface_utils.report import as_table, paragraphs
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
-from fakeface_utils.step import step
+from fakeface_utils.step import Task, step
 from fakeface_utils.util import human_size, shown
 
 from .measure import (
@@ -150,6 +150,11 @@ def shown_table(study: Study) -> pd.DataFrame:
     """The table of `people` with the networks' titles."""
     table = people.of(study).read()
     return table.assign(who=table["who"].replace(_titles()))
+
+
+def tasks(study: Study) -> list[Task]:
+    """What the report knows of it."""
+    return [people.of(study)]
 
 
 def section(study: Study) -> HTML:
