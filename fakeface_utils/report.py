@@ -223,8 +223,9 @@ def sections(study: Study) -> list[HTML]:
     left: list[Any] = []
     for one in extensions().values():
         again = filled("<code>make beyond ONLY={} RUN={}</code>", one.name, study.run)
-        if not one.why_stale(study):
-            if (section := one.section(study)) is not None:
+        there = one.measured(study)  # perhaps for other seeds
+        if not one.why_stale(there):
+            if (section := one.section(there)) is not None:
                 heading = filled('<h2 id="{}">{}</h2>', one.name, one.title)
                 measured.append(paragraphs([heading, "Not in the paper.", section]))
         elif why := one.missing(study):
