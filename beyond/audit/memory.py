@@ -20,7 +20,7 @@ def leaked_accuracy(study: Study, leaked: list[str]) -> pd.DataFrame:
     """
     table, rows = predictions(study), []
     table["right"] = ((table["p_fake"] >= 0.5) == (table["label"] == 1)).astype(float)
-    for model, kind in itertools.product(MODELS, ("all", *CLASSES)):
+    for model, kind in itertools.product(table["model"].unique(), ("all", *CLASSES)):
         members = table[table["model"] == model]
         if kind != "all":
             members = members[members["label"] == CLASSES.index(kind)]

@@ -159,7 +159,7 @@ def test_the_test_set_decides_no_threshold_and_no_temperature(places, tmp_path, 
 def test_the_examples_are_still_shown(profile):
     found = read_file(ROOT / "results" / "examples" / profile / "confidence" / "calibration.json")
     assert len(show.scores_table(found)) == 4
-    assert list(found) == list(MODELS)
+    assert set(found) <= set(MODELS)
 
 
 # A person's own files.
