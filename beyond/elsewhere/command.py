@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ from fakeface_utils.step import Task, read_file
 from fakeface_utils.trained import predict, train
 
 from . import measure
-from .sets import formats_table, list_sets, warnings
+from .sets import formats_table, list_sets, read_member, warnings
 from .show import shown_table
 
 COLUMNS = ["set", "path", "label", "sha256", "model", "seed", "p_fake"]  # of --csv
@@ -43,10 +44,11 @@ def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -
     with util.stderr_to(os.devnull):
         from fakeface_utils.training import Detectors  # Keras takes seconds: after all checks
 
-        asked = Detectors(study, models), open_images(root)
+        detectors = Detectors(study, models)
+        read = partial(read_member, open_images(root), detectors.size, study.resize_filter, seen)
         with util.progress(sum(map(len, sets.values())), "judging", "image") as bar:
             judged = {
-                util.escaped(name): measure.ask(*asked, members, (study.resize_filter, seen), bar)
+                util.escaped(name): measure.ask(detectors, read, members, bar)
                 for name, members in sets.items()
             }
     if csv:

@@ -5,9 +5,9 @@ So every set of other images has its own row, and ranking (AUC) stands beside ac
 may still rank fakes above reals where its threshold has moved.
 """
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,10 @@ from fakeface_utils.step import AXES, Task, step
 from fakeface_utils.trained import predict, train
 from fakeface_utils.util import StudyError, count, escaped, first, progress
 
+from . import sets
 from .others import GENERATORS, draw_others
-from .sets import (
-    IMAGE,
-    LEARNED,
-    Member,
-    Reader,
-    formats_table,
-    key_of,
-    list_sets,
-    place_of,
-    read_member,
-)
 
-AT_ONCE = 256  # images decoded while as many are predicted: bounds memory
+AT_ONCE = 256  # images whose pixels are held: bounds memory
 SCORES = "accuracy real_accuracy fake_accuracy auc average_precision".split()
 SCORES += ["at_validation_threshold", "tuned_on_these"]
 LEFT_OUT = {  # columns of `score`
@@ -65,8 +55,8 @@ def root_of(study: Study) -> Path:
 
 def names_of(study: Study) -> dict[str, str]:
     """The name of each set, by its key."""
-    names = list_sets(root_of(study))[0] if study.options["other"] else GENERATORS
-    return {key_of(name): name for name in names}
+    names = sets.list_sets(root_of(study))[0] if study.options["other"] else GENERATORS
+    return {sets.key_of(name): name for name in names}
 
 
 def drawn_first(study: Study) -> list[Task]:
@@ -79,8 +69,8 @@ def _given(study: Study, key: str) -> dict[str, Path]:
     if not study.options["other"]:
         return {}
     root = root_of(study)
-    members = list_sets(root)[0][names_of(study)[key]] if root.is_dir() else [("", 0)]
-    folders = {place_of(path, root)[2] for path, _ in members}
+    members = sets.list_sets(root)[0][names_of(study)[key]] if root.is_dir() else [("", 0)]
+    folders = {sets.place_of(path, root)[2] for path, _ in members}
     return {f"other images/{escaped(folder)}": root / folder for folder in sorted(folders)}
 
 
@@ -101,13 +91,13 @@ def judge(study: Study, key: str, out: Path) -> None:
     from fakeface_utils.training import Detectors  # Keras takes seconds to load
 
     name, root = names_of(study)[key], root_of(study)
-    sets, passed_over = list_sets(root)
+    found, passed_over = sets.list_sets(root)
     if passed_over:
         print("not judged:", first(passed_over))
-    seen = seen_images({split: manifest(study, split) for split in ("test", *LEARNED)})
-    with progress(len(sets[name]), escaped(name), "image") as bar:
-        source, detectors = open_images(root), Detectors(study)
-        judged = ask(detectors, source, sets[name], (study.resize_filter, seen), bar)
+    seen = seen_images({split: manifest(study, split) for split in ("test", *sets.LEARNED)})
+    read = partial(sets.read_member, open_images(root), study.image_size, study.resize_filter, seen)
+    with progress(len(found[name]), escaped(name), "image") as bar:
+        judged = ask(Detectors(study), read, found[name], bar)
     for table, kind in zip(judged, ("images", "answers"), strict=True):
         table.to_csv(out / f"{key}-{kind}.csv", index=False, lineterminator="\n")
 
@@ -118,29 +108,23 @@ def seen_images(manifests: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     return {sha: split for split in order for sha in manifests[split]["sha256"]}
 
 
-def ask(detectors: Any, source: Reader, members: Sequence[Member], how: tuple, bar: Any) -> Judged:
-    """The answers of trained networks to some images; pixels are held for two batches only.
+def ask(detectors: Any, read: Callable, members: Sequence[sets.Member], bar: Any) -> Judged:
+    """The answers of trained networks to some images; pixels are held for one batch only.
 
-    `detectors` is a `training.Detectors`; `how` the run's filter for resizing, and the split of
-    each SHA-256 that it has seen; `bar` is told of each image.
+    `detectors` is a `training.Detectors`, `read` is `read_member` of a member; `bar` is told of
+    each image.
     """
     rows: list[dict[str, Any]] = []
     outputs = [np.empty((0, len(detectors.columns)))]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-
-        def start(place: int) -> list[Any]:
-            batch, given = members[place : place + AT_ONCE], (detectors.size, *how)
-            return [pool.submit(read_member, source, member, *given) for member in batch]
-
-        waiting = start(0)
-        for place in range(AT_ONCE, len(members) + AT_ONCE, AT_ONCE):
-            decoded = [one.result() for one in waiting]
-            waiting = start(place)  # decoded while the networks work on these
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(members), AT_ONCE):
+            decoded = list(pool.map(read, members[start : start + AT_ONCE]))
             rows += [row for _, row in decoded]
             if pixels := [array for array, _ in decoded if array is not None]:
                 outputs.append(detectors.p_fake(np.stack(pixels)))
             bar.update(len(decoded))
-    images = pd.DataFrame(rows, columns=IMAGE, dtype=object).fillna("").astype({"label": int})
+    images = pd.DataFrame(rows, columns=sets.IMAGE, dtype=object).fillna("")
+    images = images.astype({"label": int})
     counting = images.loc[images["why"] == "", ["path", "label"]]
     answers = [
         counting.assign(p_fake=p_fake, seed=seed, model=model)
@@ -220,7 +204,7 @@ def score(judged: Mapping[str, Judged], thresholds: Thresholds) -> pd.DataFrame:
     """
     rows = []
     for name, (images, answers) in judged.items():
-        own, learned = images[images["why"] == ""], images["why"].isin(LEARNED.values())
+        own, learned = images[images["why"] == ""], images["why"].isin(sets.LEARNED.values())
         labels = own["label"].to_numpy(dtype=np.int64)
         sizes = {"images": len(own), "real": int((labels == 0).sum()), "fake": int(labels.sum())}
         counted = {
@@ -272,6 +256,6 @@ def elsewhere(study: Study, out: Path) -> None:
     judged = read_judged(study)
     table = score(judged, thresholds_of(predict.all(study)))
     check_scored(table, escaped(root_of(study).name))
-    formats = formats_table({name: images for name, (images, _) in judged.items()})
+    formats = sets.formats_table({name: images for name, (images, _) in judged.items()})
     table.to_csv(out / "elsewhere.csv", index=False, lineterminator="\n")
     formats.to_csv(out / "formats.csv", index=False, lineterminator="\n")

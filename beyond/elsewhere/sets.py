@@ -94,7 +94,7 @@ def key_of(name: str) -> str:
 
 
 def read_member(
-    source: Reader, member: Member, size: int, resize_filter: str, seen: Mapping[str, str]
+    source: Reader, size: int, resize_filter: str, seen: Mapping[str, str], member: Member
 ) -> tuple[npt.NDArray[np.uint8] | None, dict[str, Any]]:
     """One image as a network takes it, None where it doesn't count; and `IMAGE`, what is known."""
     path, label = member

@@ -77,8 +77,8 @@ def shown_table(table: pd.DataFrame, home: Mapping[str, float] | None = None) ->
         if len(own := of_model(table, model)) > 1:
             means = digits(own[SCORES].mean(skipna=False))
             rows.append([f"mean of {len(own)} sets", MODELS[model].title, "", *means, ""])
-    for model, accuracy in (home or {}).items():
-        rows.append(["its own test set", MODELS[model].title, "", f"{accuracy:.3f}", *[""] * 7])
+    for model, share in (home or {}).items():
+        rows.append(["its own test set", MODELS[model].title, "", f"{share:.3f}", *[""] * 7])
     names = ["set", "model", "images", "accuracy at 0.5 (95 %)", "of reals", "of fakes", "AUC"]
     names += ["average precision", "at our validation threshold", "tuned on these very answers"]
     return pd.DataFrame(rows, columns=[*names, "how it fails"])

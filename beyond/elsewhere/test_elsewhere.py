@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import zipfile
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,14 @@ from sklearn.metrics import roc_auc_score
 from beyond.elsewhere import EXTENSION, evaluate, measure, others, show
 from beyond.elsewhere.measure import SCORES, elsewhere, judge, score
 from beyond.elsewhere.others import GENERATORS, draw_others
-from beyond.elsewhere.sets import file_format, formats_table, list_sets, qualities, warnings
+from beyond.elsewhere.sets import (
+    file_format,
+    formats_table,
+    list_sets,
+    qualities,
+    read_member,
+    warnings,
+)
 from fakeface_utils import training
 from fakeface_utils.data import dataset, manifest, prepare
 from fakeface_utils.demo.camera import to_jpeg
@@ -26,8 +34,9 @@ from fakeface_utils.image_files import as_input, decode, open_images
 from fakeface_utils.models import MODELS
 from fakeface_utils.networks import build
 from fakeface_utils.run import claim_run, load_study
+from fakeface_utils.step import read_file
 from fakeface_utils.trained import predict, train
-from fakeface_utils.util import StudyError
+from fakeface_utils.util import ROOT, StudyError
 from tests.conftest import faces, places
 
 SIZE = 32
@@ -75,9 +84,9 @@ def folder_of(root, sets, count=4, real="real", fake="fake"):
 
 
 def judged(root, *answers, seen=None):
-    asked = Made(*answers), open_images(root)
+    read = partial(read_member, open_images(root), SIZE, "bilinear", seen or {})
     sets = list_sets(root)[0].items()
-    return {n: measure.ask(*asked, members, ("bilinear", seen or {}), Bar()) for n, members in sets}
+    return {name: measure.ask(Made(*answers), read, members, Bar()) for name, members in sets}
 
 
 def scored(root, *answers, seen=None, thresholds=None):
@@ -313,6 +322,14 @@ def test_where_the_codec_is_the_label_a_warning_says_so(tmp_path):
     fake = table[(table["set"] == "codec") & (table["class"] == "fake")].iloc[0]
     values = ["JPEG (100%)", "40x40 (100%)", "75 (100%)", "4:2:0 (100%)"]
     assert list(fake[["format", "size", "quality", "subsampling"]]) == values
+
+
+@pytest.mark.parametrize(("run", "accuracy"), [("demo", "0.521"), ("laptop", "0.863")])
+def test_the_committed_examples_are_shown(run, accuracy):
+    table = read_file(ROOT / "results" / "examples" / run / "elsewhere" / "elsewhere.csv")
+    assert show.shown_table(table)["accuracy at 0.5 (95 %)"][0].startswith(accuracy)
+    formats = read_file(ROOT / "results" / "examples" / run / "elsewhere" / "formats.csv")
+    assert list(formats) == list(formats_table({}))
 
 
 # The demo's further generators.
