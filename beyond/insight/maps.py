@@ -21,11 +21,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from fakeface_utils.data import drawn, images, manifest
-from fakeface_utils.networks import head_of
+from fakeface_utils.data import drawn, images, manifest, prepare
 from fakeface_utils.settings import Study
-from fakeface_utils.step import STEPS, step
-from fakeface_utils.training import load
+from fakeface_utils.step import step
+from fakeface_utils.trained import train
 from fakeface_utils.util import StudyError, progress
 
 AT_ONCE = 25  # images; the first convolution's output bounds the memory
@@ -46,6 +45,8 @@ class Cut:
 def cut(network: Any) -> Cut:
     """Cut a network, which then gives logits; without a convolution, after its last 2-D layer."""
     import keras
+
+    from fakeface_utils.networks import head_of
 
     head_of(network).layers[-1].activation = keras.activations.linear
     layers = network.layers
@@ -151,10 +152,7 @@ def rank_correlations(
 @step(
     "insight",
     writes=lambda study, model, seed: [f"{model}-seed-{seed}.npz"],
-    after=lambda study, *network: [
-        STEPS["prepare"].of(study, "test"),
-        STEPS["train"].of(study, *network),
-    ],
+    after=lambda study, *network: [prepare.of(study, "test"), train.of(study, *network)],
     each=("model", "seed"),
     settings=lambda study, *_: {"images": study.options["beyond_images"]},
     folder=lambda study, *_: study.results / "insight",
@@ -166,6 +164,8 @@ def maps(study: Study, model: str, seed: int, out: Path) -> None:
     largest absolute value; read, see `Cut`; trained and untrained (2, h, w), the mean map of each
     class, real first; untrained_rank (N,), of `rank_correlations`; removed (N, 2), of `removal`.
     """
+    from fakeface_utils.training import load
+
     network = load(study, model, seed)
     trained, fresh = cut(network), cut(untrained(network, seed))
     pixels, table = images(study, "test"), manifest(study, "test").reset_index(drop=True)

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from fakeface_utils.data import images, manifest, source
+from fakeface_utils.data import images, manifest, prepare, source
 from fakeface_utils.image_files import open_images, original
 from fakeface_utils.settings import Study
-from fakeface_utils.step import AXES, STEPS, step
+from fakeface_utils.step import AXES, step
 from fakeface_utils.util import progress
 
 SIZES = ("stored", "input")  # images as they are stored, and as the networks see them
@@ -41,7 +41,7 @@ def side_of(study: Study, size: str) -> int:
 @step(
     "insight",
     writes=lambda study, size, split: [f"{size}-{split}.npy"],
-    after=lambda study, size, split: [STEPS["prepare"].of(study, s) for s in {split, "train"}],
+    after=lambda study, size, split: [prepare.of(study, s) for s in {split, "train"}],
     each=("size", "split"),
     folder=lambda study, *_: study.prepared / "spectra",
 )

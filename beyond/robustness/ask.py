@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeface_utils.data import drawn, manifest, source
+from fakeface_utils.data import drawn, manifest, prepare, source
 from fakeface_utils.digests import code_of, edited
 from fakeface_utils.image_files import open_images, original
 from fakeface_utils.settings import Study
-from fakeface_utils.step import AXES, STEPS, step
-from fakeface_utils.training import Detectors
+from fakeface_utils.step import AXES, step
+from fakeface_utils.trained import train
 from fakeface_utils.util import StudyError, progress
 
 # By name: an edited damage makes its own answers out of date, and no others. See `_settings`.
@@ -54,7 +54,7 @@ def _settings(study: Study, name: str) -> dict[str, Any]:
 @step(
     "robustness",
     writes=lambda study, name: [f"{name}.csv"],
-    after=lambda study, name: [STEPS["prepare"].of(study, "test"), *STEPS["train"].all(study)],
+    after=lambda study, name: [prepare.of(study, "test"), *train.all(study)],
     each=("damage",),
     settings=_settings,
     folder=lambda study, name: study.results / "robustness",
@@ -91,11 +91,13 @@ def damaged(study: Study, name: str, out: Path) -> None:
     answers.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
 
 
-_loaded: dict[str, Detectors] = {}  # the networks that were asked last: one loading for all damages
+_loaded: dict[str, Any] = {}  # the networks that were asked last: one loading for all damages
 
 
-def _networks(study: Study) -> Detectors:
-    files = [task.path("model.keras") for task in STEPS["train"].all(study)]
+def _networks(study: Study) -> Any:
+    from fakeface_utils.training import Detectors
+
+    files = [task.path("model.keras") for task in train.all(study)]
     held = str([(file, file.stat().st_mtime_ns, file.stat().st_ino) for file in files])
     if held not in _loaded:
         _loaded.clear()

@@ -25,7 +25,6 @@ from fakeface_utils.settings import Study
 from fakeface_utils.util import sha256
 
 REFERENCE = 256  # pixels a side of the paper's images, for which blur and chain are given
-HALVED = 2  # Pillow's number for 4:2:0: colours at half the resolution
 CUTOFFS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4)  # of Nyquist, the finest detail pixels can hold
 ORDER = 4  # of the Butterworth filter: an edge soft enough not to ring
 BILINEAR, BICUBIC = PIL.Image.Resampling.BILINEAR, PIL.Image.Resampling.BICUBIC
@@ -129,7 +128,7 @@ def clean(original: Original, _: float) -> Image:
 @damage("JPEG", (95, 90, 75, 65, 50, 30), "quality")
 def jpeg(original: Original, quality: float) -> Image:
     """Saved with another quality and the file's own subsampling; 4:2:0 where it has none."""
-    subsampling = original.subsampling if original.subsampling >= 0 else HALVED
+    subsampling = original.subsampling if original.subsampling >= 0 else "4:2:0"
     raw = as_jpeg(original.image, quality=int(quality), subsampling=subsampling)
     return decode(raw).image
 
@@ -179,7 +178,7 @@ def chain(original: Original, _: float) -> Image:
     quality = int(random.integers(65, 95, endpoint=True))
     small = round(most * 200 / REFERENCE)
     image = original.image.crop((left, top, left + side, top + side))
-    raw = as_jpeg(image.resize((small, small), BILINEAR), quality=quality, subsampling=HALVED)
+    raw = as_jpeg(image.resize((small, small), BILINEAR), quality=quality, subsampling="4:2:0")
     return decode(raw).image
 
 

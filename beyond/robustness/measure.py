@@ -1,8 +1,8 @@
 """A run on damaged test images, in numbers.
 
-Every damage is compared with the same images undamaged, image by image. In a mixed image the low
-band of one lies under the high band of another: if those with a fake's high band are called fake,
-and those with a fake's low band aren't, then the high band decides.
+A damage is compared with the same images undamaged, image by image. In a mixed image the low band
+of one lies under the high band of another: if those with a fake's high band are called fake, and
+those with its low band aren't, the high band decides.
 """
 
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Damaged images: each damage by a known answer, the loss in pairs, and a made-up detector."""
 
-# ruff: noqa: F401, F811 (fixtures)
-
 import dataclasses
 import io
 from pathlib import Path
@@ -15,17 +13,16 @@ import scipy.ndimage
 
 from beyond.robustness import EXTENSION, ask, damages, measure, show
 from beyond.robustness.damages import DAMAGES, as_bytes, low_band, swap
-from fakeface_utils import figures
-from fakeface_utils.data import manifest, prepare
+from fakeface_utils import figures, training
+from fakeface_utils.data import prepare
 from fakeface_utils.digests import code_of
-from fakeface_utils.image_files import Folder, decode, original
+from fakeface_utils.image_files import decode
 from fakeface_utils.metrics import gain
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.step import STEPS, read_file, step
 from fakeface_utils.util import ROOT, StudyError
-from tests.conftest import places
 
 LUMINANCE = {95: 2, 90: 3, 75: 8, 65: 11, 50: 16, 30: 27}  # 16 in the standard's table, scaled
 STUDY = Study(image_size=56)
@@ -296,7 +293,8 @@ def study(places, monkeypatch):
     def train(study, model, seed, out):
         (out / "model.keras").write_text("made up")
 
-    monkeypatch.setattr(ask, "Detectors", Sharp)
+    monkeypatch.setattr(ask, "train", train)
+    monkeypatch.setattr(training, "Detectors", Sharp)
     monkeypatch.setattr(Sharp, "asked", 0)
     monkeypatch.setattr(ask, "_loaded", {})
     study = load_study("demo", data=str(places / "set"), run="x", overrides="beyond_images=8")
