@@ -1,7 +1,5 @@
 """The audit finds what was planted, names it, and finds nothing where there is nothing."""
 
-# ruff: noqa: F401, F811 (fixtures)
-
 import shutil
 
 import numpy as np
@@ -20,7 +18,6 @@ from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.step import read_file
 from fakeface_utils.util import ROOT
-from tests.conftest import faces, places
 
 Z2 = 1.959964**2
 

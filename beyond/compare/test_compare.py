@@ -1,7 +1,5 @@
 """`fakeface compare`: known differences and their intervals, what differs, and the page."""
 
-# ruff: noqa: F401, F811 (fixtures)
-
 import json
 import re
 
@@ -24,7 +22,6 @@ from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.step import STEPS
 from fakeface_utils.trained import predict
 from fakeface_utils.util import StudyError
-from tests.conftest import places
 
 IMAGES = 200
 LABELS = np.arange(IMAGES) % 2  # fakes and reals by turns

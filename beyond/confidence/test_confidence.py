@@ -1,7 +1,5 @@
 """Whether p(fake) means what it says; every file of one's own gets an answer or a reason."""
 
-# ruff: noqa: F401, F811 (fixtures)
-
 import json
 import os
 import subprocess
@@ -33,7 +31,6 @@ from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.step import read_file
 from fakeface_utils.util import ROOT, StudyError
-from tests.conftest import faces, places
 
 FIRST = next(iter(MODELS))
 TINY = (

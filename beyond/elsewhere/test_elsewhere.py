@@ -1,7 +1,5 @@
 """Other images: sets by their folders, known scores, the codec as a label, and what is left out."""
 
-# ruff: noqa: F401, F811 (fixtures)
-
 import io
 import json
 import os
@@ -16,7 +14,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from beyond.elsewhere import EXTENSION, evaluate, measure, others, show
-from beyond.elsewhere.measure import SCORES, elsewhere, judge, score
+from beyond.elsewhere.measure import SCORES, elsewhere, score
 from beyond.elsewhere.others import GENERATORS, draw_others
 from beyond.elsewhere.sets import (
     file_format,
@@ -37,7 +35,6 @@ from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.step import read_file
 from fakeface_utils.trained import predict, train
 from fakeface_utils.util import ROOT, StudyError
-from tests.conftest import faces, places
 
 SIZE = 32
 TINY = f"image_size={SIZE} custom_filters=2,2,2 custom_dense=4"

@@ -1,7 +1,5 @@
 """The quiz: nothing can be read off its page, it can be played, and answers are put together."""
 
-# ruff: noqa: F401, F811 (fixtures)
-
 import base64
 import io
 import json
@@ -26,7 +24,6 @@ from fakeface_utils.models import MODELS
 from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.trained import predict
 from fakeface_utils.util import StudyError
-from tests.conftest import places
 
 DONE = {"seconds": 1.0, "computed": {"when": "2026-01-01T00:00:00", "versions": {}, "git": ""}}
 chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")

@@ -46,6 +46,57 @@ def faces(tmp_path):
 
 
 @pytest.fixture
+def finished(places, faces, monkeypatch):
+    """Make up a finished run on images of noise: its files and markers, without Keras."""
+    import pandas as pd
+
+    from fakeface_utils import trained
+    from fakeface_utils.evaluate import table1
+    from fakeface_utils.run import claim_run, load_study
+
+    def fit(study, model, seed, out):
+        rng, rows = np.random.default_rng((len(model), seed)), range(1, study.epochs + 1)
+        values = {name: rng.random(len(rows)) for name in ("loss", "accuracy", "val_loss")}
+        table = pd.DataFrame({"epoch": rows, **values, "val_accuracy": 0.5})
+        table.assign(learning_rate=0.1, seconds=1.0).to_csv(out / "history.csv", index=False)
+        (out / "model.keras").write_text(f"{model} {seed}")
+        layers = {"layer": ["x"], "kind": "Dense", "output_shape": "1", "activation": ""}
+        numbers = {"parameters": 1, "trainable": 1, "multiply_adds": 1}
+        pd.DataFrame(layers | numbers).to_csv(out / "architecture.csv", index=False)
+
+    def answers(study, model, network, split):
+        table = trained.prepared(study, split, "csv")[["path", "label"]]
+        rng = np.random.default_rng((len(model), len(table)))
+        return table.assign(p_fake=rng.random(len(table)))
+
+    def predict(study, model, seed, out):
+        for split, name in (("valid", "validation.csv"), ("test", "predictions.csv")):
+            answers(study, model, None, split).to_csv(out / name, index=False)
+
+    def features(study, model, split, out):
+        np.save(out / f"{split}.npy", np.zeros((8, 1, 1, 4), "float16"))
+
+    monkeypatch.setattr(trained, "fit_network", fit)
+    monkeypatch.setattr(trained, "answers", answers)
+    works = {trained.features: features, trained.predict: predict}
+    kept = {step: step.work for step in works}
+    for step, work in works.items():
+        object.__setattr__(step, "work", work)
+
+    def make(profile="demo", seeds=1, overrides=""):
+        study = load_study(profile, str(faces), "made-up", seeds, f"image_size=32 {overrides}")
+        claim_run(study)
+        for task in (*table1.of(study).before(), table1.of(study)):
+            task.ensure()
+        claim_run(study)
+        return study
+
+    yield make
+    for step, work in kept.items():
+        object.__setattr__(step, "work", work)
+
+
+@pytest.fixture
 def run_notebook(places):
     """Run one cell as a notebook of the chain; the path of the executed copy."""
     from fakeface_utils import chain
