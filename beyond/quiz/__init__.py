@@ -10,9 +10,11 @@ from fakeface_utils.settings import Study
 
 
 def missing(study: Study) -> str:
-    """Why there is nothing to show; '' where a class was asked."""
-    asked = (study.results / "quiz" / "answers.csv").is_file()
-    return "" if asked else f"nobody was asked (make quiz RUN={study.run})"
+    """Why there is nothing to show; '' where a class was asked about this run's images."""
+    if not (study.results / "quiz" / "answers.csv").is_file():
+        return f"nobody was asked (make quiz RUN={study.run})"
+    stale = later(__name__, "show.tasks")(study)[-1].why_stale()
+    return stale and f"{stale}: fakeface quiz --run {study.run} --answers FOLDER pools them again"
 
 
 def quiz(

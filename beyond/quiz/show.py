@@ -19,25 +19,15 @@ from fakeface_utils.data import about, images, source
 from fakeface_utils.evaluate import FEWEST, HARDLY, verdict_on_differences
 from fakeface_utils.image_files import as_input, open_images, original
 from fakeface_utils.models import MODELS
-from fakeface_utils.paper import COUNTS
+from fakeface_utils.paper import CLASSES, COUNTS
 from fakeface_utils.report import as_table, paragraphs
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
 from fakeface_utils.util import human_size, shown
 
-from .measure import (
-    ASKED,
-    SURE,
-    before,
-    drawn,
-    folder,
-    networks_answers,
-    people,
-    pool,
-    quiz_name,
-    stored_side,
-)
+from . import measure
+from .measure import ASKED, drawn, people
 
 TEMPLATE = Path(__file__).with_name("quiz.html.j2")
 PUBLISHED = (  # the study, the faces that its people saw, and the share they got right
@@ -52,7 +42,7 @@ def command(run: str, seed: int, files: Path | None = None) -> None:
     """Write the page, and say how to use it; or put together the answers in a folder."""
     study, again = load_study(run=run), f"fakeface quiz --run {run} --seed {seed} --answers FOLDER"
     if files is not None:
-        refused = pool(study, files, seed)
+        refused = measure.pool(study, files, seed)
         print(shown_table(study).to_string(index=False, float_format="{:.3f}".format, na_rep="-"))
         print(*(f"not counted: {name}: {why}" for name, why in refused.items()), sep="\n")
         print(f"fakeface report --run {run} puts it into the report")
@@ -70,8 +60,8 @@ def command(run: str, seed: int, files: Path | None = None) -> None:
 @step(
     "quiz",
     writes=["quiz.html"],
-    after=before,
-    folder=folder,
+    after=measure.before,
+    folder=measure.folder,
     inputs=lambda study, seed: {TEMPLATE.name: TEMPLATE},
     settings=lambda study, seed: {"run": study.run, "titles": _titles()},
 )
@@ -84,16 +74,16 @@ def quiz(study: Study, seed: int, out: Path) -> None:
     import jinja2  # here only: what puts answers together doesn't need it
 
     faces, tested, reader = drawn(study, seed), images(study, "test"), open_images(source(study))
-    side, p_fake = stored_side(faces), networks_answers(study, faces).to_numpy().tolist()
+    side, networks = measure.stored_side(faces), measure.networks_answers(study, faces)
     files = [original(reader, row.path, row.sha256) for row in faces.itertuples()]
     stored = [as_input(file.image, side, study.resize_filter) for file in files]
     first = _pictures([np.asarray(tested[place]) for place in faces["place"]], seed)
     second = _pictures([stored[row] for row in faces["second"]], seed)
     told = {
-        "quiz": quiz_name(study, faces),
+        "quiz": measure.quiz_name(study, faces),
         "images": [
             {"image": row.sha256, "fake": row.label, "p": [round(p, 4) for p in outputs]}
-            for row, outputs in zip(faces.itertuples(), p_fake, strict=True)
+            for row, outputs in zip(faces.itertuples(), networks.to_numpy().tolist(), strict=True)
         ],
         "second": faces["second"].tolist(),
     }
@@ -105,7 +95,7 @@ def quiz(study: Study, seed: int, out: Path) -> None:
         as_stored=bool((faces[["width", "height"]] == side).all(axis=None)),
         generated=about(study)["generated"],
         networks=list(_titles().values()),
-        sure=SURE,
+        sure=measure.SURE,
         published=PUBLISHED,
         run=study.run,
         seed=seed,
@@ -160,8 +150,10 @@ def tasks(study: Study) -> list[Task]:
 def section(study: Study) -> HTML:
     """The report's section."""
     hardest = people.of(study).read("images.csv").groupby("round").head(3)
-    faces = hardest[["round", "path", "label", "accuracy"]]
-    caption = f"What people said of {ASKED} test images; in the intervals people and images vary"
+    faces = hardest[["round", "path", "accuracy"]].assign(
+        was=[CLASSES[label] for label in hardest["label"]]
+    )
+    caption = f"Answers to {ASKED} test images; low and high: 95 % interval, people and images vary"
     tables = as_table(shown_table(study), caption), as_table(faces, "The hardest faces")
     return paragraphs(tables)
 
