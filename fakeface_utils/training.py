@@ -11,14 +11,12 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from keras.callbacks import LambdaCallback, ModelCheckpoint
 
 from .models import MODELS
-from .networks import base_of, head_of, layers_of
+from .networks import base_of, head_of, keras, layers_of  # keras without its start-up messages
 from .settings import Study
 from .step import STEPS
 from .util import Interrupted, StudyError, gpus, progress, replacing, shown
@@ -186,12 +184,12 @@ def fit(
                 network.save_weights(part)
             states[epoch].unlink(missing_ok=True)
 
-    keep_best = ModelCheckpoint(
+    keep_best = keras.callbacks.ModelCheckpoint(
         best, watch, mode=mode, save_best_only=True, save_weights_only=True,
         initial_value_threshold=float(best_value),
     )  # fmt: skip
     keep_best.async_safe = True  # on a GPU the next step doesn't wait for this one's numbers
-    each = LambdaCallback(
+    each = keras.callbacks.LambdaCallback(
         on_epoch_end=save, on_train_batch_end=lambda batch, logs: bar.update(), async_safe=True
     )
     try:
