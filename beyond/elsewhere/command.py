@@ -41,6 +41,7 @@ def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -
     study, models = load_study(run=run), [model] if model else [*MODELS]
     tasks = [task for one in models for task in predict.all(study, model=one)]
     seen, unknown = seen_by(study, [recorded(task) for task in tasks])
+    learned_from = read_file(study.results / "study.json")["dataset"]
     with util.stderr_to(os.devnull):
         from fakeface_utils.training import Detectors  # Keras takes seconds: after all checks
 
@@ -65,7 +66,7 @@ def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -
         print(f"{shown_table(table).to_string(index=False)}\n")
         print(f"{formats.drop(columns='differs').to_string(index=False)}\n")
     print(*warnings(formats), *measure.counts_left_out(table), unknown, sep="\n")
-    if read_file(study.results / "study.json")["dataset"]["generated"]:
+    if learned_from["generated"]:
         print("The run learned from drawn portraits: its answers say nothing about photographs.")
     if table["generated"].any():
         print("Drawn images are among these: numbers on them say nothing about photographs.")

@@ -216,17 +216,6 @@ def test_the_mean_is_unweighted_and_over_sets_with_both_classes(tmp_path):
     assert tuple(mean[["set", "accuracy at 0.5 (95 %)"]]) == ("mean of 2 sets", "0.250")
 
 
-def test_images_of_every_mode_are_judged(tmp_path):
-    for label, kind in enumerate(("real", "fake")):
-        (tmp_path / kind).mkdir()
-        for mode in ("RGB", "L", "RGBA", "P", "CMYK", "1"):
-            suffix = "jpg" if mode == "CMYK" else "png"
-            picture(label).convert(mode).save(tmp_path / kind / f"{mode}.{suffix}")
-    row = scored(tmp_path, lambda images: np.full(len(images), 0.7)).iloc[0]
-    assert (row["set"], row["images"], row["unreadable"]) == (f"{tmp_path.name}/", 12, 0)
-    assert (row["accuracy"], row["auc"]) == (0.5, 0.5)
-
-
 def test_what_is_unreadable_or_learned_is_left_out_and_test_images_are_counted(tmp_path):
     folder_of(tmp_path, ["a"], 5)
     (tmp_path / "a/real/4.png").write_text("no image")
