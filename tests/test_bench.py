@@ -75,6 +75,7 @@ def test_both_ways_train(few):
         processor.plain_epoch(few / "nowhere", "vgg16", 32, batch_size=4, epochs=2)
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_on_a_processor(places, monkeypatch):
     monkeypatch.setattr(common, "DISTINCT", 2)
     rows = gpu.measure((8, 4), batch_size=8, **SMALL)

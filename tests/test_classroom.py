@@ -12,9 +12,9 @@ import pandas as pd
 import papermill
 import PIL.Image
 import pytest
-from conftest import Project
 
 from classroom.make_exercises import exercise
+from conftest import Project
 from fakeface_utils.extension import FOLDER
 from fakeface_utils.notebook import open_study
 from fakeface_utils.run import open_finished
