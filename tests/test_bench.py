@@ -17,8 +17,7 @@ ROWS = ["decoding", "custom CNN, training", "custom CNN, predicting", "VGG16, fe
 ROWS += ["VGG16, training", "VGG16, predicting", "the paper's profile, one seed (extrapolated)"]
 LEAN = """
 import sys
-absent = "papermill nbconvert nbformat nbclient IPython ipykernel kaggle onnx typer markupsafe"
-absent += " tensorflow keras sklearn scipy seaborn matplotlib"
+absent = "papermill nbconvert IPython kaggle onnx typer tensorflow keras sklearn scipy matplotlib"
 sys.modules |= dict.fromkeys(absent.split())
 import benchmarks.__main__, benchmarks.gpu
 """
@@ -33,7 +32,7 @@ def few(places, monkeypatch):
 
 def test_ways_run_in_turn_and_the_first_round_does_not_count():
     said, values = [], {"a": iter([50, 1, 9, 2]), "b": iter([70, 4, 4, 5])}
-    ways = (lambda name=name: said.append(name) or next(values[name]) for name in "ab")
+    ways = [lambda name=name: said.append(name) or next(values[name]) for name in "ab"]
     assert processor.in_turn(3, *ways) == [2, 4]
     assert "".join(said) == "abababab"
 
