@@ -11,6 +11,7 @@ import nbformat
 import numpy as np
 import PIL.Image
 import pytest
+from filelock import FileLock
 
 from fakeface_utils.util import ROOT
 
@@ -118,8 +119,10 @@ class Project:
 
     def __init__(self, root):
         self.root = root
+        ignored = shutil.ignore_patterns("__pycache__")
         for name in ("fakeface_utils", "beyond", "notebooks", "classroom"):
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            if not (root / name).exists():
+                shutil.copytree(ROOT / name, root / name, ignore=ignored)
         self.results, self.figures = root / "results" / "tiny", root / "figures" / "tiny"
         places = {f"FAKEFACE_{n.upper()}": str(root / n) for n in PLACES}
         login = {"KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": SECRET, "KAGGLE_API_TOKEN": SECRET}
@@ -147,13 +150,7 @@ class Project:
         return answer.stdout
 
     def papermill(self, notebook, *words):
-        command = [
-            sys.executable,
-            "-m",
-            "papermill",
-            f"{notebook}.ipynb",
-            str(self.root / "out.ipynb"),
-        ]
+        command = [sys.executable, "-m", "papermill", f"{notebook}.ipynb", self.root / "out.ipynb"]
         return subprocess.run(
             [*command, "-k", "python3", *words],
             env=self.environment, cwd=self.root / "notebooks", capture_output=True, text=True,
@@ -163,18 +160,25 @@ class Project:
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
     """The study on a tiny setting, interrupted while it trains, then run to its end."""
-    project = Project(tmp_path_factory.mktemp("project"))
+    shared = tmp_path_factory.getbasetemp()  # by the processes of pytest-xdist, if there are any
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    said = shared / "project.txt"
     words = ("report", "--run", "tiny", "--seeds", "2", "--set", TINY)
-    process = project.start(*words)
-    seed = project.results / "custom_cnn" / "seed-0"
-    while not (seed / ".train-custom_cnn-0.part").exists():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, output
-    assert "interrupted" in output
-    code, project.output = project.run(*words)
-    assert code == 0, project.output
-    assert "01_dataset: up to date, skipped" in project.output
+    with FileLock(shared / "project.lock"):
+        project = Project(shared / "project")
+        if not said.exists():
+            process = project.start(*words)
+            seed = project.results / "custom_cnn" / "seed-0"
+            while not (seed / ".train-custom_cnn-0.part").exists():
+                assert process.poll() is None, process.communicate()[0]
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGINT)
+            output, _ = process.communicate(timeout=300)
+            assert process.returncode == 130, output
+            assert "interrupted" in output
+            code, output = project.run(*words)
+            assert code == 0, output
+            assert "01_dataset: up to date, skipped" in output
+            said.write_text(output)
+    project.output = said.read_text()
     return project

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
-from conftest import SECRET, TINY
 
+from conftest import SECRET, TINY
 from fakeface_utils import chain
-from fakeface_utils.chain import Status, executed
+from fakeface_utils.chain import Status
 from fakeface_utils.extension import Extension, extensions
 from fakeface_utils.models import MODELS
 from fakeface_utils.notebook import report
@@ -103,17 +103,15 @@ def test_every_artefact_is_there(project):
     assert str(project.root) not in (project.results / "study.json").read_text()
 
 
-def test_demo_numbers_are_called_demo_numbers(project):
-    assert "these numbers say nothing about the paper" in project.output
-    assert "random weights" in project.output
-    verdicts = pd.read_csv(project.results / "table1.csv")["verdict"]
-    assert set(verdicts) == {"not comparable (generated data)"}
-
-
-def test_a_second_run_skips_everything(project):
+def test_demo_numbers_are_called_demo_numbers_and_a_second_run_skips_everything(project):
     code, output = project.run("report", "--run", "tiny")  # the run remembers the rest
     assert code == 0, output
     assert output.count("up to date, skipped") == len(CORE) + len(ALWAYS)
+    for said in (output, project.output):
+        assert "these numbers say nothing about the paper" in said
+        assert "random weights" in said
+    verdicts = pd.read_csv(project.results / "table1.csv")["verdict"]
+    assert set(verdicts) == {"not comparable (generated data)"}
 
 
 def test_an_executed_notebook_has_one_line_for_a_progress_bar_and_nothing_red(project):
@@ -213,13 +211,10 @@ def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_reaches_the_report_an
     assert output.count("up to date, skipped") == len(CORE) + len(ALWAYS) - 1  # but the report
     assert all(path.stat().st_mtime_ns == when for path, when in own.items())
     page = (project.results / "report.html").read_text()
-    study = load_study()
     measured = [one for one in extensions().values() if one.notebook.exists()]
-    for one in (one for one in measured if not one.missing(study)):
+    for one in (one for one in measured if not one.missing(load_study())):
         assert one.title in page, one.name
-        assert executed(study, one.name).name in map(
-            lambda path: path.name, (project.results / "notebooks").iterdir()
-        )
+        assert (project.results / "notebooks" / f"{one.name}.html").is_file()
     for name in extensions():  # each can be taken away, and the rest stays as it is
         folder = project.root / "beyond" / name
         away = shutil.move(folder, project.root / "away")
@@ -243,13 +238,9 @@ def test_an_interrupt_that_gets_lost_is_raised_all_the_same(run_notebook, monkey
 
 
 def test_a_kernel_that_dies_is_a_sentence(run_notebook):
-    with pytest.raises(StudyError) as caught:
+    words = r"^the kernel of notebook n died, .*images_per_class.* \[its log: .*notebooks/n.log\]$"
+    with pytest.raises(StudyError, match=words):
         run_notebook("import os; os._exit(1)")
-    sentence = str(caught.value)
-    assert sentence.startswith("the kernel of notebook n died, most often for lack of memory: take")
-    assert "(images_per_class)" in sentence
-    assert "results/x/notebooks/n.log]" in sentence
-    assert "\n" not in sentence
 
 
 @pytest.mark.parametrize(
@@ -383,15 +374,12 @@ def test_an_extension_that_fails_stops_nothing_and_is_a_sentence(made_up, capsys
     assert ran == ["01", "extra", "06", "extra"]  # what is done is skipped
 
 
-def test_a_notebook_of_the_study_that_fails_or_ends_early_stops_the_chain(made_up):
+def test_a_notebook_of_the_study_that_fails_or_ends_early_stops_the_chain(made_up, monkeypatch):
     ran, fails = made_up
     fails["01"] = StudyError("what to do")
     with pytest.raises(StudyError, match="what to do"):
         chain.run(load_study(run="x"))
     assert ran == ["01"]
-
-
-def test_a_notebook_that_ends_early_is_a_failure(made_up, monkeypatch):
     monkeypatch.setattr(chain, "execute", lambda *_: None)  # as after sys.exit(0) in a cell
     with pytest.raises(StudyError, match=r"01 ended without finishing: do 01; see .*01.ipynb"):
         chain.run(load_study(run="x"))
@@ -408,7 +396,3 @@ def test_the_report_is_due_again_once_an_extension_was_measured(places, monkeypa
     marker.write_text("{}")
     after = report.of(load_study(run="x")).depends_on()["inputs"]
     assert {name for name in after if before[name][1] != after[name][1]} == {"t"}
-
-
-def test_errors_show_as_one_line_in_a_notebook():
-    assert StudyError("what to do")._render_traceback_() == ["StudyError: what to do"]

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from conftest import TINY
 from typer.testing import CliRunner
 
+from conftest import TINY
 from fakeface_utils import cluster
 from fakeface_utils.cli import app
 from fakeface_utils.cluster import connect, do_all, on_worker, seen

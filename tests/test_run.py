@@ -15,7 +15,7 @@ from fakeface_utils.data import dataset
 from fakeface_utils.extension import Extension, Option, extensions
 from fakeface_utils.notebook import open_study
 from fakeface_utils.run import check_run, claim_run, command, load_study, parameters_of
-from fakeface_utils.settings import Study, open_questions
+from fakeface_utils.settings import Study, as_typed, open_questions
 from fakeface_utils.util import StudyError
 
 SMALL = "image_size=32 epochs=1 batch_size=4 custom_filters=2,2,2 custom_dense=4 vgg16_dense=4"
@@ -40,7 +40,7 @@ def told(call, *words, **named):
 # Parameters.
 
 
-def test_the_paper_profile_has_the_papers_settings():
+def test_the_paper_profile_has_the_papers_settings_and_others_list_their_differences():
     study = load_study("paper")
     assert (study.image_size, study.epochs, study.batch_size) == (224, 15, 100)
     assert (study.learning_rate, study.dropout) == (0.01, 0.4)
@@ -48,9 +48,6 @@ def test_the_paper_profile_has_the_papers_settings():
     assert (study.custom_dense, study.vgg16_dense) == (256, 512)
     assert (study.data, study.run) == ("kaggle", "paper")
     assert study.differences().empty
-
-
-def test_demo_differences_are_listed():
     differing = load_study("demo").differences().set_index("setting")
     assert differing.loc["data", "here"] == "demo"
     assert differing.loc["image_size", "paper"] == "224"
@@ -125,25 +122,17 @@ def test_settings_keep_the_datas_name_and_no_path(tmp_path):
     assert str(tmp_path) not in command(study)
 
 
-def test_every_open_question_names_a_setting_with_its_default():
-    register = open_questions(Study())
-    named = register[register["setting"].isin(Study.model_fields)]
-    assert len(named) >= 10
-    for row in named[named["setting"] != "seeds"].itertuples():
-        default = Study.model_fields[row.setting].default
-        shown = str(default).lower() if isinstance(default, bool) else str(default)
-        assert row.default == shown
-        assert row.reason
-        assert row.alternatives
-
-
-def test_every_setting_has_a_source():
+def test_every_setting_has_a_source_and_every_open_question_its_default():
     table = load_study("paper").table().set_index("setting")
-    assert set(table["source"]) == {"the paper", "our reading", "ours"}
-    assert table.loc["dropout", "source"] == "the paper"
+    sources = {"dropout": "the paper", "padding": "our reading", "skip_unreadable": "ours"}
+    assert set(table["source"]) == set(sources.values())
+    assert {name: table.loc[name, "source"] for name in sources} == sources
     assert table.loc["dropout", "meaning"].endswith("sections 3.1 and 3.2")
-    assert table.loc["padding", "source"] == "our reading"
-    assert table.loc["skip_unreadable", "source"] == "ours"
+    register = open_questions(Study()).query("alternatives != ''")
+    assert len(register) >= 10
+    for row in register.itertuples():
+        assert row.default == as_typed(Study.model_fields[row.setting].default)
+        assert row.reason
 
 
 # A run remembers.
@@ -178,19 +167,13 @@ def test_a_run_opens_without_the_extension_whose_setting_it_had(monkeypatch):
     assert load_study(run="mine").epochs == 3
 
 
-@pytest.mark.usefixtures("places")
-def test_another_profile_under_the_same_name_takes_nothing_of_the_run():
-    remembered(run="mine", overrides="epochs=3")
-    new = load_study("paper", run="new").model_copy(update={"run": "mine"})
-    assert load_study("paper", run="mine") == new
-
-
-def test_a_remembered_path_with_spaces_comes_back_whole(places):
+def test_another_profile_takes_nothing_of_the_run_and_a_path_comes_back_whole(places):
     weights = places / "my weights.npz"
     study = remembered(run="mine", overrides={"vgg16_weights": str(weights)})
     assert study.vgg16_weights == str(weights)
-    assert load_study(run="mine") == study
-    assert load_study(**parameters_of(study)) == study
+    assert load_study(run="mine") == load_study(**parameters_of(study)) == study
+    new = load_study("paper", run="new").model_copy(update={"run": "mine"})
+    assert load_study("paper", run="mine") == new
 
 
 @pytest.mark.parametrize(
