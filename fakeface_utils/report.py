@@ -24,7 +24,7 @@ from .settings import Study
 from .util import PACKAGE, StudyError, count, replacing, shown
 
 WORDY = 60  # characters in a cell from which on a phone shows each row as a card
-NUMBERS = re.compile(r"(?:[\d\s.,+\-−–%()×]|to|below)*\d(?:[\d\s.,+\-−–%()×]|to|below)*")
+NUMBERS = re.compile(r"(?=.*\d)(?:[\d\s.,e+\-−–%()×]|to|below)*")
 BESIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)]*)\)")  # a link to a file that isn't beside the page
 HEADING = re.compile(r"^## (.+)$|<h2 id=\"([^\"]+)\">(.+?)</h2>", re.M)
 SOURCES = {"the paper": "paper", "our reading": "our reading", "ours": "default"}
@@ -281,7 +281,6 @@ def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[
         extra_template_basedirs=[str(PACKAGE)],
         require_js_url="",
         mathjax_url="",
-        exclude_anchor_links=True,
     )
     resources = {"name": notebook.stem, "names": names, "headings": headings, "notices": notices}
     html, _ = exporter.from_notebook_node(content, resources={"about": resources})
