@@ -6,13 +6,14 @@ import hashlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from .util import ROOT, sha256
 
 # Modules whose edits make no step run again: they hold settings, titles, places and this engine.
 # What of theirs decides an output is among the settings of the step that writes it.
 NOT_HASHED = {
-    "fakeface_utils/digests.py",  # this engine's digests
+    "fakeface_utils/extension.py",  # finds the extensions
     "fakeface_utils/models.py",  # a new network must not make the others out of date
     "fakeface_utils/settings.py",  # a new setting, the same
     "fakeface_utils/step.py",  # compares digests
@@ -20,7 +21,9 @@ NOT_HASHED = {
 }
 UNSURE = 2.0  # seconds within which a file may change again and keep its time stamp
 LOADED: dict[str, str] = {}  # digests of the code that this process runs
-Look = dict[Path, list[str]]  # signatures that one look at many steps has seen
+Look = dict[
+    Any, Any
+]  # what one look at many steps has seen: signatures, and whether tasks are done
 
 
 def signature(path: Path, known: list[str] | None = None, look: Look | None = None) -> list[str]:

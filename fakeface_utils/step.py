@@ -252,6 +252,12 @@ class Task:
 
         Whether those before it are done is not asked, see `why_stale`.
         """
+        look = {} if look is None else look
+        if (key := (self.marker, "why")) not in look:
+            look[key] = self._why_not_done(look)
+        return look[key]
+
+    def _why_not_done(self, look: Look) -> str:
         if missing := [shown(path) for path in map(self.path, self.writes) if not path.exists()]:
             return f"{missing[0]} is missing"
         if not (record := self.record()):
