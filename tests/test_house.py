@@ -6,6 +6,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -171,6 +172,15 @@ def test_notebooks_share_their_parameters():
     assert len(tagged) == 1
     names = [node.targets[0].id for node in ast.parse(tagged.pop()).body]
     assert names == ["profile", "data", "run", "seeds", "overrides"]
+
+
+def test_what_notebooks_import_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    code = "\n".join(source for path in ALL_NOTEBOOKS for source in sources(path, "code"))
+    imported = {*re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE)}
+    ours = {path.parent.name for path in ROOT.glob("*/*.py")}
+    assert imported & ours <= {name.rstrip("*") for name in found}
 
 
 # What is tracked.
