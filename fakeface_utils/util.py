@@ -158,7 +158,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be none
+            part.unlink()
 
 
 def check_writable(*folders: Path) -> None:
