@@ -206,6 +206,10 @@ def test_an_edited_layer_is_trained_again_and_the_rest_follows(edited):
 @pytest.mark.slow
 def test_what_is_beyond_the_paper_leaves_the_run_as_it_was_reaches_the_report_and_goes(project):
     own = {path: path.stat().st_mtime_ns for path in project.results.rglob("seed-0/*.*")}
+    path = project.root / "beyond" / "open_questions" / "measure.py"
+    few = "{'resize_filter': register()['resize_filter']}"  # one question takes seconds
+    if path.exists():
+        path.write_text(path.read_text().replace("register().items()", f"{few}.items()"))
     code, output = project.run("beyond", "--run", "tiny")
     assert code == 0, output
     assert output.count("up to date, skipped") == len(CORE) + len(ALWAYS) - 1  # but the report
