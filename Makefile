@@ -9,8 +9,7 @@ VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SCHEDULER SEED ANSWERS ARGS TO WH
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))  # a $ in one is a $
 export $(VALUES)
 unexport PYTHONDONTWRITEBYTECODE  # the set-up compiles nothing: what is imported compiles once, by itself
-STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --set "$$SET"
-TRAINING = --seeds "$$SEEDS" --scheduler "$$SCHEDULER" $(if $(FORCE),--force)
+STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --seeds "$$SEEDS" --set "$$SET" --scheduler "$$SCHEDULER"
 PIP = PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install --no-compile
 # uv, where it is installed, does the same in less time; `make report UV=` takes pip all the same.
 UV ?= $(shell command -v uv)
@@ -24,11 +23,11 @@ OFFLINE = $(if $(WHEELS),--no-index --find-links "$$WHEELS")
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-report: $(STAMP)  ## run the study: PROFILE=demo, laptop or paper; RUN=name SEEDS=5 DATA=PATH SET='epochs=2' FORCE=1
-	@$(BIN)/fakeface report $(STUDY) $(TRAINING)
+report: $(STAMP)  ## run the study: PROFILE=demo, laptop or paper; RUN=name SEEDS=5 DATA=PATH SET='epochs=2'
+	@$(BIN)/fakeface report $(STUDY)
 
 beyond: $(STAMP)  ## measure what the paper doesn't: ONLY='robustness insight' OTHER=FOLDER, and as report
-	@$(BIN)/fakeface beyond --only "$$ONLY" --other "$$OTHER" $(STUDY) $(TRAINING)
+	@$(BIN)/fakeface beyond --only "$$ONLY" --other "$$OTHER" $(STUDY)
 
 quiz: $(STAMP)  ## a page that asks people, real or fake? RUN=name; ANSWERS=FOLDER adds up what they saved
 	@$(BIN)/fakeface quiz --run "$${RUN:-demo}" --seed "$${SEED:-0}" $(if $(ANSWERS),--answers "$$ANSWERS")
@@ -36,7 +35,8 @@ quiz: $(STAMP)  ## a page that asks people, real or fake? RUN=name; ANSWERS=FOLD
 lab: $(STAMP)  ## open JupyterLab on your own copies of notebooks and exercises, in work/
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \
 	  echo "JupyterLab does not start as root: run make lab ARGS=--allow-root"; exit 1;; esac
-	@mkdir -p work; for original in notebooks/*.ipynb classroom/exercises/*.ipynb; do copy=work/$${original##*/}; \
+	@mkdir -p work/beyond; for original in notebooks/*.ipynb classroom/exercises/*.ipynb beyond/*/notebook.ipynb; do [ -e $$original ] || continue; \
+	  case $$original in beyond/*) copy=work/$${original%/*}.ipynb;; *) copy=work/$${original##*/};; esac; \
 	  if [ ! -e $$copy ]; then cp $$original $$copy; \
 	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
 	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False --ServerApp.root_dir=. \
@@ -46,7 +46,7 @@ wheelhouse: $(STAMP)  ## fill TO=FOLDER for machines without a network; there: m
 	@test -n "$$TO" || { echo "name the folder: make wheelhouse TO=FOLDER"; exit 1; }
 	@mkdir -p "$$TO"
 	@$(BIN)/pip --disable-pip-version-check download --quiet --no-deps --require-hashes -r requirements.lock -d "$$TO"
-	@$(BIN)/python -c 'from fakeface_utils.networks.imagenet import imagenet_weights as fetch; fetch()'
+	@$(BIN)/python -c 'from fakeface_utils.networks.weights import imagenet_weights as fetch; fetch()'
 	@cp "$${FAKEFACE_CACHE:-.cache}/vgg16_imagenet.npz" "$$TO"
 	@git archive --prefix=fakeface/ --output "$$TO/fakeface.zip" HEAD
 	@du -sh "$$TO"

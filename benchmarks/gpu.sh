@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # `python -m benchmarks --gpu` on a machine with a GPU that has JAX, NumPy, SciPy, pandas, Pillow,
-# joblib and tqdm, but no Keras and no network. Made for under nine minutes; the numbers go to
-# results/bench/.
+# joblib, h5py and tqdm, but no Keras and no network. The numbers go to results/bench/.
 #
 # First, where there is a network, for the Python version of that machine (here 3.12):
 #   pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels \

@@ -1,141 +1,120 @@
-"""The first call of every notebook: check its parameters, open its run, show its settings."""
+"""The first call of every notebook: check its parameters, open its run; and what each one does."""
 
 import ast
-import difflib
-from collections.abc import Sequence
+import contextlib
+from pathlib import Path
 from typing import Any
 
-from IPython.display import HTML
+from .data import dataset
+from .digests import Look
+from .extension import FOLDER, extensions
+from .run import check_run, claim_run, load_study
+from .settings import PARAMETERS, Study
+from .step import Task, step
+from .util import NOTEBOOKS, PACKAGE, StudyError, ask_for_determinism, nearest
 
-from .common.errors import StudyError
-from .common.machine import ask_for_determinism
-from .evaluation.caveats import notices
-from .report.html_pieces import as_table, piece
-from .study.beyond import BEYOND
-from .study.names import MODELS
-from .study.parameters import check_parameters, load_study
-from .study.plan import chain_steps, predict_step, prepare_step
-from .study.record import check_run, claim_run, record
-from .study.settings import PARAMETERS, Study
-from .study.step import Digests
-
-NAMES = (*PARAMETERS, "overrides", "force")  # a notebook's parameters
+NAMES = (*PARAMETERS, "overrides")  # a notebook's parameters
 
 
-def open_study(notebook: str, *parameters: Any, force: bool = False) -> Study:
-    """Check the parameters of a notebook and open its run.
+def _drawn(study: Study) -> list[Task]:
+    from . import figures, trained  # noqa: F401  (so that every step of a study is known)
 
-    Args:
-        notebook: its name without the suffix.
-        parameters: profile, data, run, seeds and overrides, see `load_study`.
-        force: do the notebook's steps again from their beginning, and let the run's name change
-            what it holds.
+    return [figures.figures.of(study), figures.samples.of(study)]
+
+
+def _shown(study: Study) -> dict[str, Path]:
+    """The report's notebook and templates, and the markers of what extensions have measured."""
+    files = [NOTEBOOKS / "06_report.ipynb", *sorted((PACKAGE / "template").iterdir())]
+    found = {path.name: path for path in files}
+    for one in extensions().values():
+        with contextlib.suppress(Exception):  # a broken one stops no report
+            found |= {task.name: task.marker for task in one.tasks(study)}
+    return found
+
+
+@step(
+    "06_report",
+    writes=["report.html"],
+    after=_drawn,
+    settings=lambda study: {"profile": study.profile, "seeds": study.seeds},
+    inputs=_shown,
+    code=lambda study: [p for p in sorted(FOLDER.rglob("*.py")) if p.name[:5] != "test_"],
+)
+def report(study: Study, out: Path) -> None:
+    """The executed notebook 06 as a page."""
+    from .report import to_page
+
+    to_page(study.results / "notebooks" / "06_report.ipynb", out / "report.html", report=True)
+
+
+def tasks_of(study: Study, notebook: str) -> list[Task]:
+    """What a notebook of the paper's study, or an extension's, does, in order."""
+    last = report.of(study)
+    whole = [*last.before(), last]  # after which every step is known, also to an extension
+    if notebook in extensions():
+        return extensions()[notebook].tasks(study)
+    return [task for task in whole if task.notebook == notebook]
+
+
+def open_study(notebook: str, *parameters: Any) -> Study:
+    """Check profile, data, run, seeds and overrides for a notebook, and open its run.
 
     Raises:
         StudyError: a parameter is wrong, the run holds another study, or an input is missing or out
             of date; the sentence names the notebook that makes it.
     """
-    _check_parameter_names()
-    force = check_parameters(force=force).force
+    _check_names()
     study = load_study(*parameters)
     if study.deterministic:
         ask_for_determinism()
-    steps = BEYOND[notebook](study) if notebook in BEYOND else chain_steps(study)[notebook]
-    if not force:
-        check_run(study)
-    known = Digests()
-    for step in steps:
-        step.check_inputs(own_notebook=False, known=known)
-    claim_run(study, force)
-    if force:
-        for step in steps:
-            step.forget()
-    if prepare_step(study).is_done():
-        record(study)
+    check_run(study)
+    tasks, look = tasks_of(study, notebook), Look()
+    own = {task.marker for task in tasks}
+    for task in tasks:
+        for one in task.before():
+            if one.marker not in own and (why := one.why_not_done(look)):
+                raise StudyError(f"{why}: {one.command}")
+    claim_run(study)
+    if not dataset.of(study).why_not_done(look):
+        from .evaluate import notices
+
         print(*notices(study), sep="\n")
     return study
 
 
-def open_finished(run: str) -> Study:
-    """Seed 0 of a finished run, whatever seeds it was last opened with; nothing is written.
+def settings(study: Study, folded: bool = True) -> Any:
+    """What differs from the paper's settings: a line that opens to it, or a table above all."""
+    from .report import as_table, fold, paragraphs
 
-    Args:
-        run: its name.
-
-    Raises:
-        StudyError: seed 0 isn't trained and tested with both networks, or isn't up to date.
-    """
-    study, known = load_study(run=run, seeds=[0]), Digests()
-    for tested in (predict_step(study, model, 0) for model in MODELS):
-        for step in (*tested.before(), tested):
-            if why := step.why_not_done(known):
-                raise StudyError(
-                    f"{why}: run make report RUN={run} SEEDS=1, which makes seed 0 of run '{run}' "
-                    f"(or fakeface report --run {run} --seeds 1)"
-                )
-    return study
-
-
-def settings(study: Study, folded: bool = False) -> HTML:
-    """What differs from the paper's settings as a table.
-
-    Args:
-        study: whose settings.
-        folded: show a line that opens to the table; otherwise all settings are folded below it.
-    """
     names = {"paper": "paper profile", "source": "whose choice"}
     differing, table = (rows.rename(columns=names) for rows in (study.differences(), study.table()))
+    words = f"{len(differing)} of {len(table)} settings differ from the paper's"
     if folded:
-        verb = "setting differs" if len(differing) == 1 else "settings differ"
-        words = f"{len(differing)} {verb} from the paper's"
-        return HTML(piece("fold", words, as_table(differing)))
-    caption = f"{len(differing)} of {len(table)} settings differ from the paper's"
-    folded_table = piece("fold", f"All {len(table)} settings", as_table(table))
-    return HTML(as_table(differing, caption) + folded_table)
+        return fold(words, as_table(differing))
+    return paragraphs([as_table(differing, words), fold("All settings", as_table(table))])
 
 
-def _check_parameter_names() -> None:
-    """Refuse a mistyped parameter in any cell so far; papermill only warns of one.
+def _check_names() -> None:
+    """Refuse a mistyped parameter, of which papermill only warns.
 
     Raises:
-        StudyError: a cell sets a setting, or a name that is nearly a parameter's; or papermill was
-            given a name that is none.
+        StudyError: the cell of the parameters, or the one that papermill put below, has another.
     """
     from IPython import get_ipython
 
     shell = get_ipython()
-    settings = [name for name in Study.model_fields if name not in NAMES]
-    for cell in shell.history_manager.input_hist_raw if shell else ():
-        injected = cell.startswith("# Parameters")  # as papermill begins the cell of its -p
-        for name, value in _constants(cell).items():
-            if name in NAMES:
-                continue
-            setting = _close(name, settings, 0.9)
-            if setting:
-                raise StudyError(f"'{name}' is no parameter: give overrides = '{setting}={value}'")
-            near = "overrides" if name.lower() == "set" else _close(name, NAMES, 0.75)
-            if near or injected:
-                meant = f"did you mean '{near}'?" if near else f"there are {', '.join(NAMES)}"
-                raise StudyError(f"unknown parameter '{name}': {meant}")
-
-
-def _close(name: str, names: Sequence[str], cutoff: float) -> str:
-    """The name that was meant, whatever its case; '' for none."""
-    return next(iter(difflib.get_close_matches(name.lower(), names, n=1, cutoff=cutoff)), "")
-
-
-def _constants(cell: str) -> dict[str, Any]:
-    """The names that a cell sets to constants; none in a cell that isn't plain Python."""
-    try:
-        nodes = ast.parse(cell).body
-    except SyntaxError:
-        return {}
-    values: dict[str, Any] = {}
-    for node in nodes:
-        if isinstance(node, ast.Assign):
-            try:
-                value = ast.literal_eval(node.value)
-            except ValueError:
-                continue
-            values |= {name.id: value for name in node.targets if isinstance(name, ast.Name)}
-    return values
+    for cell in reversed(shell.history_manager.input_hist_raw if shell else []):
+        try:
+            nodes = [node for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
+        except SyntaxError:  # magic
+            continue
+        given = {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in nodes}
+        injected = cell.startswith("# Parameters")  # as papermill begins it
+        for name in {*given} - {*NAMES} if injected or "overrides" in given else ():
+            if (setting := name.lower()) in Study.model_fields and setting not in NAMES:
+                value = given[name].strip("'\"")
+                words = f"'{name}' is no parameter: give overrides = '{setting}={value}'"
+                raise StudyError(words)
+            raise StudyError(f"unknown parameter '{name}': {nearest(name.lower(), NAMES)}")
+        if "overrides" in given and not injected:
+            return

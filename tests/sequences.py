@@ -5,13 +5,13 @@
 Each sequence has up to eight of: run, edit an image, exchange two labels, edit code, change a
 setting, delete or damage a file, kill a run, change an image or code while it runs, start a second
 run at once, do one notebook's steps alone. Then everything is run once more. Either the command is
-refused in one sentence, and runs when forced, or it isn't; the results must equal those of a clean
-run on the same images and settings, to the last byte. Every run is a process of its own, forked
-from this one, which has Keras loaded and has computed nothing.
+refused in one sentence, and runs once the run is deleted, or it isn't. The results must equal those
+of a clean run on the same images and settings, to the last byte. Every run is a process of its own,
+forked from this one, which has Keras loaded and has computed nothing.
 
 What is looked for lies in files, locks and markers, so the networks are stand-ins of NumPy, whose
 numbers depend on every image, label and setting. With `keras` as third word the study's own
-networks train, at ten times the cost; only VGG16's base is then a stand-in.
+networks train, at ten times the cost.
 """
 
 import os
@@ -28,39 +28,31 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import imagehash  # noqa: F401  loaded here, once for all runs
-import keras
 import numpy as np
 import pandas as pd
 import PIL.Image
 
-from fakeface_utils.common.digests import digest
-from fakeface_utils.common.errors import StudyError
-from fakeface_utils.common.files import write_atomic, write_csv
-from fakeface_utils.common.paths import PACKAGE
-from fakeface_utils.dataset import cues  # noqa: F401  as imagehash
-from fakeface_utils.dataset.audit import audit
-from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.evaluation.table1 import table1
-from fakeface_utils.networks import features, predict, training
-from fakeface_utils.networks.predict import predict_test
-from fakeface_utils.notebook import open_study
-from fakeface_utils.study import artefacts
-from fakeface_utils.study import step as step_module
-from fakeface_utils.study.names import MODELS, SPLITS
+from fakeface_utils import digests, networks, trained, training
+from fakeface_utils import step as step_module
+from fakeface_utils.notebook import open_study, tasks_of
+from fakeface_utils.paper import SPLITS
+from fakeface_utils.util import PACKAGE, StudyError, sha256
 
-SETTINGS = "image_size=32 epochs=2 batch_size=8 custom_filters=2,2,2 custom_dense=4 vgg16_dense=4"
-EDITED = ("networks/models.py", "dataset/decode.py", "evaluation/table1.py", "dataset/audit.py")
+SETTINGS = (
+    "image_size=32 epochs=2 batch_size=8 custom_filters=2,2,2 custom_dense=4 vgg16_dense=4 "
+    "vgg16_weights=random"
+)
+EDITED = ("networks/custom_cnn.py", "image_files.py", "evaluate.py", "training.py")
 NOTEBOOKS = ("01_dataset", "02_custom_cnn", "03_vgg16_transfer", "04_evaluate")
+code_of = digests.code_of
 
 
 class Numbers:
     """A stand-in of a network: the classes' mean images, and outputs by how near they are."""
 
     def __init__(self, path: Path) -> None:
-        self.fake, self.real = np.load(path)["means"]
-
-    def get_layer(self, name: str) -> "Numbers":
-        return self
+        with path.open("rb") as file:
+            self.fake, self.real = np.load(file)["means"]
 
     def predict(self, batches, verbose: int):
         inputs = np.concatenate([batches[n][0] for n in range(len(batches))]).astype("float64")
@@ -68,54 +60,39 @@ class Numbers:
         return (far[1] / (far[0] + far[1]))[:, None]
 
 
-def stand_in_train(study, model, seed, checkpoint) -> float:
-    """Two epochs that leave a checkpoint each, and the files of a training run."""
-    read = artefacts.read_images if model == "custom_cnn" else artefacts.read_features
-    inputs = read(study, "train")
-    labels = artefacts.read_manifest(study, "train")["label"].to_numpy()
-    valid = artefacts.read_manifest(study, "valid")["label"].to_numpy()
+def stand_in_fit(study, model, seed, out) -> None:
+    """Two epochs that leave a state each, and the files of a training run."""
+    (inputs, labels), (held, valid) = (
+        trained.arrays(study, model, split) for split in ("train", "valid")
+    )
     means = np.stack([inputs[labels == label].mean(axis=0, dtype="float64") for label in (1, 0)])
     means += study.dropout  # so that a setting shows in the outputs
-    score = float(np.abs(read(study, "valid") - means[0]).mean() + valid @ np.arange(len(valid)))
-    for epoch in range(len(checkpoint.rows) + 1, study.epochs + 1):
+    score = float(np.abs(held - means[0]).mean() + valid @ np.arange(len(valid)))
+    log = out / "log.csv"
+    rows = log.read_text().splitlines() if log.exists() else []
+    for epoch in range(len(rows) + 1, study.epochs + 1):
         time.sleep(0.1)
-        row = {name: score / epoch for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-        checkpoint.rows.append({"epoch": epoch, **row, "learning_rate": 0.1, "seconds": 0.1})
-        checkpoint.weights = [means]
-        checkpoint.write()
-    values = pd.DataFrame(checkpoint.rows)
-    write_csv(artefacts.architecture_csv(study.run, model), values[["epoch"]])
-    with write_atomic(artefacts.model_file(study.run, model, seed)) as part:
-        with part.open("wb") as file:
-            np.savez(file, means=means)
-    write_csv(artefacts.history_csv(study.run, model, seed), values)
-    return checkpoint.seconds
+        rows.append(f"{epoch},{score / epoch!r}")
+        (out / "part").write_text("\n".join(rows))
+        os.replace(out / "part", log)
+    values = [[float(value) for value in row.split(",")] for row in rows]
+    table = pd.DataFrame(values, columns=["epoch", "loss"])
+    for name in ("accuracy", "val_loss", "val_accuracy"):
+        table[name] = table["loss"]
+    table[["epoch"]].to_csv(out / "architecture.csv", index=False)
+    with (out / "model.keras").open("wb") as file:
+        np.savez(file, means=means)
+    table.assign(learning_rate=0.1, seconds=0.1).to_csv(out / "history.csv", index=False)
 
 
 class StandInBase:
     """A stand-in of the frozen base: every eighth pixel."""
 
-    output = np.empty((0, 4, 4, 3))
+    output_shape = (None, 4, 4, 3)
 
     @staticmethod
     def predict_on_batch(batch):
         return batch[:, ::8, ::8].astype("float32")
-
-
-def stand_in_base(study):
-    """A frozen base of one convolution, the same in every process, as a Keras model."""
-    inputs = keras.Input((study.image_size, study.image_size, 3), dtype="uint8")
-    scaled = keras.layers.Rescaling(1 / 255)(inputs)
-    kernel = keras.initializers.RandomNormal(seed=7)
-    pixels = keras.layers.Conv2D(4, 3, strides=8, kernel_initializer=kernel)(scaled)
-    base = keras.Model(inputs, pixels, name="vgg16")
-    base.trainable = False
-    return base
-
-
-def load_numbers(run: str, model: str, seed: int) -> Numbers:
-    """The stand-in of a saved model."""
-    return Numbers(artefacts.model_file(run, model, seed))
 
 
 class World:
@@ -144,15 +121,26 @@ class World:
             os.environ[f"FAKEFACE_{name.upper()}"] = str(self.root / name)
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-        step_module.PACKAGE = self.package
-        step_module.LOADED = {
-            path.relative_to(self.package).as_posix(): digest(path)
-            for path in self.package.rglob("*.py")
-        }
-        features.frozen_base = training.frozen_base = stand_in_base
+        digests.LOADED.clear()
+        step_module.code_of = self.code_of
         if "keras" not in sys.argv:
-            features.frozen_base = lambda study: StandInBase
-            training._train, predict.load_model = stand_in_train, load_numbers
+            networks.base_of = lambda network: StandInBase
+            networks.build = lambda *_: None
+            trained.fit_network = stand_in_fit
+            networks.head_of = lambda network: network
+            training.load = lambda study, model, seed: Numbers(
+                trained.train.of(study, model, seed).path("model.keras")
+            )
+        digests.edited(self.code_of(*sorted(PACKAGE.rglob("*.py"))))
+
+    def code_of(self, *files: Path) -> dict[str, str]:
+        """Digests of the copy's files: it is what is edited."""
+        found = code_of(*files)
+        return {
+            name: sha256((self.package.parent / name).read_bytes())
+            for name in found
+            if (self.package.parent / name).exists()
+        }
 
     # What is done to it; those that run give back the refusal, '' where there is none.
 
@@ -184,29 +172,20 @@ class World:
             raise AssertionError(f"no sentence but: {words}")
         return words
 
-    def chain(self, force: bool = False, notebooks: tuple[str, ...] = NOTEBOOKS) -> None:
+    def chain(self, notebooks: tuple[str, ...] = NOTEBOOKS) -> None:
         for name in notebooks:
-            study = open_study(name, "", str(self.data), "x", "", self.settings, force=force)
-            if name == "01_dataset":
-                prepare(study)
-                audit(study)
-            elif name == "02_custom_cnn":
-                training.train(study, "custom_cnn", 0)
-            elif name == "03_vgg16_transfer":
-                features.extract_features(study, "train")
-                features.extract_features(study, "valid")
-                training.train(study, "vgg16", 0)
-            else:
-                features.extract_features(study, "test")
-                for model in MODELS:
-                    predict_test(study, model, 0)
-                table1(study)
+            study = open_study(name, "", str(self.data), "x", "", self.settings)
+            for task in tasks_of(study, name):
+                task.do()
 
     def run(self) -> str:
         return self.end(*self.start(self.chain))
 
-    def run_forced(self) -> str:
-        return self.end(*self.start(lambda: self.chain(force=True)))
+    def run_afresh(self) -> str:
+        """As a refusal says: delete the run's folders."""
+        for name in ("results", "figures"):
+            shutil.rmtree(self.root / name / "x", ignore_errors=True)
+        return self.run()
 
     def alone(self) -> str:
         name = self.random.choice(NOTEBOOKS)
@@ -322,8 +301,8 @@ def sequence(seed: int) -> str:
                 damaged = [Path(word) for word in refused.split() if "is damaged" in refused]
                 for path in (path for path in damaged if path.is_file()):
                     path.unlink()  # as the sentence says
-                refused = world.run() and world.run_forced()
-                assert not refused, f"forced and refused: {refused}"
+                refused = world.run() and world.run_afresh()
+                assert not refused, f"afresh and refused: {refused}"
             clean = World(Path(folder) / "clean", seed)
             shutil.rmtree(clean.data)
             shutil.copytree(world.data, clean.data)

@@ -1,358 +1,332 @@
-"""What keeps the project easy to read and to trust: rooms, notebooks, sizes, numbers, make."""
+"""What keeps the project easy to read and to trust: imports, sizes, notebooks, pages, make."""
 
 import ast
 import json
 import re
 import statistics
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
-from docs.draw_rooms import FLOORS, MODULES, PACKAGE, PICTURE, ROOT, arrows, imports, room, shown
-from fakeface_utils.evaluation import calibration, insight, robustness
-from fakeface_utils.evaluation.learning_curve import sentence
-from fakeface_utils.evaluation.table1 import difference
-from fakeface_utils.study.artefacts import figure_files, read_calibration, read_csv
-from fakeface_utils.study.beyond import BEYOND, beyond_steps
-from fakeface_utils.study.beyond_artefacts import (
-    ELSEWHERE_FIGURE,
-    elsewhere_csv,
-    read_learning_curve_json,
-)
-from fakeface_utils.study.elsewhere import elsewhere_steps
-from fakeface_utils.study.insight import insight_drawing_step, insight_pictures_step
-from fakeface_utils.study.learning_curve import curve_drawing_step
-from fakeface_utils.study.parameters import RESERVED, load_study
-from fakeface_utils.study.plan import chain_steps, figures_step, pictures_step
-from fakeface_utils.study.robustness import robustness_drawing_step
-from fakeface_utils.study.step import CONTENTS, used_modules
+from fakeface_utils.digests import NOT_HASHED, code_of
+from fakeface_utils.evaluate import difference
+from fakeface_utils.extension import FOLDER, extensions
+from fakeface_utils.models import MODELS
+from fakeface_utils.notebook import report
+from fakeface_utils.run import load_study
+from fakeface_utils.settings import PROFILES, Study
+from fakeface_utils.util import NOTEBOOKS, PACKAGE, ROOT
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-def test_the_package_never_imports_tensorflow_and_one_room_imports_keras():
-    for name, path in MODULES.items():
-        roots = {module.split(".")[0] for module in imports(path)}
-        assert "tensorflow" not in roots, name
-        assert "keras" not in roots or room(name) == "networks", name
-
-
-def test_rooms_import_from_the_rooms_below_and_modules_in_no_circle():
-    graph = {name: imports(path) & set(MODULES) - {name} for name, path in MODULES.items()}
-    del graph["fakeface_utils.__init__"]
-    assert {room(name) for name in graph} == set(FLOORS)
-    assert ("evaluation", "study") in arrows()  # the graph isn't empty by mistake
-    for above, below in arrows():
-        assert FLOORS[above][0] < FLOORS[below][0], f"{above} imports {below}"
-    while graph:
-        free = [name for name, needed in graph.items() if not needed & set(graph)]
-        assert free, f"a circle among {sorted(graph)}"
-        for name in free:
-            del graph[name]
+ORDER = (  # of the house: a module imports from those before it
+    "paper", "models", "util", "settings", "digests", "step", "extension", "demo", "image_files",
+    "data", "networks", "training", "trained", "metrics", "evaluate", "claims", "figures", "run",
+    "report", "notebook", "cluster", "chain", "cli",
+)  # fmt: skip
+MODULES = {
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
+    for folder in (PACKAGE, FOLDER)
+    for path in sorted(folder.rglob("*.py"))
+    if not path.name.startswith("test_")
+}
+CORE = {name: path for name, path in MODULES.items() if name.startswith("fakeface_utils.")}
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted(path for name in ("docs", "classroom") for path in (ROOT / name).glob("*.md"))
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+CHAIN = sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb"))
+ALL_NOTEBOOKS = [*CHAIN, *(one.notebook for one in extensions().values() if one.notebook.exists())]
 
 
-def test_the_picture_of_the_rooms_shows_what_is_imported():
-    assert shown(PICTURE.read_text()) == arrows(), "run python docs/draw_rooms.py"
+def imports(path: Path, top: bool = False) -> set[str]:
+    """Full names of what a module imports; at its top alone, or inside functions too."""
+    tree, found = ast.parse(path.read_text()), set()
+    for node in tree.body if top else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            full = ".".join([*base, *filter(None, [node.module])])
+            found |= {full, *(f"{full}.{alias.name}" for alias in node.names)}
+    return found
 
 
-def test_names_are_imported_from_where_they_are_defined():
-    """A name passed on by accident ties a room to another for nothing."""
-    passed_on = {
-        f"{name}.{alias.asname or alias.name}"
-        for name, path in MODULES.items()
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
+def strings(path: Path) -> set[str]:
+    nodes = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+    return {node.value for node in nodes if isinstance(node.value, str)}
+
+
+def room(name: str) -> str:
+    """The module of the package, or its folder, that a full name lies in."""
+    return name.split(".")[1] if name.startswith("fakeface_utils.") else ""
+
+
+# The house.
+
+
+def test_modules_import_from_those_before_them():
+    assert {room(name) for name in CORE} - {"__init__"} == set(ORDER)
+    arrows = {
+        (room(name), room(other))
+        for name, path in CORE.items()
+        for other in imports(path)
+        if room(other) in ORDER and room(other) != room(name)
     }
+    assert ("evaluate", "metrics") in arrows  # the graph isn't empty by mistake
+    assert [(a, b) for a, b in arrows if ORDER.index(a) < ORDER.index(b)] == []
+
+
+def test_the_package_knows_no_extension_and_no_extension_another():
     for name, path in MODULES.items():
-        assert not imports(path) & passed_on - set(MODULES), name
+        others = {other.split(".")[1] for other in imports(path) if other.startswith("beyond.")}
+        assert others <= ({name.split(".")[1]} if name.startswith("beyond.") else set()), name
+        assert name not in CORE or not strings(path) & {*extensions()}, name
 
 
-def test_every_room_says_what_it_reads_and_writes():
-    for path in PACKAGE.glob("*/__init__.py"):
-        text = ast.get_docstring(ast.parse(path.read_text())) or ""
-        assert "Reads" in text, path
-        assert "rites" in text, path
+def test_a_network_is_named_where_it_is_declared_and_where_the_paper_speaks_of_it():
+    for name, path in CORE.items():
+        allowed = room(name) in ("models", "networks", "settings", "claims")
+        assert allowed or not strings(path) & {*MODELS}, name
 
 
-def test_html_is_made_by_templates_alone():
-    """A tag in a string of Python is a text that nobody escapes; `as_svg` writes matplotlib's."""
+def test_listing_commands_and_extensions_imports_neither_keras_nor_matplotlib():
+    heavy = {"keras", "tensorflow", "jax", "matplotlib", "seaborn"}
     for name, path in MODULES.items():
-        tags = re.findall(r"</?(?:p|b|i|ul|li|dl|dt|dd|div|details|table|t[rdh]|a|img)\b[^>\n]*>",
-                          path.read_text())  # fmt: skip
-        assert tags == [], name
+        roots = {other.split(".")[0] for other in imports(path, top=True)} & heavy
+        assert "tensorflow" not in imports(path), name
+        if room(name) in ("networks", "training"):
+            assert roots <= {"keras"}, name
+        elif room(name) != "figures" and not name.endswith(".show"):
+            assert not roots, name
+    command = [sys.executable, "-c", "import sys, fakeface_utils.cli; print(*sys.modules)"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not heavy & {*answer.stdout.split()}
 
 
-def test_no_module_is_long():
-    for name, path in MODULES.items():
-        assert len(path.read_text().splitlines()) <= 320, name
+def test_html_is_written_where_it_is_escaped():
+    tag = re.compile(r"</?(?:p|b|i|ul|li|dl|dt|dd|div|details|table|t[rdh]|a|img)\b[^>\n]*>")
+    writers = {name for name, path in MODULES.items() if tag.search(path.read_text())}
+    assert writers <= {"fakeface_utils.figures", "fakeface_utils.report"}
 
 
-def steps():
-    study = load_study(data="kaggle", seeds=2)
-    notebooks = chain_steps(study) | beyond_steps(study)
-    notebooks["09_elsewhere"] = elsewhere_steps(load_study("demo"))
-    return [step for group in notebooks.values() for step in group]
-
-
-def test_the_code_of_a_step_is_found_by_its_imports():
-    for step in steps():
-        assert (PACKAGE / step.module).is_file(), step.name
-        assert step.module in step.code
-        carried = [name for name in step.code if name.startswith(("common/", "study/"))]
-        assert set(carried) <= set(CONTENTS), step.name
-    with pytest.raises(FileNotFoundError):
-        used_modules("networks/no_such_module.py")
+def test_no_module_and_no_extension_is_long():
+    lines = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
+    assert {name: length for name, length in lines.items() if length > 400} == {}
+    for one in extensions():
+        assert sum(n for name, n in lines.items() if name.startswith(f"beyond.{one}.")) <= 950, one
 
 
 @pytest.mark.parametrize(
-    ("edited", "first", "untouched"),
+    ("edited", "reached", "left"),
     [
-        ("dataset/decode.py", "prepare", set()),
-        ("networks/models.py", "train", {"prepare", "audit", "features"}),
-        ("networks/imagenet.py", "features", {"prepare", "audit"}),
-        ("evaluation/intervals.py", "table", {"prepare", "audit", "features", "train", "predict"}),
-        ("report/figures.py", "figures", {"prepare", "train", "predict", "table", "compare"}),
-        ("report/tables.py", "report", {"prepare", "train", "predict", "table", "figures"}),
-        ("report/background.py", "report", {"prepare", "train", "predict", "table", "figures"}),
-        ("study/settings.py", None, {step.kind for step in steps()}),
-        ("run/chain.py", None, {step.kind for step in steps()}),
+        ("image_files", {"data", "figures"}, {"demo.generate", "trained", "evaluate"}),
+        ("networks.__init__", {"trained", "training"}, {"data", "evaluate"}),
+        ("networks.vgg16", set(), {"data", "trained", "evaluate", "figures"}),  # by its name
+        ("metrics", {"evaluate", "figures"}, {"data", "trained"}),
+        ("report", {"notebook"}, {"data", "trained", "evaluate", "figures"}),
+        ("chain", set(), {"data", "trained", "evaluate", "figures", "notebook"}),
     ],
 )
-def test_an_edit_reaches_the_steps_that_use_it_and_no_others(edited, first, untouched):
-    touched = {step.kind for step in steps() if edited in step.code}
-    assert first is None or first in touched
-    assert not touched & untouched
+def test_an_edit_reaches_the_steps_that_use_it_and_no_others(edited, reached, left):
+    file = CORE[f"fakeface_utils.{edited}"].relative_to(ROOT).as_posix()
+    for name in (*reached, *left):
+        code = code_of(CORE[f"fakeface_utils.{name}"])
+        assert (file in code) == (name in reached), name
+        assert not {*code} & NOT_HASHED
+    assert len(NOT_HASHED) <= 5
 
 
-def test_the_base_of_vgg16_is_no_business_of_the_custom_cnns_training():
-    codes = {step.model: step.code for step in steps() if step.kind == "train"}
-    assert "networks/imagenet.py" in codes["vgg16"]
-    assert "networks/imagenet.py" not in codes["custom_cnn"]
+# Notebooks.
 
 
-def cells(path: Path, kind: str) -> list[dict]:
-    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+def sources(path: Path, kind: str, tag: str = "") -> list[str]:
+    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == kind]
+    tagged = [cell for cell in cells if not tag or tag in cell["metadata"].get("tags", [])]
+    return ["".join(cell["source"]) for cell in tagged]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL_NOTEBOOKS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_notebooks_are_short_stripped_and_told(path):
     notebook = json.loads(path.read_text())
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     assert notebook["metadata"]["language_info"]["name"] == "python"
-    code = cells(path, "code")
-    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
-    lengths = [len("".join(cell["source"]).splitlines()) for cell in code]
-    assert max(lengths) <= 15
-    assert statistics.median(lengths) <= 5
-    assert notebook["cells"][0]["cell_type"] == "markdown"
-    if path.stem != "06_report":  # its page is the report itself
-        opening = "".join(notebook["cells"][0]["source"])
-        assert "**Reads**" in opening
-        assert "**Writes**" in opening
-        last = "".join(notebook["cells"][-1]["source"])
-        assert "**Try" in last
-        assert "**Next:**" in last
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_links_of_notebooks_lead_to_files_from_a_copy_in_work_too(path):
-    text = "".join("".join(cell["source"]) for cell in cells(path, "markdown"))
-    for link in re.findall(r"\]\((?!https:)([^)]*)\)", text):
-        assert link.startswith("../"), link
+    for cell in notebook["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+    lengths = [len(source.splitlines()) for source in sources(path, "code")]
+    assert max(lengths) <= 32
+    assert statistics.median(lengths) <= 6
+    told = "".join(sources(path, "markdown"))
+    for words in ("**Reads**", "**Writes**", "**Try", "**Next:**"):
+        assert words in told or path == CHAIN[-1], words  # its page is the report itself
+    for link in re.findall(r"\]\((?!https:)([^)]*)\)", told):
+        assert link.startswith("../"), link  # so that it leads there from a copy in work/ too
         assert (path.parent / link).is_file(), link
 
 
 def test_notebooks_share_their_parameters():
-    tagged = [
-        "".join(cell["source"])
-        for path in NOTEBOOKS
-        for cell in cells(path, "code")
-        if "parameters" in cell["metadata"].get("tags", [])
-    ]
-    assert {path.stem for path in NOTEBOOKS} <= {*chain_steps(load_study()), *BEYOND}
-    assert len(tagged) == len(NOTEBOOKS) > len(chain_steps(load_study()))
-    assert len(set(tagged)) == 1
-    names = [node.targets[0].id for node in ast.parse(tagged[0]).body]
-    assert names == ["profile", "data", "run", "seeds", "overrides", "force"]
+    tagged = {source for path in ALL_NOTEBOOKS for source in sources(path, "code", "parameters")}
+    assert len(tagged) == 1
+    names = [node.targets[0].id for node in ast.parse(tagged.pop()).body]
+    assert names == ["profile", "data", "run", "seeds", "overrides"]
+
+
+def test_what_notebooks_import_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    code = "\n".join(source for path in ALL_NOTEBOOKS for source in sources(path, "code"))
+    imported = {*re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE)}
+    ours = {path.parent.name for path in ROOT.glob("*/*.py")}
+    assert imported & ours <= {name.rstrip("*") for name in found}
+
+
+# What is tracked.
 
 
 def tracked() -> list[Path]:
     answer = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True)
     if answer.returncode:
         pytest.skip("not a git checkout")
-    return [ROOT / name for name in answer.stdout.splitlines()]
+    return [path for name in answer.stdout.splitlines() if (path := ROOT / name).is_file()]
 
 
 def test_no_path_of_a_machine_and_no_registry_is_in_the_project():
     home = re.compile(r"/(home|Users|root|work|workspace|mnt)/[a-z]|[A-Z]:\\\\Users")
+    kinds = (".py", ".md", ".ipynb", ".json", ".yml", ".toml", ".lock", ".html", ".sh", ".j2")
     for path in tracked():
-        if path.suffix in (
-            ".py",
-            ".md",
-            ".ipynb",
-            ".json",
-            ".yml",
-            ".toml",
-            ".lock",
-            ".html",
-            ".sh",
-        ):
-            if path.name == Path(__file__).name or not path.exists():
-                continue
+        if path.suffix in kinds and path.name != Path(__file__).name:
             text = path.read_text(encoding="utf-8")
             assert not home.search(text), (path, home.search(text))
             assert "index-url" not in text, path
 
 
-def pins(lock: str) -> set[str]:
+def pins(lock: str) -> dict[str, str]:
     text = (ROOT / lock).read_text()
     blocks = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in block for block in blocks)
-    return {block.split(" \\")[0] for block in blocks}
+    return dict(block.split(" \\")[0].split("==", 1) for block in blocks)
 
 
 def test_the_study_needs_no_test_tools_and_both_locks_agree():
     study, tools = pins("requirements.lock"), pins("requirements-dev.lock")
-    study_names, tool_names = ({pin.partition("==")[0] for pin in lock} for lock in (study, tools))
-    assert {"tensorflow", "tensorflow-cpu", "jupyterlab", "setuptools"} <= study_names
-    assert {"pytest", "pytest-xdist", "ruff", "mypy", "playwright", "execnet"} <= tool_names
-    assert {"typing-extensions", "packaging"} <= study_names & tool_names
-    assert {pin for pin in study if pin.partition("==")[0] in tool_names} == study & tools
+    assert {"tensorflow", "tensorflow-cpu", "jupyterlab", "setuptools"} <= {*study}
+    assert {"pytest", "pytest-xdist", "ruff", "mypy", "playwright", "execnet"} <= {*tools}
+    both = {*study} & {*tools}
+    assert {"typing-extensions", "packaging"} <= both
+    assert {name for name in both if study[name] != tools[name]} == set()
 
 
 def test_no_picture_of_a_person_and_no_array_is_tracked():
+    """The paper's images may not be published: a run on them leaves numbers and curves here."""
+    study, look_at = load_study(), {"images", "original", "decode"}
+    tasks = report.of(study).before()
+    tasks += [task for one in extensions().values() for task in one.tasks(study)]
+    drawing = [task for task in tasks if task.folder == study.figures]
+    pictures = [task for task in drawing if look_at & {*task.step.work.__code__.co_names}]
+    assert {"samples", "audit_duplicates"} <= {task.name for task in pictures}
+    curves = {name for task in drawing if task not in pictures for name in task.writes}
+    records = (ROOT / "results" / "examples").glob("*/study.json")
+    about = {path.parent.name: json.loads(path.read_text())["dataset"] for path in records}
     for path in tracked():
         assert path.suffix not in (".jpg", ".jpeg", ".npy", ".npz", ".keras", ".h5"), path
+        parts = path.relative_to(ROOT).parts
+        if parts[0] in ("results", "figures"):
+            assert parts[1] == "examples", path  # a name that no command writes to
+            of_people = not about.get(parts[2], {"generated": True})["generated"]
+            assert not of_people or path.suffix in (".csv", ".json") or path.name in curves, path
 
 
-def test_no_committed_figure_of_given_images_shows_one():
-    """The paper's images may not be published: a run on them leaves numbers and curves here."""
-    study = load_study("laptop", seeds=2)
-    drawing = (figures_step(study), curve_drawing_step(study), insight_drawing_step(study))
-    drawing += (robustness_drawing_step(study),)
-    numbers = {path.name for step in drawing for path in step.outputs}
-    numbers |= {path.name for path in figure_files(study, ELSEWHERE_FIGURE)}
-    pictures = (pictures_step(study), insight_pictures_step(study))
-    assert not numbers & {path.name for step in pictures for path in step.outputs}
-    records = (ROOT / "results" / "examples").glob("*/study.json")
-    given = {
-        p.parent.name for p in records if not json.loads(p.read_text())["dataset"]["generated"]
-    }
-    for path in tracked():
-        if path.relative_to(ROOT).parts[1:2] == ("examples",) and given & set(path.parts):
-            assert path.suffix in (".csv", ".json") or path.name in numbers, path
+# What a visitor meets first.
 
 
-def test_only_the_pictures_show_images():
-    readers = {name for name, path in MODULES.items() if "read_images" in path.read_text()}
-    shown = {name for name in readers if room(name) in ("report", "evaluation", "run")}
-    assert shown == {"fakeface_utils.report.pictures", "fakeface_utils.report.quiz"}
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_only_submit_writes_to_tracked_results():
-    kept = [path.relative_to(ROOT).parts for path in tracked()]
-    assert {parts[1] for parts in kept if parts[0] == "figures"} == {"examples"}
-    assert {parts[1] for parts in kept if parts[0] == "results"} == {"examples", "registry"}
-    assert {"examples", "registry"} <= set(RESERVED)  # no run's name, so no other command's place
-    handed_in = [parts[2:] for parts in kept if parts[:2] == ("results", "registry")]
-    assert all(len(rest) == 1 and rest[0].endswith(".json") for rest in handed_in)
-    writers = {
-        name
-        for name, path in MODULES.items()
-        if "REGISTRY" in path.read_text() and "write_atomic" in path.read_text()
-    }
-    assert writers == {"fakeface_utils.evaluation.submission"}
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)\s]*)\)", page.read_text()):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
 
 
-def test_the_readmes_numbers_are_those_of_the_examples():
-    """Every number beside 'demo' in README's first table and the model card's."""
-    table = pd.read_csv(ROOT / "results" / "examples" / "demo" / "table1.csv")
-    table = table.set_index(["metric", "model"])
-    readme = (ROOT / "README.md").read_text()
-    card = (ROOT / "docs" / "model_card.md").read_text()
-    for model in ("custom_cnn", "vgg16"):
-        row = table.loc["accuracy", model]
-        ends = [row["predicted_low"], min(row["predicted_high"], 1)]
-        text = f"{row['ours_mean']:.3f} ({ends[0]:.3f} to {ends[1]:.3f})"
-        assert text in readme, text
-        for metric in ("accuracy", "precision", "recall", "f1"):
-            row = table.loc[metric, model]
-            text = f"{row['ours_mean']:.4f} ({row['ci_low']:.4f} to {row['ci_high']:.4f})"
-            assert text in card, text
+def test_the_readme_is_short_and_leads_to_every_page():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    assert [p.name for p in (ROOT / "docs").glob("*.md") if f"(docs/{p.name}" not in text] == []
 
 
-def test_the_numbers_from_the_papers_images_are_those_of_their_run():
-    """In README's first table and in docs/paper_images.md."""
-    table = pd.read_csv(ROOT / "results" / "examples" / "laptop" / "table1.csv")
-    readme = (ROOT / "README.md").read_text()
-    page = (ROOT / "docs" / "paper_images.md").read_text()
-    for row in table.itertuples():
-        text = f"{row.ours_mean:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
-        assert text in page, text
-        assert text in readme or row.metric != "accuracy", text
-        assert row.verdict.startswith("not comparable (other image counts)")
-    for profile, seeds in (("laptop", 3), ("demo", 5)):
-        study = load_study(profile, seeds=seeds).model_copy(update={"run": f"examples/{profile}"})
-        better = difference(study)
-        text = f"{better['difference']:+.3f} ({better['low']:+.3f} to {better['high']:+.3f})"
-        assert text in readme, text
-    curves = read_learning_curve_json(
-        load_study("laptop").model_copy(update={"run": "examples/laptop"})
-    )
-    words = " ".join(page.split())
-    for model, curve in curves.items():
-        assert sentence(model, curve) in words, model
-    laptop = load_study("laptop").model_copy(update={"run": "examples/laptop"})
-    for text in (robustness.summary(laptop), insight.summary(laptop)):
-        assert text in words, text
-    for model, measured in read_calibration(laptop).items():
-        assert calibration.sentence(model, measured) in words, model
-    for row in read_csv(elsewhere_csv(laptop)).itertuples():
-        text = f"{row.accuracy:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
-        assert text in words, text
+def test_the_page_of_settings_has_them_all_as_they_are():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    tables = [Study(**PROFILES[name]).table() for name in ("paper", "laptop", "demo")]
+    for paper, *others in zip(*(table.itertuples() for table in tables), strict=True):
+        here = ["" if row.here == paper.here else row.here for row in others]
+        parts = [f"`{paper.setting}`", paper.here, *here, paper.source, paper.meaning]
+        assert f"| {' | '.join(parts)} |" in page, parts
 
 
-@pytest.fixture
-def make(tmp_path):
-    """`make` with a command in the place of `fakeface` that prints its words, one a line."""
-    (tmp_path / "fakeface").write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
-    (tmp_path / "fakeface").chmod(0o755)
-    (tmp_path / "installed").touch()
+@pytest.mark.parametrize(("profile", "seeds"), [("demo", 5), ("laptop", 3)])
+def test_numbers_of_readme_and_pages_are_those_of_the_examples(profile, seeds):
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    readme, *pages = [" ".join(path.read_text().split()) for path in texts]
+    for row in pd.read_csv(ROOT / "results/examples" / profile / "table1.csv").itertuples():
+        ends = (row.ci_low, row.ci_high), (row.predicted_low, min(row.predicted_high, 1))
+        mean, run = (f"{row.ours_mean:.3f} ({a:.3f} to {b:.3f})" for a, b in ends)
+        exact = f"{row.ours_mean:.4f} ({row.ci_low:.4f} to {row.ci_high:.4f})"
+        assert any(mean in page or exact in page for page in pages), mean
+        assert row.metric != "accuracy" or mean in readme or run in readme, mean
+    study = load_study(profile, seeds=seeds).model_copy(update={"run": f"examples/{profile}"})
+    assert f"{difference(study, *MODELS):+.3f}" in readme
 
-    def run(*words: str) -> list[str]:
-        fixed = [f"BIN={tmp_path}", f"STAMP={tmp_path / 'installed'}"]
-        answer = subprocess.run(
-            ["make", "-s", "-o", str(tmp_path / "installed"), *fixed, *words],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return [line[1:-1] for line in answer.stdout.splitlines()]
 
-    return run
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_a_form_has_what_github_asks_for(path):
+    form = yaml.safe_load(path.read_text())
+    assert form["name"]
+    assert form["description"]
+    kinds = {"markdown", "textarea", "input", "dropdown", "checkboxes"}
+    assert {field["type"] for field in form["body"]} <= kinds
+    asked = [field for field in form["body"] if field["type"] != "markdown"]
+    assert len({field["id"] for field in asked}) == len(asked) > 0
+    assert len({field["attributes"]["label"] for field in asked}) == len(asked)
+    told = (field["attributes"]["value"] for field in form["body"] if field not in asked)
+    for link in re.findall(r"\(\.\./blob/main/([^)]*)\)", "".join(told)):
+        assert (ROOT / link).is_file(), link
+
+
+def test_the_workflow_runs_the_gate():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    job = workflow["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
 
 
 @pytest.mark.parametrize(
     "value",
-    [
-        "/a folder/with spaces",
-        "it's",
-        "a; echo b",
-        'two "quotes"',
-        "$(shell touch harm) $HOME $$",
-    ],
+    ["/a folder/with spaces", "it's", "a; echo b", 'two "quotes"', "$(shell touch harm) $HOME $$"],
 )
-def test_make_hands_values_on_as_they_are(make, value):
-    words = make("report", f"DATA={value}", "SET=epochs=2 images_per_class=500", "SEEDS=0,4")
-    given = dict(zip(words[1::2], words[2::2], strict=False))
-    assert words[0] == "report"
-    assert given["--data"] == value
-    assert given["--set"] == "epochs=2 images_per_class=500"
-    assert given["--seeds"] == "0,4"
-    assert given["--profile"] == given["--run"] == ""
-    assert "--force" not in words
-
-
-def test_make_forces_only_where_told(make):
-    assert "--force" in make("beyond", "FORCE=1")
+def test_make_hands_values_on_as_they_are(tmp_path, value):
+    (tmp_path / "fakeface").write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
+    (tmp_path / "fakeface").chmod(0o755)
+    (tmp_path / "done").touch()
+    fixed = ["make", "-s", "-o", tmp_path / "done", f"BIN={tmp_path}", f"STAMP={tmp_path / 'done'}"]
+    words = [f"DATA={value}", f"OTHER={value}", "SET=epochs=2 dropout=0", "SEEDS=0,4"]
+    for target in ("report", "beyond"):
+        answer = subprocess.run(
+            [*fixed, target, *words], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        command, *said = [line[1:-1] for line in answer.stdout.splitlines()]
+        given = dict(zip(said[::2], said[1::2], strict=True))
+        assert command == target
+        assert given["--data"] == given.get("--other", value) == value
+        assert given["--set"] == "epochs=2 dropout=0"
+        assert given["--seeds"] == "0,4"
+        assert given["--profile"] == given["--run"] == ""

@@ -8,19 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
-from conftest import TINY
 
-from fakeface_utils.dataset.audit import audit
-from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.study.parameters import load_study
+from conftest import PLACES, TINY
+from fakeface_utils.notebook import tasks_of
+from fakeface_utils.run import load_study
+from fakeface_utils.util import NOTEBOOKS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("0[1-6]_*.ipynb"))
-PLACES = ("data", "cache", "results", "figures")
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("0[1-6]_*.ipynb"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = [
@@ -42,67 +40,56 @@ STATE = """() => {
 }"""
 
 
-class Lab:
-    """JupyterLab on copies of the notebooks, as `make lab` makes them, with places of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.work = root / "work"
-        self.work.mkdir()
-        shutil.copytree(ROOT / "docs", root / "docs")
-        self.results = root / "results"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{port}"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        environment |= {f"FAKEFACE_{name.upper()}": str(root / name) for name in PLACES}
-        # Where it finds pytest's mark, the kernel doesn't show what C++ code writes.
-        environment.pop("PYTEST_CURRENT_TEST", None)
-        options = {
-            "ServerApp.port": port,
-            "ServerApp.port_retries": 0,
-            "ServerApp.root_dir": root,  # as in the Makefile: what a notebook links to is in reach
-            "IdentityProvider.token": "test",
-            "LabApp.expose_app_in_browser": True,
-            "LabApp.workspaces_dir": root / "workspaces",
-            "LabApp.user_settings_dir": root / "settings",
-            "LanguageServerManager.autodetect": False,
-        }
-        words = [f"--{name}={value}" for name, value in options.items()]
-        self.log = root / "lab.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *words],
-                env=environment, cwd=root, stdout=log, stderr=log,
-            )  # fmt: skip
-        self._wait_until_it_answers()
-
-    def _wait_until_it_answers(self) -> None:
-        for _ in range(600):
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                urllib.request.urlopen(f"{self.address}/api").close()
-                return
-            except OSError:
-                time.sleep(0.2)
-        raise TimeoutError(self.log.read_text())
-
-    def copy(self, name: str, overrides: str, run: str) -> None:
-        """A notebook for one's own, with the parameters that a student types into it."""
-        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-        cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
-        cell.source = cell.source.replace('run = ""', f'run = "{run}"')
-        cell.source = cell.source.replace('overrides = ""', f"overrides = {json.dumps(overrides)}")
-        assert overrides in cell.source
-        nbformat.write(notebook, self.work / f"{name}.ipynb")
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("lab"))
-    yield lab
-    lab.process.terminate()
-    lab.process.wait(30)
+    """JupyterLab on copies of the notebooks, as `make lab` makes them: its folder and address."""
+    root = tmp_path_factory.mktemp("lab")
+    (root / "work").mkdir()
+    shutil.copytree(ROOT / "docs", root / "docs")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment |= {f"FAKEFACE_{name.upper()}": str(root / name) for name in PLACES}
+    # Where it finds pytest's mark, the kernel doesn't show what C++ code writes.
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    options = {
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": root,  # as in the Makefile: what a notebook links to is in reach
+        "IdentityProvider.token": "test",
+        "LabApp.expose_app_in_browser": True,
+        "LabApp.workspaces_dir": root / "workspaces",
+        "LabApp.user_settings_dir": root / "settings",
+        "LanguageServerManager.autodetect": False,
+    }
+    words = ["--no-browser", "--allow-root", *(f"--{n}={value}" for n, value in options.items())]
+    with (root / "lab.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *words],
+            env=environment, cwd=root, stdout=log, stderr=log,
+        )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        assert process.poll() is None, (root / "lab.log").read_text()
+        try:
+            urllib.request.urlopen(f"{address}/api").close()
+            break
+        except OSError:
+            time.sleep(0.2)
+    yield SimpleNamespace(root=root, address=address)
+    process.terminate()
+    process.wait(30)
+
+
+def copy(lab, name, overrides, run):
+    """A notebook for one's own, with the parameters that a student types into it."""
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    cell.source = cell.source.replace('run = ""', f'run = "{run}"')
+    cell.source = cell.source.replace('overrides = ""', f"overrides = {json.dumps(overrides)}")
+    assert overrides in cell.source
+    nbformat.write(notebook, lab.root / "work" / f"{name}.ipynb")
 
 
 @pytest.fixture
@@ -132,9 +119,9 @@ def opened(lab):
     assert [url for url in requests if not url.startswith(inside)] == []
 
 
-def wait_for(page, condition, seconds=900):
-    """Wait until the notebook is in a state, and return it."""
-    for _ in range(seconds * 4):
+def wait_for(page, condition):
+    """Wait until the notebook is in a state, a quarter of an hour at most, and return it."""
+    for _ in range(3600):
         state = page.evaluate(STATE)
         if state and condition(state):
             return state
@@ -148,18 +135,16 @@ def choose(page, menu, item):
     page.locator(".lm-Menu").get_by_text(item, exact=True).click()
 
 
-def run_all(page, seconds=900):
+def run_all(page):
     """Run > Run All Cells, until every cell has run or one has failed."""
     before = max((count or 0 for count in page.evaluate(STATE)["counts"]), default=0)
     choose(page, "Run", "Run All Cells")
-    done = wait_for(
-        page,
-        lambda state: (
-            state["idle"]
-            and (all((count or 0) > before for count in state["counts"]) or errors_of(state))
-        ),
-        seconds,
-    )
+
+    def ended(state):
+        run = all((count or 0) > before for count in state["counts"])
+        return state["idle"] and (run or errors_of(state))
+
+    done = wait_for(page, ended)
     assert errors_of(done) == []
     return done
 
@@ -170,20 +155,17 @@ def errors_of(state):
 
 def streams(state, name):
     """What was printed, one text for each cell that printed."""
-    texts = (
-        "".join("".join(o["text"]) for o in outputs if o.get("name") == name)
-        for outputs in state["outputs"]
-    )
-    return [text for text in texts if text]
+    named = ([o for o in outputs if o.get("name") == name] for outputs in state["outputs"])
+    return ["".join("".join(o["text"]) for o in outputs) for outputs in named if outputs]
 
 
 def bars(text):
     return [line for line in text.splitlines() if "%|" in line]
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_run_all_shows_results_and_nothing_red(lab, opened, name):
-    lab.copy(name, TINY if name == NOTEBOOKS[0] else "", "tiny")
+    copy(lab, name, TINY if name == NAMES[0] else "", "tiny")
     state = run_all(opened(name))
     assert streams(state, "stderr") == []
     shown = "\n".join(streams(state, "stdout"))
@@ -191,18 +173,15 @@ def test_run_all_shows_results_and_nothing_red(lab, opened, name):
     assert len(work) == len(set(work)), shown  # a line each
     assert all("100%|" in line for line in bars(shown)), shown
     assert ("custom_cnn seed 0" in work) == (name == "02_custom_cnn")
-    if name == "06_report":
-        assert (lab.results / "tiny" / "report.html").is_file()
 
 
 def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, opened, monkeypatch):
     overrides = TINY.replace("epochs=2", "epochs=30")
     for name in PLACES:
-        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(lab.work.parent / name))
-    study = load_study(run="stopped", overrides=overrides)
-    prepare(study)
-    audit(study)
-    lab.copy("02_custom_cnn", overrides, "stopped")
+        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(lab.root / name))
+    for task in tasks_of(load_study(run="stopped", overrides=overrides), "01_dataset"):
+        task.ensure()
+    copy(lab, "02_custom_cnn", overrides, "stopped")
     page = opened("02_custom_cnn")
     choose(page, "Run", "Run All Cells")
     state = wait_for(
@@ -226,7 +205,7 @@ def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, opened, monke
 
 
 def test_the_glossary_opens_from_a_notebook(lab, opened):
-    lab.copy("01_dataset", "", "unopened")
+    copy(lab, "01_dataset", "", "unopened")
     page = opened("01_dataset")
     page.locator(".jp-MarkdownOutput").get_by_text("glossary", exact=True).click()
     page.wait_for_function(

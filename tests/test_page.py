@@ -1,185 +1,401 @@
-"""The report's pieces and its first screen, on numbers made up for the purpose."""
+"""The report and the notebooks as pages: pieces, first screen, sections, and how they open."""
 
-import base64
-import io
+import contextlib
+import json
+import re
+import shutil
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from fakeface_utils.common.paths import NOTEBOOKS
-from fakeface_utils.report import forest, opening
-from fakeface_utils.report.html_pieces import as_table, piece
-from fakeface_utils.report.page import place
-from fakeface_utils.study.names import METRICS, MODELS
-from fakeface_utils.study.parameters import load_study
+from fakeface_utils import report
+from fakeface_utils.extension import Extension
+from fakeface_utils.metrics import Known
+from fakeface_utils.models import MODELS
+from fakeface_utils.paper import METRICS
+from fakeface_utils.report import PHOTOGRAPHS, as_table, fold, items, paragraphs, to_page
+from fakeface_utils.run import load_study
+from fakeface_utils.util import NOTEBOOKS, StudyError
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DATASET = "https://www.kaggle.com/datasets/xhlulu/140k-real-and-fake-faces"
+CODE = {"code", "parameters", "injected-parameters"}
 TABLE = pd.DataFrame(
     {
-        "model": ["a", "a", "b"],
+        "model": ["vgg16", "vgg16", "b"],
         "images": [1200, 5, 30],
-        "accuracy": ["0.9000 to 0.9500", "-", "below 0.0001"],
+        "accuracy": ["0.9000 to 0.9500", "", "below 0.0001"],
         "what": ["<b>bold</b> & more", "seed_0", "x" * 70],
+        "share": [0.5, np.nan, 9.96e-5],
     }
 )
 
 
-def html(piece):
-    return BeautifulSoup(str(piece), "html.parser")
+def html(shown):
+    return BeautifulSoup(shown if isinstance(shown, str) else shown.data, "html.parser")
+
+
+def texts_of(row):
+    return [cell.get_text() for cell in row.find_all(["th", "td"])]
+
+
+# Pieces.
 
 
 def test_a_table_escapes_its_texts_and_aligns_its_numbers():
     page = html(as_table(TABLE, "Some <i>caption</i>"))
-    assert page.caption.text == "Some <i>caption</i>"
+    assert page.caption.text == page.div["aria-label"] == "Some <i>caption</i>"
     assert page.find("b") is None
-    rows = [row.find_all("td") for row in page.tbody.find_all("tr")]
-    assert [cell.text for cell in rows[0]] == ["a", "1,200", "0.9000 to 0.9500", TABLE["what"][0]]
-    assert [cell.get("class") for cell in rows[0]] == [None, ["number"], ["number"], None]
-    heads = page.thead.find_all("th")
-    assert [head.get("class") for head in heads] == [None, ["number"], ["number"], None]
-    assert [cell["data-label"] for cell in rows[1]] == list(TABLE.columns)
-    assert page.div["aria-label"] == "Some <i>caption</i>"
-    assert "wordy" in page.div["class"]  # one long cell: a card per row on a phone
-    assert "wordy" not in html(as_table(TABLE.head(2))).div["class"]
+    head, *rows = map(texts_of, page.find_all("tr"))
+    assert head == list(TABLE.columns)
+    assert rows[0] == ["VGG16", "1,200", "0.9000 to 0.9500", TABLE["what"][0], "0.5000"]
+    assert [row[4] for row in rows] == ["0.5000", "", "9.96e-05"]
+    assert all(cell["scope"] == "col" for cell in page.thead.find_all("th"))
+    name = page.table["id"]
+    right = re.findall(rf"#{name} \.col(\d) {{[^}}]*text-align: right", page.style.text)
+    assert right == ["1", "2", "4"]
+    assert page.div["class"] == ["wide", "wordy"]  # one long cell: a card per row on a phone
+    assert html(as_table(TABLE.head(2))).div["class"] == ["wide"]
+    assert html(as_table(TABLE[["model", "what"]])).div["class"] == ["wide", "pair"]
 
 
-def test_a_column_becomes_headings_over_its_rows():
+def test_a_column_comes_first_and_says_its_value_where_that_changes():
     page = html(as_table(TABLE, by="model"))
-    groups = [
-        (body.th.text, [row.td.text for row in body.find_all("tr") if row.td])
-        for body in page.find_all("tbody")
-    ]
-    assert groups == [("a", ["1,200", "5"]), ("b", ["30"])]
-    assert "model" not in [head.text for head in page.thead.find_all("th")]
-
-
-def test_a_table_can_be_saved_as_it_was():
-    link = html(as_table(TABLE, "Numbers", csv="numbers.csv")).caption.a
-    assert link["download"] == "numbers.csv"
-    saved = base64.b64decode(link["href"].removeprefix("data:text/csv;base64,")).decode()
-    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(saved)), TABLE)
+    assert texts_of(page.thead)[0] == "model"
+    shown = [(row.td.text, "again" in row.td["class"]) for row in page.tbody.find_all("tr")]
+    assert shown == [("VGG16", False), ("VGG16", True), ("b", False)]
 
 
 def test_a_piece_escapes_a_text_and_keeps_another_piece():
-    page = html(piece("fold", "a < b", piece("items", ["<one>", "two"])))
+    page = html(paragraphs(["a & b", fold("a < b", "<p>", items(["<one>", as_table(TABLE)]))]))
+    assert page.p.text == "a & b"
     assert page.details.summary.text == "a < b"
-    assert [item.text for item in page.details.ul.find_all("li")] == ["<one>", "two"]
+    assert page.details.p.text == "<p>"
+    assert page.li.text == "<one>"
+    assert page.li.find_next("table")
 
 
-def made_up(*verdicts):
-    """Table 1 with the first verdict for the custom CNN, the second for VGG16."""
-    rows = [
-        {
-            "model": model, "metric": metric, "ours_mean": 0.95, "ours_sd": 0.01, "paper": 0.97,
-            "predicted_low": 0.92, "predicted_high": 1.02, "verdict": verdict,
-        }
-        for model, verdict in zip(MODELS, verdicts, strict=True)
-        for metric in METRICS
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
+# The first screen.
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "low", "high", "expected"),
-    [
-        (("reproduced", "reproduced"), 0.06, 0.08,
-         ("Yes: all eight numbers of Table 1 are reproduced.",
-          "The better one here is the custom CNN, by 0.070 (95 % interval +0.060 to +0.080).")),
-        (("not reproduced", "not reproduced"), -0.08, -0.06,
-         ("No: none of the eight numbers of Table 1 is reproduced.",
-          "The better one here is VGG16, by 0.070 (95 % interval -0.080 to -0.060).")),
-        (("undecided", "undecided"), -0.01, 0.03,
-         ("Undecided: our training runs differ too much among themselves.",
-          "Here it stays open which network is better (95 % interval -0.010 to +0.030).")),
-        (("undecided", "reproduced"), 0.06, 0.08,
-         ("In part: of Table 1's eight numbers 4 reproduced, 4 undecided.",
-          "The better one here is the custom CNN, by 0.070 (95 % interval +0.060 to +0.080).")),
-    ],
-)  # fmt: skip
-def test_the_answer_follows_from_the_verdicts(monkeypatch, verdicts, low, high, expected):
-    better = {"difference": (low + high) / 2, "low": low, "high": high}
-    monkeypatch.setattr(opening, "table1", lambda study: made_up(*verdicts))
-    monkeypatch.setattr(opening, "claim_better", lambda study: better)
-    monkeypatch.setattr(opening, "not_comparable", lambda study: "")
-    assert opening.answer(load_study("paper", seeds=2)) == expected
+@pytest.fixture
+def judged(monkeypatch):
+    """Let a run of the paper's study have these verdicts, difference and images."""
+
+    def judge(verdicts=(), reason="", gain=None, generated=False, mark=""):
+        rows = [
+            {"model": m, "metric": k, "ours_mean": 0.95 - 0.1 * place, "verdict": verdict}
+            for place, (m, verdict) in enumerate(zip(MODELS, verdicts, strict=False))
+            for k in METRICS
+        ]
+        monkeypatch.setattr(report, "table1", lambda study: pd.DataFrame(rows))
+        monkeypatch.setattr(report, "difference", lambda study, one, other: gain)
+        monkeypatch.setattr(report, "not_comparable", lambda study: reason)
+        monkeypatch.setattr(report, "about", lambda study: {"generated": generated})
+        monkeypatch.setattr(report, "mark", lambda study: mark)
+
+    return judge
 
 
 @pytest.mark.parametrize(
-    ("generated", "images", "reason", "expected"),
+    ("given", "expected"),
     [
-        (True, 1200, "generated data", "No verdict on the paper: this run's images are "
-         "drawn by a program."),
-        (False, 2500, "other image counts", "No verdict on the paper: learned from 5,000 "
-         "images at 224 pixels, there 100,000 at 224."),
-        (False, 50_000, "one seed", "No verdict on the paper: one seed."),
+        ({"verdicts": ("reproduced", "reproduced")},
+         "Of the 8 numbers of the paper's Table 1: 8 reproduced."),
+        ({"verdicts": ("undecided", "reproduced")},
+         "Of the 8 numbers of the paper's Table 1: 4 undecided, 4 reproduced."),
+        ({"verdicts": ("reproduced", "not in the paper")},
+         "Of the 4 numbers of the paper's Table 1: 4 reproduced."),
+        ({"reason": "generated data", "generated": True, "mark": "drawn demo images"},
+         "No verdict on the paper: this run's images are drawn by a program."),
+        ({"reason": "other image counts", "mark": "5,000 training images"},
+         "No verdict on the paper: 5,000 training images."),
+        ({"reason": "one seed"}, "No verdict on the paper: one seed."),
     ],
 )  # fmt: skip
-def test_without_a_verdict_the_answer_says_why(monkeypatch, generated, images, reason, expected):
-    dataset = {"generated": generated, "counts": {"train": {"real": images, "fake": images}}}
-    better = {"difference": 0.1, "low": 0.05, "high": 0.15}
-    monkeypatch.setattr(opening, "read_dataset", lambda study: dataset)
-    monkeypatch.setattr(opening, "claim_better", lambda study: better)
-    monkeypatch.setattr(opening, "not_comparable", lambda study: reason)
-    first, second = opening.answer(load_study("paper"))
-    assert first == expected
-    assert second.endswith("(95 % interval +0.050 to +0.150, of these two networks alone).")
+def test_the_answer_follows_from_the_verdicts_or_says_why_there_is_none(judged, given, expected):
+    judged(**given)
+    assert report.answer(load_study("paper", seeds=2)) == expected
 
 
-def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_there_is_one(
-    monkeypatch,
-):
-    study = load_study("paper", seeds=2)
-    seeds = pd.DataFrame(
-        [{"model": m, **dict.fromkeys(METRICS, v)} for m in MODELS for v in (0.94, 0.96)]
+@pytest.mark.parametrize(
+    ("gain", "seeds", "expected"),
+    [
+        (Known(0.07, 0.06, 0.08), 2,
+         "The better one here is VGG16, by 0.070 (95 % interval +0.060 to +0.080)."),
+        (Known(0.01, -0.01, 0.03), 2,
+         "Here it stays open which network is better (95 % interval -0.010 to +0.030)."),
+        (Known(0.07, 0.06, 0.08), 1, "The better one here is VGG16, by 0.070 (95 % interval "
+         "+0.060 to +0.080, of these two networks alone)."),
+    ],
+)  # fmt: skip
+def test_the_better_network_is_named_only_where_the_interval_says_so(judged, gain, seeds, expected):
+    judged(gain=gain)
+    accuracy = pd.Series({"custom_cnn": 0.9, "vgg16": 0.97})
+    assert report.better(load_study("paper", seeds=seeds), accuracy) == expected
+
+
+def test_what_was_measured_has_a_section_and_all_else_a_line(monkeypatch):
+    class Done:
+        def __init__(self, why, record):
+            self.why_stale, self.record = lambda look=None: why, lambda: record
+
+    def one(name, why="", record=None, **more):
+        tasks = lambda study: [Done(why, record or {})]  # noqa: E731
+        return Extension(name, f"About {name}", tasks=tasks, **more)
+
+    made = [
+        one("new", "is missing"),
+        one("old", "has changed", {"seconds": 1}),
+        one("away", "is missing", missing=lambda study: "no <other> images: give OTHER=FOLDER"),
+        one("done", section=lambda study: items(["shown"])),
+        one("silent"),
+    ]
+    monkeypatch.setattr(report, "extensions", lambda: {one.name: one for one in made})
+    shown, left = map(html, report.sections(load_study("demo")))
+    assert (shown.h2["id"], shown.h2.text, shown.li.text) == ("done", "About done", "shown")
+    assert [line.text for line in left.find_all("li")] == [
+        "About new was not measured: make beyond ONLY=new RUN=demo does it.",
+        "About old is out of date: make beyond ONLY=old RUN=demo measures it again.",
+        "About away: no <other> images: give OTHER=FOLDER",
+    ]
+
+
+# Notebooks as pages.
+
+
+def stream(text):
+    return nbformat.v4.new_output("stream", name="stdout", text=text)
+
+
+def kept(folder, name, *outputs, count=1, tags=()):
+    """Write an executed copy of one text and one cell, and its page."""
+    cell = nbformat.v4.new_code_cell("1 + 1", outputs=list(outputs), execution_count=count)
+    cell.metadata["tags"] = list(tags)
+    text = nbformat.v4.new_markdown_cell("## A part\nSee the [glossary](../docs/glossary.md).")
+    path = folder / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[text, cell]), path)
+    return path
+
+
+def test_a_notebooks_page_warns_first_and_links_its_neighbours_alone(tmp_path):
+    for name in ("01_dataset", "04_evaluate", "robustness"):
+        path = kept(tmp_path, name, stream("<img src=x> & \x1b[31mred\x1b[0m"), count=None)
+    path, page = tmp_path / "04_evaluate.ipynb", tmp_path / "04_evaluate.html"
+    to_page(path, page, notices=[PHOTOGRAPHS, "a < b"])
+    shown = html(page.read_text())
+    text = " ".join(shown.main.get_text(" ").split())
+    assert text.index("not for publishing") < text.index("a < b") < text.index("See the glossary")
+    assert "( docs/glossary.md )" in text
+    assert "<img src=x> & red" in text
+    assert not shown.find("img")
+    assert "It did not run to its end" in text
+    links = check_no_request(shown)
+    assert links == ["01_dataset.html", "../report.html", "robustness.html"] * 2
+    assert [one.text for one in shown.find_all("div", class_="highlight")] == ["1 + 1\n"]
+
+
+def test_a_picture_of_a_cells_own_is_told_by_what_the_cell_prints(tmp_path):
+    png = nbformat.v4.new_output("display_data", {"image/png": "aGk=\n"})
+    page = tmp_path / "x.html"
+    to_page(kept(tmp_path, "x", png, stream("Six <faces>.\n")), page)
+    assert html(page.read_text()).img["alt"] == "Six <faces>."
+
+
+def test_the_report_leaves_code_out_and_lists_headings_of_texts_and_outputs(tmp_path):
+    section = nbformat.v4.new_output(
+        "display_data", {"text/html": '<h2 id="beyond">B &amp; C</h2>'}
     )
-    monkeypatch.setattr(forest, "_by_seed", lambda study: seeds)
-    monkeypatch.setattr(forest, "title", lambda figure, study: None)
-    monkeypatch.setattr(forest, "table1", lambda study: made_up("reproduced", "not reproduced"))
-    for reason, shown in (("", True), ("generated data", False)):
-        monkeypatch.setattr(forest, "not_comparable", lambda study, reason=reason: reason)
-        figure, alternative = forest.forest(study)
-        axis = figure.axes[0]
-        texts = [text.get_text() for text in axis.texts]
-        assert texts.count("0.950") == texts.count("0.970") == 8
-        assert ("✓ reproduced" in texts, "✗ not reproduced" in texts) == (shown, shown)
-        assert "custom CNN accuracy 0.950, paper 0.970" in alternative
-        assert ("not reproduced" in alternative) == shown
-        lines = {tuple(line.get_xdata()) for line in axis.lines}
-        assert {(0.92, 1), (0.94, 0.96), (0.97,)} <= lines  # cut at 1
-        assert [label.get_text() for label in axis.get_yticklabels()] == [*METRICS] * 2
+    page = tmp_path / "report.html"
+    to_page(kept(tmp_path, "06_report", section), page, report=True)
+    contents = html(page.read_text()).nav.ol.find_all("a")
+    assert [(one["href"], one.text) for one in contents] == [
+        ("#A-part", "A part"),
+        ("#beyond", "B & C"),
+    ]
+    assert "1 + 1" not in page.read_text()
+    for tag in CODE:
+        to_page(kept(tmp_path, "06_report", section, tags=[tag]), page, report=True)
+        assert "beyond" not in page.read_text()
 
 
-def test_every_result_of_the_page_names_the_cell_that_made_it():
-    notebook = nbformat.read(NOTEBOOKS / "06_report.ipynb", as_version=4)
-    named = [cell.metadata["made_by"] for cell in notebook.cells if "made_by" in cell.metadata]
-    assert len(named) == 20
-    for made_by in named:
-        name, cell = place(made_by).split(".html#")
-        source = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-        code = next(one.source for one in source if one.id == cell)
-        assert made_by.split(": ", 1)[1] in code
-    with pytest.raises(StopIteration):
-        place("01_dataset: no such code")
+def test_a_broken_copy_is_a_sentence(tmp_path):
+    (tmp_path / "x.ipynb").write_text("{")
+    with pytest.raises(StudyError, match=r"x\.ipynb can't be read as a notebook: delete it"):
+        to_page(tmp_path / "x.ipynb", tmp_path / "x.html")
 
 
-@pytest.mark.parametrize(
-    ("commits", "expected"),
-    [
-        ((None, None), "trained 2026-11-25 to 2026-11-26"),
-        (("b", "a"), "trained 2026-11-25 to 2026-11-26 by code a, b"),
-    ],
-)
-def test_the_first_screen_says_when_and_by_what_the_networks_were_trained(
-    monkeypatch, commits, expected
-):
-    days = ("2026-11-26T01:00:00", "2026-11-25T23:00:00")
-    computed = {
-        f"train custom_cnn seed {seed}": {"when": when, "git": git}
-        for seed, (when, git) in enumerate(zip(days, commits, strict=True))
-    }
-    known = {"computed": computed | {"report": {"when": "2027", "git": "c"}}, "seconds": {"a": 90}}
-    monkeypatch.setattr(opening, "record", lambda study: known)
-    about = opening._about(load_study("demo", seeds=2))
-    assert about[1] == "2 training runs of each model"
-    assert about[3:] == [expected, "2 min of computing"]
+# Of a finished run.
+
+
+def pages_of(project):
+    return [project.results / "report.html", *sorted(project.results.glob("notebooks/*.html"))]
+
+
+def check_no_request(page):
+    """That a page loads nothing from outside; returns where a reader can go to from it."""
+    assert not page.find_all(["script", "iframe", "object", "embed", "base"])
+    for tag in page.find_all(True):
+        for name in ("src", "srcset", "poster", "data", "action", "background"):
+            assert tag.get(name, "data:").startswith("data:"), tag
+        assert tag.name != "link" or tag["href"].startswith("data:")
+    styles = " ".join(tag.text for tag in page.find_all("style"))
+    assert not re.search(r"@import|url\((?![\"']?(data:|#))", styles)
+    return [link["href"] for link in page.find_all("a") if not link["href"].startswith("#")]
+
+
+def test_every_page_stands_alone_and_says_in_words_what_its_pictures_show(project):
+    for path in pages_of(project):
+        page = html(path.read_text())
+        for link in set(check_no_request(page)) - {DATASET}:
+            assert (path.parent / link.split("#")[0]).is_file(), (path.name, link)
+        words = [image["alt"] for image in page.find_all("img")]
+        assert words, path
+        assert all(len(text) > 40 and "No description" not in text for text in words), path
+        assert page.html["lang"] == "en"
+        assert "width=device-width" in page.find("meta", attrs={"name": "viewport"})["content"]
+        assert "Generated data: these numbers say nothing" in page.main.get_text()
+        assert "not for publishing" not in page.main.get_text()
+        assert "did not run to its end" not in page.main.get_text()
+        names = [tag["id"] for tag in page.find_all(id=True)]
+        assert len(names) == len(set(names)), path
+        inside = [link["href"][1:] for link in page.find_all("a", href=re.compile("^#"))]
+        assert set(inside) <= set(names), path
+
+
+def test_the_report_says_what_a_reader_asks_first(project):
+    page = html((project.results / "report.html").read_text())
+    text = " ".join(page.main.get_text(" ").split())
+    first = text[: text.index("In short")]
+    for words in (
+        "No verdict on the paper: this run's images are drawn by a program.",
+        "VGG16 has random weights",
+        "0.9718 in the paper",
+        "image_size 35 (paper: 224)",
+        "images 48 train, 48 valid, 48 test (paper: 100,000 train, 20,000 valid, 20,000 test)",
+        "stored size 40 x 40 (paper: 256 x 256)",
+        "batch_norm_momentum 0.8 (our reading: 0.99)",
+        "2 training runs of each model",
+    ):
+        assert words in first, words
+    for words in (
+        "make report PROFILE=demo DATA=demo RUN=tiny SEEDS=0,1 SET='image_size=35",
+        "learning_rate_decay",
+        "No cell has a verdict: not comparable (generated data).",
+        "48 test images",
+    ):
+        assert words in text, words
+    assert len(page.nav.ol.find_all("a")) >= 9
+    assert not page.find_all("div", class_="highlight")
+
+
+def rows_under(page, heading):
+    title = next(tag for tag in page.find_all(["h2", "h3"]) if tag.get_text().startswith(heading))
+    return [texts_of(row) for row in title.find_next("table").find_all("tr")]
+
+
+def test_the_reports_tables_hold_the_runs_numbers(project):
+    page = html((project.results / "report.html").read_text())
+    head, *rows = rows_under(page, "Table 1")
+    expected = pd.read_csv(project.results / "table1.csv")
+    assert head[:5] == ["model", "metric", "ours", "paper", "apart"]
+    assert "verdict" not in head  # it would say the same in every row
+    for place, name in ((2, "ours_mean"), (3, "paper")):
+        assert [row[place] for row in rows] == [f"{value:.4f}" for value in expected[name]]
+    claims = rows_under(page, "The paper's claims")[1:]
+    said = [row[0] for row in claims]
+    assert said[:6] == ["not comparable (generated data)"] * 6
+    assert said[-4:] == ["not reproduced", "reproduced", "reproduced", "not reproduced"]
+    pairs = rows_under(page, "Both networks on the same images")[1:]
+    assert [row[:3] for row in pairs] == [["custom CNN", "VGG16", seed] for seed in "01"]
+    assert [sum(map(int, row[3:7])) for row in pairs] == [48, 48]
+
+
+def cells(path):
+    return json.loads(path.read_text())["cells"]
+
+
+def test_every_result_of_the_report_names_a_cell_that_there_is():
+    named = [cell["metadata"].get("made_by") for cell in cells(NOTEBOOKS / "06_report.ipynb")]
+    assert len(list(filter(None, named))) >= 5
+    for made_by in filter(None, named):
+        notebook, cell = made_by.split("#")
+        found = [c for c in cells(NOTEBOOKS / f"{notebook}.ipynb") if c["id"] == cell]
+        assert [c["cell_type"] for c in found] == ["code"], made_by
+
+
+def test_the_lessons_show_no_figure_twice():
+    code = "\n".join(
+        "".join(cell["source"])
+        for path in sorted(NOTEBOOKS.glob("0[1-5]_*.ipynb"))
+        for cell in cells(path)
+        if cell["cell_type"] == "code"
+    )
+    shown = re.findall(r'inline\((?:lessons\.)?(\w+\([^)]*\))|picture\(study, "(\w+)"', code)
+    shown = ["".join(one) for one in shown]
+    assert {"figure1_samples", "figure3_vgg16", "roc(study)"} <= set(shown)
+    assert len(shown) == len(set(shown)), shown
+
+
+@contextlib.contextmanager
+def in_a_browser():
+    """A page of Chromium, where that is installed, and what it asked for and complained of."""
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    requests, complaints = [], []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page, requests, complaints
+        browser.close()
+
+
+def test_the_pages_fit_a_phone_a_tablet_and_a_screen_and_print_their_folds_open(project):
+    loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 100)"
+    with in_a_browser() as (page, requests, complaints):
+        for path in pages_of(project):
+            requests.clear()
+            page.goto(path.as_uri())
+            for width in (390, 768, 1280):
+                page.set_viewport_size({"width": width, "height": 800})
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, (path.name, width)
+            assert page.evaluate(loaded), path.name
+            assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+        page.goto(pages_of(project)[0].as_uri())
+        heights = {}
+        for media in ("screen", "print"):
+            page.emulate_media(media=media)
+            heights[media] = page.evaluate(
+                "[...document.querySelectorAll('details:not(.contents)')]"
+                ".map(one => one.getBoundingClientRect().height)"
+            )
+        assert len(heights["screen"]) > 5
+        assert all(b > 1.5 * a for a, b in zip(*heights.values(), strict=True))
+    assert complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_pages_have_no_serious_barrier(project, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with in_a_browser() as (page, _, _):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in pages_of(project):
+            page.goto(path.as_uri())
+            answer = axe.run(page).response
+            barriers = [
+                (path.name, rule["id"], rule["nodes"][0]["html"])
+                for rule in answer["violations"]
+                if rule["impact"] in ("serious", "critical")
+            ]
+            assert barriers == []
+            assert answer["testEngine"]["name"] == "axe-core"

@@ -1,8 +1,6 @@
-"""Training that is killed, repeated, or finds a checkpoint that isn't its own."""
+"""Training that is killed, interrupted, repeated or resumed; its schedule and its best epoch."""
 
 import contextlib
-import dataclasses
-import io
 import multiprocessing
 import os
 import shutil
@@ -16,66 +14,51 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+
 from conftest import TINY
+from fakeface_utils import training
+from fakeface_utils.models import MODELS
+from fakeface_utils.networks import build, head_of
+from fakeface_utils.run import load_study
+from fakeface_utils.settings import Decay, Study
+from fakeface_utils.step import STEPS
+from fakeface_utils.trained import predict, train
+from fakeface_utils.training import drawn_rows, fit, schedule
+from fakeface_utils.util import Interrupted, StudyError, ask_for_determinism
 
-from fakeface_utils.common.errors import Interrupted, StudyError
-from fakeface_utils.common.files import write_json
-from fakeface_utils.common.paths import PACKAGE
-from fakeface_utils.dataset.prepare import prepare
-from fakeface_utils.networks import training
-from fakeface_utils.networks.checkpoint import ARRAYS, Checkpoint, open_checkpoint
-from fakeface_utils.networks.models import custom_cnn, vgg16_head
-from fakeface_utils.networks.predict import predict_test
-from fakeface_utils.networks.training import fit, train
-from fakeface_utils.notebook import open_study
-from fakeface_utils.study import step as step_module
-from fakeface_utils.study.artefacts import prepared_dir, seed_dir, study_json
-from fakeface_utils.study.parameters import load_study
-from fakeface_utils.study.plan import train_step
-from fakeface_utils.study.record import claim_run
-from fakeface_utils.study.settings import Decay, Study
+STUDY = load_study(run="tiny", overrides=TINY + " epochs=8")
+SMALL = load_study(
+    run="small",
+    overrides="image_size=35 epochs=3 custom_filters=4,4,4 custom_dense=8 vgg16_dense=8 "
+    "batch_size=8 vgg16_weights=random learning_rate=0.01",
+)
 
-STUDY = load_study(run="tiny", overrides=TINY + " epochs=10")
-SHORT = STUDY.model_copy(update={"epochs": 2})
-KILLS = 5
-
-# A process for each kill, forked from one that has made this file's slow imports: ten seconds.
+# A process for each life, forked from one that has made this file's slow imports.
 PROCESSES = multiprocessing.get_context("forkserver")
-SLOW = [
-    f"fakeface_utils.{name}" for name in ("networks.predict", "report.tables", "networks.training")
-]
-PROCESSES.set_forkserver_preload(["pytest", *SLOW])
+PROCESSES.set_forkserver_preload(["pytest", "fakeface_utils.training", "fakeface_utils.run"])
 
 
-def work(data: Path, results: Path, stalled: int) -> None:
-    """Train and predict; the write of checkpoint number `stalled` stops half way and says so."""
-    os.setsid()
+def work(data: Path, results: Path, stalled: str) -> None:
+    """Train and predict; the write of a file of the training stops half way, and says so."""
     os.environ |= {"FAKEFACE_DATA": str(data), "FAKEFACE_RESULTS": str(results)}
-    results.mkdir(exist_ok=True)
-    save, write = np.savez, Checkpoint.write
+    save = keras.Model.save_weights
 
-    def half(path, **arrays):
-        whole = io.BytesIO()
-        save(whole, **arrays)
-        with open(path, "wb") as file:
-            file.write(whole.getvalue()[: whole.tell() // 2])
-        print("writing")
-        time.sleep(600)
+    def half(network, path, *args, **kwargs):
+        save(network, path, *args, **kwargs)
+        if stalled and stalled in str(path) and int(network.optimizer.iterations):
+            os.truncate(path, os.path.getsize(path) // 2)
+            print("stalled")
+            time.sleep(600)
 
-    def stalling(checkpoint):
-        if len(checkpoint.rows) == stalled:
-            np.savez = half
-        write(checkpoint)
-
-    Checkpoint.write = stalling
+    keras.Model.save_weights = half
     with (
         open(results / "log", "a", buffering=1) as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
         print("begun")
-        train(STUDY, "custom_cnn", 0)
-        predict_test(STUDY, "custom_cnn", 0)
+        train.of(STUDY, "custom_cnn", 0).do()
+        predict.of(STUDY, "custom_cnn", 0).do()
 
 
 class Life:
@@ -84,8 +67,9 @@ class Life:
     def __init__(self, data: Path, results: Path) -> None:
         self.data, self.results = data, results
         self.folder = results / "tiny" / "custom_cnn" / "seed-0"
+        results.mkdir()
 
-    def start(self, stalled: int = 0) -> None:
+    def start(self, stalled: str = "") -> None:
         self.heard = len(self.log())
         arguments = (self.data, self.results, stalled)
         self.process = PROCESSES.Process(target=work, args=arguments, daemon=True)
@@ -101,22 +85,32 @@ class Life:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.join()
-        assert self.process.exitcode == -signal.SIGKILL
 
-    def end(self) -> tuple[pd.DataFrame, bytes]:
-        """Wait for the process to end by itself: the history and the predictions it leaves."""
+    def end(self) -> tuple[pd.DataFrame, bytes, list]:
+        """Wait for the process to end by itself: history, predictions and weights it leaves."""
         self.process.join()
         assert self.process.exitcode == 0, self.log()
-        files = sorted(path for path in self.folder.iterdir() if path.suffix != ".lock")
-        left = [path.name for path in files]
+        left = sorted(p.name for p in self.folder.iterdir() if p.suffix not in (".lock", ".holder"))
         assert left == [
-            ".predict.step.json", ".train.step.json",
+            ".predict-custom_cnn-0.json", ".train-custom_cnn-0.json", "architecture.csv",
             "history.csv", "model.keras", "predictions.csv", "validation.csv",
         ]  # fmt: skip
-        history = pd.read_csv(self.folder / "history.csv").drop(columns="seconds")
-        return history, (self.folder / "predictions.csv").read_bytes()
+        network = keras.saving.load_model(self.folder / "model.keras", compile=False)
+        predictions = (self.folder / "predictions.csv").read_bytes()
+        return without_seconds(self.folder), predictions, network.get_weights()
+
+
+def without_seconds(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "history.csv").drop(columns="seconds")
+
+
+def assert_same(a: tuple, b: tuple) -> None:
+    pd.testing.assert_frame_equal(a[0], b[0], check_exact=True)
+    assert a[1] == b[1]
+    for one, other in zip(a[2], b[2], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +119,17 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKEFACE_DATA", str(folder))
-        prepare(STUDY)
+        for task in train.of(STUDY, "custom_cnn", 0).before():
+            task.do()
+        STEPS["prepare"].of(STUDY, "test").do()
     return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    life = Life(data, tmp_path_factory.mktemp("undisturbed") / "results")
+    life.start()
+    return life.end()
 
 
 @pytest.fixture
@@ -136,196 +139,251 @@ def prepared(data, places, monkeypatch):
     return places
 
 
-def test_a_training_killed_at_any_time_ends_as_an_undisturbed_one(data, tmp_path):
-    killed, undisturbed = Life(data, tmp_path / "killed"), Life(data, tmp_path / "undisturbed")
-    undisturbed.start()
-    killed.start(stalled=3)
-    killed.hear("writing")
-    part, whole = killed.folder / ".part-.train.step.npz", killed.folder / ".train.step.npz"
-    half, second = part.stat().st_size, whole.read_bytes()
-    killed.kill()
-    assert part.stat().st_size == half > 1000, "the kill didn't come during the write"
-    assert whole.read_bytes() == second
-
-    rng, kills, ends = np.random.default_rng(6), 0, []
-    while kills < KILLS:
-        killed.start()
-        killed.hear(rng.choice(["begun", "val_loss"]))  # val_loss: a first epoch is finished
-        killed.process.join(timeout=rng.uniform(0, 1))
-        if killed.process.is_alive():
-            killed.kill()
-            kills += 1
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_training_killed_at_any_moment_ends_as_an_undisturbed_one(
+    data, undisturbed, tmp_path, kills
+):
+    life, rng, done = Life(data, tmp_path / "killed"), np.random.default_rng(kills), 0
+    while done < kills:
+        life.start()
+        life.hear(rng.choice(["begun", "val_loss"]))  # val_loss: a first epoch is finished
+        life.process.join(timeout=rng.uniform(0, 1))
+        life.kill()
+        if life.process.exitcode == -signal.SIGKILL:
+            done += 1
         else:  # the training was done before its time came: another one
-            ends.append(killed.end())
-            shutil.rmtree(killed.results / "tiny")
-    killed.start()
-    ends.append(killed.end())
-    history, predictions = undisturbed.end()
+            assert_same(life.end(), undisturbed)
+            shutil.rmtree(life.folder)
+    life.start()
+    assert_same(life.end(), undisturbed)
 
-    assert "custom_cnn seed 0: resumes after epoch 2 of 10" in killed.log()
-    assert "starts again" not in killed.log()
-    assert history["epoch"].tolist() == list(range(1, 11))
-    for resumed, repeated in ends:
-        pd.testing.assert_frame_equal(resumed, history, check_exact=True)
-        assert resumed["val_loss"].idxmin() == history["val_loss"].idxmin()
-        assert repeated == predictions
+
+@pytest.mark.parametrize("stalled", ["epoch-3", "best"])
+def test_a_kill_in_the_middle_of_a_write_does_no_harm(data, undisturbed, tmp_path, stalled):
+    life = Life(data, tmp_path / "killed")
+    life.start(stalled)
+    life.hear("stalled")
+    life.kill()
+    life.start()
+    assert_same(life.end(), undisturbed)
+    after = {"epoch-3": "after epoch 2 of 8", "best": "after epoch 1 of 8"}[stalled]
+    assert f"custom_cnn seed 0: resumes {after}" in life.log()
+
+
+def stop_before(monkeypatch, epoch):
+    """Interrupt every training before this epoch."""
+    set_dropout = training.set_dropout
+
+    def stop(network, seed, now):
+        if now == epoch:
+            raise KeyboardInterrupt
+        set_dropout(network, seed, now)
+
+    monkeypatch.setattr(training, "set_dropout", stop)
 
 
 def head_and_arrays():
     """A new head, and a validation set on which training makes it worse: labels swapped."""
     rng, labels = np.random.default_rng(0), np.arange(40) % 2
-    features = rng.normal(size=(40, 1, 1, 64)).astype("float16")
-    return vgg16_head(STUDY, (1, 1, 64)), (features, labels), (features, 1 - labels)
+    features = rng.normal(size=(40, 1, 1, 512)).astype("float16")
+    return head(STUDY), ((features, labels), (features, 1 - labels))
 
 
-def test_a_best_epoch_before_the_kill_stays_the_best(places, monkeypatch):
+def head(study, seed=0):
+    return head_of(build(study, "vgg16", seed))
+
+
+def test_a_best_epoch_before_the_interruption_stays_the_best(tmp_path, monkeypatch):
     study = STUDY.model_copy(update={"epochs": 5})
-    step, kept = train_step(study, "vgg16", 0), places / "kept.npz"
-    write = Checkpoint.write
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    whole.mkdir()
+    parted.mkdir()
+    undisturbed, arrays = head_and_arrays()
+    fit(study, "vgg16", undisturbed, 0, arrays, whole)
+    history = without_seconds(whole)
+    best = history["val_loss"].idxmin()
+    assert best < 2, "the best epoch comes after the interruption: the test shows nothing"
 
-    def keep(checkpoint):
-        write(checkpoint)
-        if len(checkpoint.rows) == 3:
-            shutil.copy(checkpoint.path, kept)
-
-    monkeypatch.setattr(Checkpoint, "write", keep)
-    keras.utils.set_random_seed(0)
-    head, learned, swapped = head_and_arrays()
-    whole = fit(study, "vgg16", head, 0, learned, swapped, open_checkpoint(step))
-    best = whole["val_loss"].idxmin()
-    assert best < 2, "the best epoch comes after the kill: the test shows nothing"
-
-    shutil.copy(kept, step.checkpoint)
-    keras.utils.set_random_seed(1)  # what a new process starts with doesn't matter
-    again, *_ = head_and_arrays()
-    checkpoint = open_checkpoint(step)
-    assert len(checkpoint.rows) == 3
-    resumed = fit(study, "vgg16", again, 0, learned, swapped, checkpoint)
-    assert resumed["val_loss"].idxmin() == best
-    compared = [name for name in whole.columns if name != "seconds"]
-    pd.testing.assert_frame_equal(resumed[compared], whole[compared], check_exact=True)
-    assert resumed["seconds"][:3].tolist() == whole["seconds"][:3].tolist()
-    for a, b in zip(head.get_weights(), again.get_weights(), strict=True):
+    with monkeypatch.context() as stopping:
+        stop_before(stopping, 4)
+        with pytest.raises(Interrupted):
+            fit(study, "vgg16", head(study), 0, arrays, parted)
+    seconds = pd.read_csv(parted / "history.csv")["seconds"].tolist()
+    again = head(study, seed=1)  # what a new process starts with doesn't matter
+    fit(study, "vgg16", again, 0, arrays, parted)
+    pd.testing.assert_frame_equal(without_seconds(parted), history, check_exact=True)
+    assert pd.read_csv(parted / "history.csv")["seconds"][:3].tolist() == seconds
+    for a, b in zip(undisturbed.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    loss, _ = again.evaluate(swapped[0], swapped[1][:, None].astype("float32"), verbose=0)
-    assert loss == pytest.approx(whole["val_loss"].min(), rel=1e-4)
+    features, swapped = arrays[1]
+    loss, _ = again.evaluate(features, swapped[:, None].astype("float32"), verbose=0)
+    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-4)
 
 
-def test_the_same_seed_twice_is_the_same_also_where_a_damaged_checkpoint_lies(prepared, capsys):
-    found = []
-    step, folder = train_step(SHORT, "custom_cnn", 0), seed_dir("tiny", "custom_cnn", 0)
-    for attempt in range(2):
-        history = train(SHORT, "custom_cnn", 0).drop(columns="seconds")
-        assert not step.checkpoint.exists()
-        predict_test(SHORT, "custom_cnn", 0)
-        found.append((history, (folder / "predictions.csv").read_bytes()))
-        step.forget()
-        if attempt == 0:
-            assert "starts again" not in capsys.readouterr().out
-            step.checkpoint.write_bytes(b"PK\3\4 not a checkpoint")
-    assert "starts again, " in capsys.readouterr().out
-    pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
-    assert found[0][1] == found[1][1]
+def test_an_interrupt_is_one_line_and_what_is_left_damaged_is_named(prepared, monkeypatch):
+    study = STUDY.model_copy(update={"epochs": 2})
+    whole = train.of(study.model_copy(update={"run": "whole"}), "custom_cnn", 0).do()
+    task = train.of(study, "custom_cnn", 0)
+    with monkeypatch.context() as stopping:
+        stop_before(stopping, 2)
+        with pytest.raises(Interrupted) as caught:
+            task.do()
+    assert caught.value._render_traceback_() == [
+        "custom_cnn seed 0: interrupted after epoch 1 of 2; the same cell or command resumes there"
+    ]
+    (state,) = task.folder.rglob("epoch-*.weights.h5")
+    content = state.read_bytes()
+    for length in (0, 30, len(content) // 2, len(content) - 1):
+        state.write_bytes(content[:length])
+        with pytest.raises(StudyError, match=r"left in .*part is damaged .*: delete that folder"):
+            task.do()
+    shutil.rmtree(state.parent)
+    task.do()
+    history = without_seconds(whole.folder)
+    pd.testing.assert_frame_equal(without_seconds(task.folder), history, check_exact=True)
 
 
-def left_behind(step):
-    """Write a checkpoint of a step after two epochs."""
-    arrays = {name: [np.arange(50.0) + n, np.array(n)] for n, name in enumerate(ARRAYS)}
-    rows = [{"epoch": n, "val_loss": 1 / n, "seconds": 1.5} for n in (1, 2)]
-    checkpoint = Checkpoint(step.checkpoint, step.dependencies(), rows, 0.5, **arrays)
-    checkpoint.write()
-    return checkpoint
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
 
 
-def same(a, b):
-    """Whether two checkpoints hold the same state."""
-    return (a.rows, a.best_value) == (b.rows, b.best_value) and all(
-        len(getattr(a, name)) == len(getattr(b, name))
-        and all(map(np.array_equal, getattr(a, name), getattr(b, name)))
-        for name in ARRAYS
-    )
+def split(images, seed):
+    labels = np.random.default_rng(seed).permutation(np.arange(len(images)) % 2)
+    return images, labels
 
 
-@pytest.mark.parametrize("changed", ["nothing", "settings", "code", "inputs"])
-def test_a_checkpoint_of_other_settings_code_or_inputs_is_not_taken_up(
-    places, monkeypatch, capsys, changed
-):
-    copy = shutil.copytree(PACKAGE, places / "package")
-    monkeypatch.setattr(step_module, "PACKAGE", copy)
-    step = train_step(STUDY, "custom_cnn", 0)
-    left = left_behind(step)
-    if changed == "settings":
-        step = train_step(STUDY.model_copy(update={"dropout": 0.1}), "custom_cnn", 0)
-    elif changed == "code":
-        with (copy / "networks" / "models.py").open("a") as file:
-            file.write("# edited\n")
-    elif changed == "inputs":
-        write_json(prepared_dir(STUDY) / "dataset.json", {})
-    found = open_checkpoint(step)
-    assert found.path == left.path
-    if changed == "nothing":
-        assert same(found, left)
-        assert found.seconds == 3
-        assert capsys.readouterr().out == ""
-    else:
-        assert same(found, Checkpoint())
-        assert "have changed" in capsys.readouterr().out
+def train_once(images, out, seed=0, study=SMALL):
+    out.mkdir()
+    network = build(study, "custom_cnn", seed)
+    fit(study, "custom_cnn", network, seed, (split(images, 0), split(images[:12], 1)), out)
+    return network, without_seconds(out)
 
 
-def test_force_starts_a_training_anew(prepared):
-    step = train_step(STUDY, "custom_cnn", 0)
-    left_behind(step)
-    overrides = TINY + " epochs=10"
-    open_study("02_custom_cnn", "", "", "tiny", "", overrides)
-    assert step.checkpoint.exists()
-    open_study("02_custom_cnn", "", "", "tiny", force=True)
-    assert not step.checkpoint.exists()
+def test_the_same_seed_gives_the_same_history_and_another_does_not(images, tmp_path):
+    network, history = train_once(images, tmp_path / "one")
+    again, repeated = train_once(images, tmp_path / "two")
+    assert history.equals(repeated)
+    for a, b in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not train_once(images, tmp_path / "three", seed=1)[1].equals(history)
+    columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+    assert history.columns.tolist() == columns
+    assert history["epoch"].tolist() == [1, 2, 3]
+    steps = np.array([3, 6, 9]) - 1  # an epoch's last one: 20 images in batches of 8
+    rate = SMALL.learning_rate
+    np.testing.assert_allclose(history["learning_rate"], rate / (1 + rate / 3 * steps), rtol=1e-6)
 
 
-def test_a_step_keeps_its_checkpoint_until_it_is_done_and_counts_the_time_before(places):
-    step = dataclasses.replace(train_step(STUDY, "custom_cnn", 0), after=())
-    left_behind(step)
-
-    def interrupt():
-        raise KeyboardInterrupt
-
-    def finish():
-        for path in step.outputs:
-            path.write_text("")
-        return open_checkpoint(step).seconds
-
-    with pytest.raises(KeyboardInterrupt):
-        step.do(interrupt)
-    assert step.checkpoint.exists()
-    assert step.do(finish)
-    assert step.cost()["seconds"] >= 3
-    assert step.is_done()
-    assert not step.checkpoint.exists()
+@pytest.mark.parametrize("watched", ["val_loss", "val_accuracy"])
+def test_the_best_epochs_weights_are_kept(images, tmp_path, watched):
+    study = SMALL.model_copy(update={"best_weights": watched, "learning_rate": 0.05, "epochs": 6})
+    network, history = train_once(images, tmp_path / "out", study=study)
+    valid, labels = split(images[:12], 1)
+    loss, accuracy = network.evaluate(valid, labels[:, None].astype("float32"), verbose=0)
+    best = history[watched].idxmin() if watched == "val_loss" else history[watched].idxmax()
+    assert best < len(history) - 1, "the last epoch is best: the test shows nothing"
+    assert loss == pytest.approx(history.loc[best, "val_loss"], rel=1e-4)
+    assert accuracy == pytest.approx(history.loc[best, "val_accuracy"])
 
 
-def test_a_damaged_checkpoint_never_gives_a_wrong_state(places, capsys):
-    step = train_step(STUDY, "custom_cnn", 0)
-    left = left_behind(step)
-    content = step.checkpoint.read_bytes()
-    rng = np.random.default_rng(0)
-    damaged = [content[:length] for length in (0, 1, 30, len(content) // 2, len(content) - 1)]
-    for _ in range(300):
-        flipped = bytearray(content)
-        flipped[rng.integers(len(content))] ^= 1 << rng.integers(8)
-        damaged.append(bytes(flipped))
-    refused = 0
-    for number, content in enumerate(damaged):
-        step.checkpoint.write_bytes(content)
-        found = open_checkpoint(step)
-        said = capsys.readouterr().out
-        if same(found, left):  # a time in the archive, say, was hit
-            assert number >= 5
-            continue
-        assert same(found, Checkpoint())
-        assert said.count("\n") == 1
-        assert said.startswith("train custom_cnn seed 0: starts again, ")
-        refused += 1
-    assert refused > 150
+def test_an_epochs_order_is_that_of_seed_and_epoch_from_1(tmp_path, monkeypatch):
+    """As the network gets it, whatever Keras reads ahead."""
+    study = STUDY.model_copy(update={"epochs": 3, "training_share": 0.5, "batch_size": 4})
+    labels = np.tile([0, 1], 20)
+    inputs = np.tile(np.arange(40.0)[:, None, None, None], (1, 1, 1, 512)).astype("float32")
+    seen: list[float] = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, x, training=False):
+            if training and not isinstance(x, keras.KerasTensor):
+                seen.extend(keras.ops.convert_to_numpy(x)[:, 0, 0, 0].tolist())
+            return x
+
+    network = keras.Sequential([keras.Input((1, 1, 512)), Spy(), *head(study).layers])
+    compiled = network.compile
+    monkeypatch.setattr(network, "compile", lambda *a, **k: compiled(*a, **k, run_eagerly=True))
+    fit(study, "vgg16", network, 5, ((inputs, labels), (inputs, labels)), tmp_path)
+    rows = drawn_rows(labels, 0.5, 5)
+    assert len(rows) == 20
+    orders = [np.random.default_rng((5, epoch)).permutation(rows) for epoch in (1, 2, 3)]
+    batches = np.concatenate(orders).reshape(-1, 4)
+    assert seen == np.sort(batches, axis=1).ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        # step 0, the first epoch's last step, the second epoch's first, the very last of 15 x 1000
+        ("inverse_time_per_step", [0.01, 15 / 2499, 15 / 2500, 15 / 16499]),
+        ("linear_per_epoch", [0.01, 0.01, 0.01 - 0.01 / 15, 0.01 / 15]),
+        ("inverse_time_per_epoch", [0.01, 0.01, 0.01 / (1 + 1 / 1500), 0.01 / (1 + 14 / 1500)]),
+        ("none", [0.01, 0.01, 0.01, 0.01]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("model", MODELS)
+def test_the_readings_of_the_decay(model, decay, expected):
+    rate = MODELS[model].rate
+    found = schedule(Study(**{rate: 0.01, f"{rate}_decay": decay}), model, 1000)
+    values = [float(found(step)) for step in (0, 999, 1000, 14999)]
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+LOW = {
+    "dropout": 0, "batch_norm_momentum": 0, "padding": "same", "dense_batch_norm": False,
+    "best_weights": "val_loss", "batch_size": 1, "custom_dense": 1, "vgg16_dense": 1,
+    "learning_rate": 1e-9, "vgg16_learning_rate": 1e-9,
+}  # fmt: skip
+HIGH = {
+    "dropout": 0.9, "batch_norm_momentum": 0.99, "padding": "valid", "dense_batch_norm": True,
+    "best_weights": "val_accuracy", "batch_size": 1000, "custom_dense": 64, "vgg16_dense": 64,
+    "learning_rate": 10.0, "vgg16_learning_rate": 10.0,
+}  # fmt: skip
+DECAYS = [
+    {"learning_rate_decay": decay, "vgg16_learning_rate_decay": decay} for decay in get_args(Decay)
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("settings", [LOW, HIGH, *DECAYS], ids=["low", "high", *get_args(Decay)])
+def test_both_ends_of_every_setting_train(tmp_path, model, settings):
+    few = {"image_size": 32, "custom_filters": (2, 2, 2), "custom_dense": 4, "vgg16_dense": 4}
+    study = Study(**few | {"epochs": 2, "vgg16_weights": "random"} | settings)
+    rng, labels = np.random.default_rng(0), np.arange(6) % 2
+    network = head_of(build(study, model, 0))
+    inputs = rng.integers(0, 256, (6, *network.input_shape[1:])).astype(network.input.dtype)
+    fit(study, model, network, 0, ((inputs, labels), (inputs, labels)), tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["learning_rate"].gt(0).all()
+
+
+def test_a_training_that_diverges_ends_there_and_keeps_the_weights_before(tmp_path, capsys):
+    study = SMALL.model_copy(update={"learning_rate": 1e30})
+    images = np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
+    before = build(study, "custom_cnn", 0).get_weights()
+    for _ in range(2):  # once more, as after a kill before the model was saved
+        network = build(study, "custom_cnn", 0)
+        fit(study, "custom_cnn", network, 0, (split(images, 0), split(images, 1)), tmp_path)
+        assert "custom_cnn seed 0: diverged in epoch 1" in capsys.readouterr().out
+        assert len(pd.read_csv(tmp_path / "history.csv")) == 1
+        for a, b in zip(network.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(1e-12, True), (0.01, False)])
+def test_a_network_that_only_guesses_is_reported_after_two_epochs(rate, warned, capsys, tmp_path):
+    settings = {"epochs": 3, "vgg16_learning_rate": rate, "dropout": 0, "batch_size": 10}
+    study, labels = STUDY.model_copy(update=settings), np.tile([0, 1], 50)
+    inputs = np.random.default_rng(0).normal(labels[:, None, None, None] * 3, 1, (100, 1, 1, 512))
+    network = head(study)
+    if warned:
+        network.set_weights([0 * weights for weights in network.get_weights()])
+    fit(study, "vgg16", network, 0, ((inputs, labels), (inputs, labels)), tmp_path)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning:")]
+    assert len(lines) == warned
+    for line in lines:
+        assert "vgg16 seed 0 has not learned anything in 2 epochs (training accuracy 0.5" in line
 
 
 @pytest.fixture
@@ -334,130 +392,11 @@ def environment(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
 
 
-def test_determinism_is_asked_of_both_backends_before_keras_is_there(
-    places, monkeypatch, environment
-):
+def test_determinism_is_asked_of_both_backends_before_keras_is_there(monkeypatch, environment):
+    with pytest.raises(StudyError, match="restart the kernel"):
+        ask_for_determinism()
     monkeypatch.delitem(sys.modules, "keras")
-    open_study("01_dataset", "", "", "tiny")
-    assert os.environ["TF_DETERMINISTIC_OPS"] == ""
     for _ in range(2):
-        open_study("01_dataset", "", "", "tiny", "", "deterministic=true")
+        ask_for_determinism()
         assert os.environ["TF_DETERMINISTIC_OPS"] == "1"
         assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"
-
-
-def test_determinism_that_comes_too_late_is_an_error(places, environment):
-    with pytest.raises(StudyError, match="restart the kernel"):
-        open_study("01_dataset", "", "", "tiny", "", "deterministic=true")
-
-
-def test_a_run_from_before_a_setting_had_its_default(places):
-    settings = STUDY.settings()
-    del settings["deterministic"]
-    record = {"settings": settings, "dataset": {"generated": True}}
-    write_json(study_json("tiny"), record)
-    claim_run(STUDY)
-    with pytest.raises(StudyError, match="deterministic is false there and true here"):
-        claim_run(STUDY.model_copy(update={"deterministic": True}))
-
-
-def test_an_interrupt_is_one_line_and_the_run_resumes_to_the_same_end(prepared, monkeypatch):
-    whole = train(SHORT.model_copy(update={"run": "whole"}), "custom_cnn", 0)
-    write = Checkpoint.write
-
-    def stop(checkpoint):
-        write(checkpoint)
-        if len(checkpoint.rows) == 1:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as stopping:
-        stopping.setattr(Checkpoint, "write", stop)
-        with pytest.raises(Interrupted) as caught:
-            train(SHORT, "custom_cnn", 0)
-    lines = caught.value._render_traceback_()
-    assert lines == [
-        "custom_cnn seed 0: interrupted after epoch 1 of 2; the same cell or command resumes there"
-    ]
-    resumed = train(SHORT, "custom_cnn", 0)
-    compared = [name for name in whole.columns if name != "seconds"]
-    pd.testing.assert_frame_equal(resumed[compared], whole[compared], check_exact=True)
-
-
-LOW = {
-    "dropout": 0,
-    "batch_norm_momentum": 0,
-    "padding": "same",
-    "dense_batch_norm": False,
-    "best_weights": "val_loss",
-    "batch_size": 1,
-    "custom_dense": 1,
-    "vgg16_dense": 1,
-    "learning_rate": 1e-9,
-    "vgg16_learning_rate": 1e-9,
-}
-HIGH = {
-    "dropout": 0.9,
-    "batch_norm_momentum": 0.99,
-    "padding": "valid",
-    "dense_batch_norm": True,
-    "best_weights": "val_accuracy",
-    "batch_size": 1000,
-    "custom_dense": 64,
-    "vgg16_dense": 64,
-    "learning_rate": 10.0,
-    "vgg16_learning_rate": 10.0,
-}
-DECAYS = [
-    {"learning_rate_decay": decay, "vgg16_learning_rate_decay": decay} for decay in get_args(Decay)
-]
-
-
-@pytest.mark.parametrize(("rate", "warned"), [(1e-12, True), (0.01, False)])
-def test_a_network_that_only_guesses_is_reported_after_two_epochs(rate, warned, capsys):
-    settings = {"epochs": 3, "vgg16_learning_rate": rate, "dropout": 0, "batch_size": 10}
-    study = STUDY.model_copy(update=settings)
-    labels = np.tile([0, 1], 50)
-    inputs = np.random.default_rng(0).normal(labels[:, None, None, None] * 3, 1, (100, 1, 1, 8))
-    keras.utils.set_random_seed(0)
-    head = vgg16_head(study, (1, 1, 8))
-    head.set_weights(
-        [0 * weights for weights in head.get_weights()] if warned else head.get_weights()
-    )
-    fit(study, "vgg16", head, 0, (inputs, labels), (inputs, labels))
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning:")]
-    assert len(lines) == warned
-    for line in lines:
-        assert "vgg16 seed 0 has not learned anything in 2 epochs (training accuracy 0.5" in line
-
-
-def test_a_share_trains_on_its_images_alone(monkeypatch):
-    study = STUDY.model_copy(update={"epochs": 2, "training_share": 0.25, "batch_size": 4})
-    labels = np.tile([0, 1], 20)
-    inputs = np.arange(40, dtype="float32").reshape(40, 1, 1, 1)
-    seen: list[list[int]] = []
-    batches = training.Batches
-
-    def watched(images, labels, size, order=None):
-        if order is not None:
-            seen.append(sorted(order.tolist()))
-        return batches(images, labels, size, order)
-
-    monkeypatch.setattr(training, "Batches", watched)
-    fit(study, "vgg16", vgg16_head(study, (1, 1, 1)), 5, (inputs, labels), (inputs, labels))
-    assert seen == [training.drawn_rows(labels, 0.25, 5).tolist()] * 2
-    assert len(seen[0]) == 10
-
-
-@pytest.mark.parametrize("model", ["custom_cnn", "vgg16"])
-@pytest.mark.parametrize("settings", [LOW, HIGH, *DECAYS], ids=["low", "high", *get_args(Decay)])
-def test_both_ends_of_every_setting_train(model, settings):
-    study = Study(image_size=32, custom_filters=(2, 2, 2), custom_dense=4, vgg16_dense=4, epochs=2)
-    study = Study(**{**study.model_dump(), **settings})
-    rng, labels = np.random.default_rng(0), np.arange(6) % 2
-    images = rng.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
-    features = rng.normal(size=(6, 1, 1, 8)).astype("float32")
-    network = custom_cnn(study) if model == "custom_cnn" else vgg16_head(study, (1, 1, 8))
-    inputs = images if model == "custom_cnn" else features
-    history = fit(study, model, network, 0, (inputs, labels), (inputs, labels))
-    assert history["epoch"].tolist() == [1, 2]
-    assert history["learning_rate"].gt(0).all()

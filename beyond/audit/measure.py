@@ -1,0 +1,108 @@
+"""The audit of the prepared images: duplicates, leaks between splits, cheap cues."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from fakeface_utils.data import about, images, manifest
+from fakeface_utils.paper import CLASSES, SPLITS
+from fakeface_utils.settings import Study
+from fakeface_utils.step import step
+
+from .cues import cue_accuracies
+from .leak import leak
+from .pairs import Bytes, fingerprints, near_pairs
+
+
+@step(
+    "audit",
+    writes=["audit.json", "duplicates.csv"],
+    after=["prepare", "dataset"],
+    folder=lambda study: study.prepared,
+)
+def audit(study: Study, out: Path) -> None:
+    """Audit all images of a study.
+
+    audit.json: leaked are paths of test images with a duplicate in training or validation, directly
+    or through others; complete, whether the search ended. duplicates.csv: pairs, those that cross
+    splits first: kind ('exact', 'near', or 'unlike' for the closest unconfirmed), split, class and
+    path of a and b, distance (bits), difference (grey levels), shifts.
+    """
+    manifests = [manifest(study, split).assign(split=split) for split in SPLITS]
+    table = pd.concat(manifests, ignore_index=True)
+    table["class"] = table["label"].map(dict(enumerate(CLASSES)))
+    arrays = [images(study, split) for split in SPLITS]
+    hashes, thumbnails, shifts = fingerprints(arrays)
+    # Only the first of identical files is compared; `first` has its row for each content.
+    content, _ = pd.factorize(table["sha256"])
+    _, first = np.unique(content, return_index=True)
+    copies = np.flatnonzero(first[content] != np.arange(len(table)))
+    starts = np.cumsum([0, *map(len, arrays)])
+
+    def image(place: int) -> Bytes:
+        split = int(np.searchsorted(starts, first[place], side="right")) - 1
+        return arrays[split][first[place] - starts[split]]
+
+    near, unlike, complete = near_pairs(hashes[first], thumbnails[first], shifts[first], image)
+    pairs = [("exact", first[content[copy]], copy, 0, 0.0, 0.0) for copy in copies]
+    for kind, members in (("near", near), ("unlike", unlike)):
+        pairs += [(kind, first[a], first[b], *apart) for a, b, *apart in members]
+    duplicates = _described(table, pairs)
+    duplicates.to_csv(out / "duplicates.csv", index=False, lineterminator="\n")
+    sizes = Counter(f"{w} x {h}" for w, h in zip(table["width"], table["height"], strict=True))
+    linked = np.array([pair[1:3] for pair in pairs if pair[0] != "unlike"], int).reshape(-1, 2).T
+    graph = coo_array((np.ones(linked.shape[1]), linked), (len(table), len(table)))
+    faces = connected_components(graph, directed=False)[1].astype(int)
+    test = (table["split"] == "test").to_numpy()
+    of = {kind: (table["class"] == kind).to_numpy() for kind in CLASSES}
+    found = {
+        "sizes": dict(sizes.most_common(10)),
+        "modes": dict(Counter(table["mode"]).most_common()),
+        "pairs": {kind: _counted(duplicates, kind) for kind in ("exact", "near")},
+        "leaked": table["path"][test & np.isin(faces, faces[~test])].tolist(),
+        "complete": complete,
+        "leak": {kind: leak(faces[members], test[members]) for kind, members in of.items()},
+        **cue_accuracies(manifests[0], thumbnails[: len(manifests[0])]),
+    }
+    (out / "audit.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def _described(table: pd.DataFrame, pairs: list[tuple]) -> pd.DataFrame:
+    """Pairs of row numbers as pairs of named images."""
+    apart = ["distance", "difference", "shifts"]
+    found = pd.DataFrame(pairs, columns=["kind", "a", "b", *apart]).astype({"a": int, "b": int})
+    sides = [
+        table.loc[found[side], ["split", "class", "path"]]
+        .reset_index(drop=True)
+        .add_suffix(f"_{side}")
+        for side in "ab"
+    ]
+    named = pd.concat([found["kind"], *sides, found[apart]], axis=1)
+    named["same"] = named["split_a"] == named["split_b"]
+    named = named.sort_values(["kind", "same", "shifts"], kind="stable").drop(columns="same")
+    return named.round({"difference": 2, "shifts": 3})
+
+
+def _counted(duplicates: pd.DataFrame, kind: str) -> dict[str, int]:
+    """How many pairs of a kind there are, and how many cross splits or classes."""
+    pairs, counts = duplicates[duplicates["kind"] == kind], {}
+    for what, name in (("split", "across splits"), ("class", "across classes")):
+        counts[name] = int((pairs[f"{what}_a"] != pairs[f"{what}_b"]).sum())
+    return {"all": len(pairs), **counts}
+
+
+def notices(study: Study) -> list[str]:
+    """A sentence on test images with a duplicate in training or validation, if there are any."""
+    task = audit.of(study)
+    if task.why_stale() or not (leaked := task.read()["leaked"]):
+        return []
+    tests = sum(about(study)["counts"]["test"].values())
+    return [
+        f"Possible leak: {len(leaked):,} of {tests:,} test images have a duplicate or "
+        "near-duplicate in training or validation (see the most similar pairs)."
+    ]

@@ -1,0 +1,37 @@
+"""Whether p(fake) means what it says: calibration, thresholds, answers about one's own files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fakeface_utils.extension import Extension, later
+from fakeface_utils.models import MODELS
+
+
+def predict(
+    images: Annotated[list[str], typer.Argument(help="files, folders, patterns as '*.jpg'")],
+    run: Annotated[str, typer.Option(help="the run whose network is used")] = "demo",
+    model: Annotated[str, typer.Option(help=" or ".join(MODELS))] = next(iter(MODELS)),
+    seed: Annotated[
+        int | None, typer.Option(help="the seed whose network is used; else 0, or the run's first")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="write the answers as CSV")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the answers as JSON")] = None,
+    stability: Annotated[
+        bool, typer.Option("--stability", help="ask about eight re-savings of each image too")
+    ] = False,
+) -> None:
+    """What a trained network says of your own images: p(fake), and fake, real or unsure."""
+    later(__name__, "ask.predict")(images, run, model, seed, csv, json, stability)
+
+
+EXTENSION = Extension(
+    "confidence",
+    "Is 0.9 right nine times in ten?",
+    tasks=later(__name__, "show.tasks"),
+    section=later(__name__, "show.section"),
+    summary=later(__name__, "show.summary"),
+    commands={"predict": predict},
+    always=True,
+)

@@ -1,0 +1,279 @@
+"""`fakeface predict`: what a trained network says of a person's own image files."""
+
+import glob
+import io
+import json as as_json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+
+from fakeface_utils import image_files, util
+from fakeface_utils.data import about
+from fakeface_utils.models import MODELS
+from fakeface_utils.run import load_study
+from fakeface_utils.settings import Study
+from fakeface_utils.util import StudyError
+
+from .measure import ERRORS, calibration, tempered, word
+
+NO_PROOF = (
+    "No proof: the network knows one generator and images like those it learned from, and no "
+    "answer is evidence about a person."
+)
+AT_ONCE = 32  # images decoded and asked about together: bounds memory
+QUALITIES, SMALLER = (95, 85, 75, 65, 50), (0.75, 0.5)
+RESAVINGS = len(QUALITIES) + len(SMALLER) + 1
+COLUMNS = ["file", "p_fake", "p_fake_raw", "word", "stability", "width", "height", "notes"]
+BEGINNINGS = {".csv": ",".join(COLUMNS), ".json": '{\n  "run": '}  # of what this command writes
+
+Row = dict[str, Any]  # of `COLUMNS`; notes are a list
+
+
+def predict(
+    names: Sequence[str],
+    run: str,
+    model: str,
+    seed: int | None = None,
+    csv: Path | None = None,
+    json: Path | None = None,
+    stability: bool = False,
+) -> None:
+    """Print a row for each image file, and keep them; one that can't be read stops no other.
+
+    What is wrong with a name, the run or an option is said before any image is read.
+    """
+    paths = given_files(names)
+    check_target(csv, ".csv")
+    check_target(json, ".json")
+    network = open_network(run, model, seed)
+    util.check_writable(*(target.parent for target in (csv, json) if target))
+    print(network.header(), end="\n\n", flush=True)  # Keras takes seconds to load
+    print(f"p(fake)  answer     {'same word  ' * stability}file")
+    rows = []
+    with util.stderr_to(os.devnull):
+        for row in answers(network, paths, stability):
+            rows.append(row)
+            print(_printed(row, stability), flush=True)
+    told = [(note, row["file"]) for row in rows if row["width"] for note in row["notes"]]
+    first = dict(reversed(told))
+    for note, count in Counter(note for note, _ in told).most_common():
+        print(f"note on {first[note] if count == 1 else f'{count} of {len(rows)} files'}: {note}")
+    if csv:
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        table["notes"] = table["notes"].map("; ".join)
+        with util.replacing(csv) as part:
+            table.to_csv(part, index=False, lineterminator="\n", compression=None)
+    if json:
+        text = as_json.dumps(network.about() | {"answers": rows}, indent=2)
+        with util.replacing(json) as part:
+            part.write_text(text + "\n", encoding="utf-8")
+    if unreadable := sum(row["p_fake"] is None for row in rows):
+        raise StudyError(
+            f"{unreadable} of {len(rows)} files can't be read: give JPEG, PNG, BMP or WebP files"
+        )
+
+
+def _printed(row: Row, stability: bool) -> str:
+    if row["p_fake"] is None:
+        return f"      -  -          {' ' * 11 * stability}{row['file']}: {row['notes'][0]}"
+    share = row["stability"]
+    same = "-" if share is None else f"{round(share * RESAVINGS)} of {RESAVINGS}"
+    return f"{row['p_fake']:7.3f}  {row['word']:<9}  {f'{same:<11}' * stability}{row['file']}"
+
+
+# What is checked before Keras is loaded.
+
+
+def given_files(names: Sequence[str]) -> list[Path]:
+    """The files that are meant, each once, in the order given; a folder's images are sorted.
+
+    A file is taken whatever its suffix. Patterns ('*', '?', '[ab]'; '**' for any depth) are
+    expanded here since Windows' shell doesn't; a path that exists is never expanded.
+    """
+    found: list[Path] = []
+    for name in names:
+        is_folder, images = os.path.isdir(name), [Path(name)]
+        if not os.path.isfile(name):
+            if not is_folder and not glob.has_magic(name):
+                raise StudyError(f"there is no file or folder {name}")
+            matches = [name] if is_folder else sorted(glob.glob(name, recursive=True))
+            images = [path for match in matches for path in _images(Path(match))]
+        if not images:
+            raise StudyError(f"there is no image ({', '.join(image_files.SUFFIXES)}) in {name}")
+        found += images
+    return list(dict.fromkeys(found))
+
+
+def _images(place: Path) -> list[Path]:
+    """An image file itself, or all below a folder but hidden ones."""
+    if not place.is_dir():
+        return [place] if place.is_file() and image_files.is_image(place.name) else []
+    entries = image_files.Folder(place).entries()
+    return sorted(place / path for path, kind in entries if not kind and image_files.is_image(path))
+
+
+def check_target(path: Path | None, suffix: str) -> None:
+    """Refuse a place for a table that is neither free nor an earlier table of ours."""
+    if path is None or (path.suffix.lower() == suffix and not os.path.lexists(path)):
+        return
+    if path.suffix.lower() == suffix and path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            if file.read(len(BEGINNINGS[suffix])) == BEGINNINGS[suffix].encode():
+                return
+    raise StudyError(
+        f"{util.shown(path)} is no place for a table: name a new {suffix} file, or one that this "
+        "command wrote"
+    )
+
+
+class Network(NamedTuple):
+    """One trained network, and what its words mean: the limits are of the raw output."""
+
+    study: Study  # its run, as whose images others are resized
+    model: str
+    seed: int
+    temperature: float
+    accused: float
+    missed: float
+
+    def about(self) -> dict[str, Any]:
+        """Which network it is and what its answers mean, as JSON values."""
+        data, size = about(self.study), self.study.image_size
+        images = sum(data["counts"]["train"].values())
+        name = f"images of {util.escaped(data['name'])}"
+        what = "generated portraits" if data["generated"] else name
+        return {
+            "run": self.study.run,
+            "model": self.model,
+            "seed": self.seed,
+            "learned_from": f"{images:,} {what} at {size} px",
+            "temperature": self.temperature,
+            "fake_above": float(tempered(self.accused, self.temperature)),
+            "real_below": float(tempered(self.missed, self.temperature)),
+            "no_proof": NO_PROOF,
+        }
+
+    def header(self) -> str:
+        """Three lines: which network, that it proves nothing, and what its words mean."""
+        known, title = self.about(), MODELS[self.model].title
+        return (
+            f"run {self.study.run}, {title} seed {self.seed}: learned from "
+            f"{known['learned_from']}\n{NO_PROOF}\nfake above {known['fake_above']:.3f}, real "
+            f"below {known['real_below']:.3f}, between them unsure: at most {100 * ERRORS:.0f} % "
+            "of its validation reals lie above, of its fakes below (p(fake) with the temperature "
+            f"{self.temperature:.2f})"
+        )
+
+
+def open_network(run: str, model: str, seed: int | None = None) -> Network:
+    """The network that a person names; without a seed of seed 0 or, without that, the run's first.
+
+    Its run must be trained, tested and calibrated up to date.
+    """
+    if model not in MODELS:
+        raise StudyError(f"unknown model '{model}': {util.nearest(model, MODELS)}")
+    study = load_study(run=run)
+    runs = sorted(path.parent.name for path in util.results_dir("").glob("*/study.json"))
+    if run not in runs:
+        raise StudyError(
+            f"there is no trained run '{run}' (there are: {', '.join(runs) or 'none'}): train it "
+            f"with fakeface report --run {run}"
+        )
+    if seed is None:
+        seed = 0 if 0 in study.seeds else study.seeds[0]
+    seeds = ",".join(map(str, sorted({*study.seeds, seed}))) + ","
+    train = f"fakeface report --run {run} --seeds {seeds}"
+    if seed not in study.seeds:
+        raise StudyError(f"run '{run}' has no seed {seed}: train it with {train}")
+    from fakeface_utils import trained  # noqa: F401  (the steps that calibration stands on)
+
+    if why := calibration.of(study).why_stale():
+        raise StudyError(f"{why}, so that p(fake) can't be judged: run {train}")
+    fixed = calibration.of(study).read()[model][str(seed)]
+    return Network(study, model, seed, *(fixed[x] for x in ("temperature", "accused", "missed")))
+
+
+# The answers.
+
+
+def answers(network: Network, paths: Sequence[Path], stability: bool) -> Iterator[Row]:
+    """A row for each file, in order; `stability` asks about each image's re-savings too."""
+    from fakeface_utils.training import load
+
+    study, generated = network.study, about(network.study)["generated"]
+    keras_model = load(study, network.model, network.seed)
+    at_once = max(AT_ONCE // (1 + RESAVINGS * stability), 1)
+    for start in range(0, len(paths), at_once):
+        members = paths[start : start + at_once]
+        decoded = [_decoded(path, study, stability) for path in members]
+        pixels = [array for arrays, _ in decoded for array in arrays]
+        p_fake = keras_model.predict_on_batch(np.stack(pixels))[:, 0] if pixels else np.empty(0)
+        if not np.isfinite(p_fake).all():
+            raise StudyError(f"run {study.run}: some outputs are no finite numbers: train it again")
+        outputs = iter(p_fake.tolist())
+        for path, (arrays, found) in zip(members, decoded, strict=True):
+            row = dict.fromkeys(COLUMNS) | {"file": util.escaped(str(path)), "word": ""}
+            if arrays:
+                found = answer(network, generated, [next(outputs) for _ in arrays], found)
+            yield row | found
+
+
+def _decoded(path: Path, study: Study, stability: bool) -> tuple[list[Any], Row]:
+    """The network's inputs of an image and its re-savings, and what it is like; or why not."""
+    try:
+        found = image_files.decode(image_files.Folder(path.parent).read(path.name))
+    except image_files.UNREADABLE as error:
+        return [], {"notes": [f"it can't be read as an image ({image_files.reason(error)})"]}
+    images = [found.image, *(resaved(found.image) if stability else ())]
+    arrays = [image_files.as_input(one, study.image_size, study.resize_filter) for one in images]
+    return arrays, found.about
+
+
+def resaved(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
+    """An image as other people's programs might have saved it, in memory: `RESAVINGS` times.
+
+    As JPEGs; without loss at three quarters and at half of its side; and without its first row and
+    column, which moves every pixel by one.
+    """
+    for quality in QUALITIES:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        yield PIL.Image.open(file).convert("RGB")
+    width, height = image.size
+    for share in SMALLER:
+        size = (max(round(width * share), 1), max(round(height * share), 1))
+        yield image.resize(size, PIL.Image.Resampling.BICUBIC)
+    yield image.crop((int(width > 1), int(height > 1), width, height))
+
+
+def answer(network: Network, generated: bool, outputs: list[float], found: Row) -> Row:
+    """What is said of an image that was read, from the outputs of it and its re-savings.
+
+    A network that learned from `generated` images has no answer to photographs. `stability` is the
+    share of re-savings that got the same word.
+    """
+    width, height, drawn = (found[name] for name in ("width", "height", "generated"))
+    size, foreign = network.study.image_size, generated and not drawn
+    notes = {
+        "not square: squeezed into a square": width != height,
+        f"smaller than the network's {size} pixels: enlarged": min(width, height) < size,
+        "not drawn by the demo, and this network learned from its drawings only": foreign,
+        "drawn by the demo, and this network learned from photographs": drawn and not generated,
+    }
+    words = [word(p_fake, network.accused, network.missed) for p_fake in outputs]
+    same = [one == words[0] for one in words[1:]]
+    return {
+        "p_fake": float(tempered(outputs[0], network.temperature)),
+        "p_fake_raw": outputs[0],
+        "word": "no answer" if foreign else words[0],
+        "stability": sum(same) / len(same) if same and not foreign else None,
+        "width": width,
+        "height": height,
+        "notes": [note for note, holds in notes.items() if holds],
+    }

@@ -1,0 +1,462 @@
+"""Whether p(fake) means what it says; every file of one's own gets an answer or a reason."""
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pytest
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from beyond.confidence import EXTENSION, ask, measure, show
+from beyond.confidence.ask import Network, answer, given_files, open_network, resaved
+from beyond.confidence.measure import (
+    best_threshold,
+    calibration,
+    calibration_errors,
+    expected_of_perfect,
+    fit_temperature,
+    limits,
+    reliability,
+    tempered,
+    word,
+)
+from fakeface_utils.models import MODELS
+from fakeface_utils.run import claim_run, load_study
+from fakeface_utils.settings import Study
+from fakeface_utils.step import read_file
+from fakeface_utils.util import ROOT, StudyError
+
+FIRST = next(iter(MODELS))
+TINY = (
+    "image_size=32 epochs=1 custom_filters=2,2,2 custom_dense=4 vgg16_dense=4 batch_size=8 "
+    "vgg16_weights=random"
+)
+
+
+def outputs(count, temperature=1.0, seed=0):
+    """Labels, and what a model says whose logits are too large by a factor."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, count)
+    labels = (rng.random(count) < expit(logits)).astype(int)
+    return labels, expit(logits * temperature)
+
+
+def ece(labels, p_fake):
+    return calibration_errors(labels[None].astype(float), p_fake)[0]
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0])
+def test_a_temperature_known_by_construction_is_given_back(temperature):
+    labels, p_fake = outputs(20_000, temperature)
+    fitted = fit_temperature(labels, p_fake)
+    assert fitted == pytest.approx(temperature, rel=0.05)
+    after = tempered(p_fake, fitted)
+    assert roc_auc_score(labels, after) == pytest.approx(roc_auc_score(labels, p_fake), abs=1e-5)
+    np.testing.assert_array_equal(after >= 0.5, p_fake >= 0.5)
+    assert tempered(np.array([0.0, 1.0]), 2.0) == pytest.approx([0.000316, 0.999684], abs=1e-6)
+
+
+def test_the_calibration_error_of_a_known_example():
+    # Two bins: 10 outputs of 0.9 of which 5 are fakes, 30 of 0.1 of which 3 are.
+    p_fake = np.repeat([0.9, 0.1], [10, 30])
+    labels = np.repeat([1, 0, 1, 0], [5, 5, 3, 27])
+    assert ece(labels, p_fake) == pytest.approx(0.4 * 10 / 40)
+    rows = reliability(labels, p_fake)
+    assert rows["count"].tolist() == [30, 10]
+    assert rows["fakes"].tolist() == [0.1, 0.5]
+    assert (rows["low"] < rows["fakes"]).all()
+    twice = reliability(np.tile(labels, 2), np.tile(p_fake, 2), seeds=2)
+    assert twice["count"].tolist() == [60, 20]  # two seeds see the same images: no surer
+    assert twice[["low", "high"]].equals(rows[["low", "high"]])
+
+
+def test_a_perfect_model_of_few_images_has_an_error_by_chance():
+    few, many = (expected_of_perfect(outputs(count)[1]) for count in (200, 20_000))
+    assert 0.05 < few[0] < few[1]
+    assert many[1] < 0.02
+    drawn = [outputs(600, seed=seed) for seed in range(40)]
+    within = [ece(*one) <= expected_of_perfect(one[1])[1] for one in drawn]
+    assert np.mean(within) > 0.85  # 97.5 % of them
+    sure = outputs(600, temperature=4)
+    assert ece(*sure) > 2 * expected_of_perfect(sure[1])[1]
+
+
+def test_thresholds_are_where_the_errors_are_five_percent():
+    labels = np.repeat([0, 1], 100)
+    p_fake = np.concatenate([np.arange(100) / 200, 0.3 + np.arange(100) / 200])
+    accused, missed = limits(labels, p_fake)
+    assert (p_fake[labels == 0] > accused).mean() == pytest.approx(0.04)
+    assert (p_fake[labels == 1] < missed).mean() == pytest.approx(0.04)
+    answers = [word(p, accused, missed) for p in (0.1, 0.4, 0.9)]
+    assert answers == ["real", "unsure", "fake"]
+    assert word(accused, accused, missed) == word(missed, accused, missed) == "unsure"
+
+
+@pytest.mark.parametrize(("reals", "expected"), [(0.0, 0.5), (0.6, 0.695)])
+def test_two_limits_that_cross_become_the_one_nearest_to_half(reals, expected):
+    """A network so good that one threshold has both errors below 5 %."""
+    labels = np.repeat([0, 1], 101)
+    p_fake = np.concatenate([reals + np.linspace(0, 0.1, 101), 0.9 + np.linspace(0, 0.1, 101)])
+    accused, missed = limits(labels, p_fake)
+    assert accused == missed == pytest.approx(expected)
+    assert (p_fake[labels == 0] > accused).mean() <= 0.05
+    assert (p_fake[labels == 1] < missed).mean() <= 0.05
+
+
+def test_the_best_threshold_separates_what_can_be_separated():
+    labels = np.array([0, 0, 1, 1])
+    assert best_threshold(labels, np.array([0.1, 0.2, 0.3, 0.9])) == pytest.approx(0.25)
+    assert best_threshold(labels, np.array([0.6, 0.7, 0.8, 0.9])) == pytest.approx(0.75)
+    backwards = best_threshold(labels, np.array([0.9, 0.8, 0.2, 0.1]))
+    assert 0 <= backwards <= 1  # of no use, but a number
+
+
+def measured(tmp_path, monkeypatch, test_temperature=3.0):
+    """Calibration of two seeds whose first network is too sure by 3 and whose last one is right."""
+    splits = {}
+    for split, seed in (("valid", 0), ("test", 1)):
+        tables = []
+        for model, factor in ((FIRST, 3.0), (list(MODELS)[-1], 1.0)):
+            wrong = test_temperature if (split, model) == ("test", FIRST) else factor
+            for number in (0, 1):
+                labels, p_fake = outputs(4000, wrong, seed=10 * number + seed)
+                of = {"model": model, "seed": number, "label": labels, "p_fake": p_fake}
+                tables.append(pd.DataFrame(of))
+        splits[split] = pd.concat(tables)
+    monkeypatch.setattr(measure, "predictions", lambda study, split="test": splits[split])
+    calibration.work(load_study(seeds=2), out=tmp_path)
+    return json.loads((tmp_path / "calibration.json").read_text())
+
+
+def test_the_verdict_is_made_from_the_numbers(places, tmp_path, monkeypatch):
+    found = measured(tmp_path, monkeypatch)
+    assert list(found[FIRST]) == ["0", "1"]
+    temperatures = [seed["temperature"] for seed in found[FIRST].values()]
+    assert temperatures == pytest.approx([3, 3], rel=0.15)
+    before, after, right, _ = show.scores_table(found).to_dict("records")
+    assert (before["verdict"], after["verdict"]) == ("too sure", "can be believed")
+    assert right["verdict"] == "can be believed"
+    assert before["ece"] > 5 * after["ece"]
+
+
+def test_the_test_set_decides_no_threshold_and_no_temperature(places, tmp_path, monkeypatch):
+    one, other = (measured(tmp_path, monkeypatch, wrong)[FIRST]["0"] for wrong in (3.0, 0.2))
+    fitted = ("temperature", "threshold", "accused", "missed")
+    assert [one[name] for name in fitted] == [other[name] for name in fitted]
+    assert one["before"] != other["before"]
+
+
+@pytest.mark.parametrize("profile", ["demo", "laptop"])
+def test_the_examples_are_still_shown(profile):
+    found = read_file(ROOT / "results" / "examples" / profile / "confidence" / "calibration.json")
+    assert len(show.scores_table(found)) == 4
+    assert set(found) <= set(MODELS)
+
+
+# A person's own files.
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run 'mine', trained on noise."""
+    root = tmp_path_factory.mktemp("mine")
+    rng = np.random.default_rng(0)
+    for split in ("train", "valid", "test"):
+        for kind in ("fake", "real"):
+            (root / "noise" / split / kind).mkdir(parents=True)
+            for number in range(8):
+                pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+                PIL.Image.fromarray(pixels).save(root / "noise" / split / kind / f"{number}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("data", "cache", "results", "figures"):
+            patch.setenv(f"FAKEFACE_{name.upper()}", str(root / name))
+        study = load_study(data=str(root / "noise"), run="mine", overrides=TINY)
+        for task in EXTENSION.tasks(study):
+            for one in (*task.before(), task):
+                one.ensure()
+        claim_run(study)
+    return root
+
+
+@pytest.fixture
+def run(trained, monkeypatch):
+    """The study of the run 'mine'."""
+    for name in ("data", "cache", "results", "figures"):
+        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(trained / name))
+    return load_study(run="mine")
+
+
+def face(folder, name, size=(32, 32), seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    PIL.Image.fromarray(pixels).save(folder / name)
+    return folder / name
+
+
+def predict(paths, **options):
+    ask.predict([str(path) for path in paths], "mine", FIRST, **options)
+
+
+def rows(text):
+    """The printed rows by file name: what stands before it."""
+    lines = [line for line in text.split("\n\n", 1)[1].splitlines()[1:] if "note on" not in line]
+    return {line.split()[-1]: line.split()[:-1] for line in lines if ": it can't" not in line}
+
+
+def fix_answer(monkeypatch, *values):
+    """The network gives these outputs to a file and its re-savings; the sizes of its batches."""
+    import keras
+
+    sizes = []
+
+    def predict_on_batch(self, batch):
+        sizes.append(len(batch))
+        return np.resize(np.array(values), (len(batch), 1))
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", predict_on_batch)
+    return sizes
+
+
+def test_the_section_and_its_figure(run):
+    assert not EXTENSION.why_stale(run)
+    page = EXTENSION.section(run).data
+    assert page.count("<img ") == page.count('alt="Reliability diagram. ') == 1
+    assert all(model.title in page for model in MODELS.values())
+    assert "with the temperature" in EXTENSION.summary(run)
+    tested = {one.args for one in calibration.of(run).before() if one.name.startswith("predict ")}
+    assert tested == {(model, 0) for model in MODELS}
+
+
+def test_files_are_asked_about_in_bounded_batches_and_one_unreadable_stops_no_other(
+    run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(ask, "AT_ONCE", 4)
+    paths = [face(tmp_path, f"{n}.png", seed=n) for n in range(9)]
+    paths[2].write_text("no image")
+    paths[8].write_bytes(paths[8].read_bytes()[:500])
+    table, kept = tmp_path / "t.csv", tmp_path / "t.json"
+    with pytest.raises(StudyError, match=r"^2 of 9 files can't be read"):
+        predict(paths, csv=table, json=kept)
+    printed = capsys.readouterr().out
+    assert f"{paths[2]}: it can't be read as an image (not an image)" in printed
+    as_json, as_csv = json.loads(kept.read_text()), pd.read_csv(table).set_index("file")
+    assert as_json["learned_from"] == "16 images of noise at 32 px"
+    assert [row["file"] for row in as_json["answers"]] == list(map(str, paths))
+    assert as_json["answers"][2]["p_fake"] is None
+    assert as_csv.loc[str(paths[8]), "notes"].startswith("it can't be read as an image (")
+    assert as_csv["p_fake"].isna().sum() == 2
+    fixed = calibration.of(run).read()[FIRST]["0"]
+    from fakeface_utils.training import load
+
+    network = load(run, FIRST, 0)
+    for number in (0, 1, 3, 4, 5, 6, 7):
+        pixels = np.asarray(PIL.Image.open(paths[number]))[None]
+        raw = float(network.predict_on_batch(pixels)[0, 0])
+        row = as_csv.loc[str(paths[number])]
+        assert row["p_fake_raw"] == pytest.approx(raw, abs=1e-5)
+        assert row["p_fake"] == pytest.approx(float(tempered(raw, fixed["temperature"])), abs=1e-5)
+        said = word(row["p_fake_raw"], fixed["accused"], fixed["missed"])
+        assert (row["word"], row["width"], row["height"]) == (said, 32, 32)
+        assert rows(printed)[str(paths[number])] == [f"{row['p_fake']:.3f}", said]
+    predict(paths[:1], csv=table, json=kept)  # earlier tables of ours may be replaced
+    assert len(pd.read_csv(table)) == len(json.loads(kept.read_text())["answers"]) == 1
+
+
+LIMITED = Network(Study(image_size=32), FIRST, 0, temperature=2.0, accused=0.6, missed=0.4)
+SEEN = {"width": 32, "height": 32, "generated": False}
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"), [(0.61, "fake"), (0.59, "unsure"), (0.41, "unsure"), (0.39, "real")]
+)
+def test_the_words_rest_on_the_limits_of_the_validation_images(raw, said):
+    row = answer(LIMITED, False, [raw], SEEN)
+    assert (row["word"], row["p_fake"], row["notes"]) == (said, float(tempered(raw, 2)), [])
+
+
+def test_every_answer_says_who_gives_it_and_that_it_is_no_proof(run, monkeypatch):
+    first, second, third = LIMITED._replace(study=run).header().splitlines()
+    title = next(iter(MODELS.values())).title
+    assert first == f"run mine, {title} seed 0: learned from 16 images of noise at 32 px"
+    assert second.startswith("No proof: ")
+    # logit(0.6) / 2 and logit(0.4) / 2 are +-0.2027: 0.551 and 0.449
+    assert "fake above 0.551, real below 0.449, between them unsure: at most 5 %" in third
+    known = ask.about(run)
+    monkeypatch.setattr(ask, "about", lambda study: known | {"generated": True})
+    assert "learned from 16 generated portraits at 32 px\n" in LIMITED._replace(study=run).header()
+
+
+def test_a_network_of_drawings_gives_no_answer_to_anything_else():
+    row = answer(LIMITED, True, [0.9, 0.9], SEEN | {"width": 40, "height": 20})
+    assert (row["word"], row["stability"]) == ("no answer", None)
+    assert row["p_fake"] > 0
+    assert row["notes"] == [
+        "not square: squeezed into a square",
+        "smaller than the network's 32 pixels: enlarged",
+        "not drawn by the demo, and this network learned from its drawings only",
+    ]
+    drawn = answer(LIMITED, True, [0.9, 0.9], SEEN | {"generated": True})
+    assert (drawn["word"], drawn["stability"], drawn["notes"]) == ("fake", 1, [])
+    (note,) = answer(LIMITED, False, [0.9], SEEN | {"generated": True})["notes"]
+    assert note == "drawn by the demo, and this network learned from photographs"
+
+
+def test_stability_is_the_share_of_re_savings_with_the_same_word(
+    run, tmp_path, monkeypatch, capsys
+):
+    fixed = {"temperature": 1.0, "accused": 0.6, "missed": 0.4}
+    given = SimpleNamespace(why_stale=lambda: "", read=lambda: {FIRST: {"0": fixed}})
+    monkeypatch.setattr(ask, "calibration", SimpleNamespace(of=lambda study: given))
+    sizes = fix_answer(monkeypatch, 0.9, 0.8, 0.7, 0.61, 0.5, 0.1, 0.9, 0.9, 0.9)
+    paths = [face(tmp_path, f"{n}.png", (40, 20)) for n in range(7)]
+    predict(paths, csv=tmp_path / "t.csv", stability=True)
+    assert sizes == [27, 27, 9]  # re-savings bound the batch too
+    assert list(pd.read_csv(tmp_path / "t.csv")["stability"]) == [0.75] * 7
+    printed = capsys.readouterr().out
+    assert printed.count("fake       6 of 8 ") == 7
+    assert "note on 7 of 7 files: not square: squeezed into a square\n" in printed
+    fix_answer(monkeypatch, np.nan)
+    with pytest.raises(StudyError, match="no finite numbers"):
+        predict(paths)
+
+
+def test_the_eight_re_savings_are_what_they_are_called():
+    ramp = np.linspace(0, 255, 40 * 60 * 3).astype(np.uint8).reshape(40, 60, 3)
+    noise = np.random.default_rng(0).integers(0, 60, ramp.shape, dtype=np.uint8)
+    image = PIL.Image.fromarray(ramp // 2 + noise)
+    versions = list(resaved(image))
+    assert len(versions) == ask.RESAVINGS == 8
+    assert [v.size for v in versions] == [(60, 40)] * 5 + [(45, 30), (30, 20), (59, 39)]
+    original = np.asarray(image, dtype=int)
+    losses = [np.abs(np.asarray(v, dtype=int) - original).mean() for v in versions[:5]]
+    assert losses == sorted(losses)
+    assert 0 < losses[0] < losses[-1]
+    assert (np.asarray(versions[-1]) == original[1:, 1:]).all()
+    assert [v.size for v in resaved(PIL.Image.new("RGB", (1, 1)))] == [(1, 1)] * 8
+
+
+def test_folders_patterns_and_names_are_the_files_they_stand_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ("a/1.jpg", "a/b/2.PNG", "a/b/3.txt", "a/.4.jpg", "a/.ipynb_checkpoints/1.jpg",
+             "c[1].jpg", "c1.jpg", "d.data")  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def given(*names):
+        return [path.as_posix() for path in given_files(names)]
+
+    assert given("a") == ["a/1.jpg", "a/b/2.PNG"]
+    assert given("a/**/*") == ["a/1.jpg", "a/b/2.PNG"]
+    assert given("*") == ["a/1.jpg", "a/b/2.PNG", "c1.jpg", "c[1].jpg"]
+    assert given("c[1].jpg") == ["c[1].jpg"]  # it exists, so it is no pattern
+    assert given("c[!2].jpg") == ["c1.jpg"]
+    assert given("d.data", "c1.jpg", "c?.jpg", "d.data") == ["d.data", "c1.jpg"]
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "x*.jpg"):
+        with pytest.raises(StudyError, match=r"there is no image \(.jpg, .*\) in "):
+            given(name)
+
+
+def test_file_names_of_answers_are_escaped(run, tmp_path, capsys):
+    predict([face(tmp_path, "\x1b[2J.png")], csv=tmp_path / "t.csv")
+    assert pd.read_csv(tmp_path / "t.csv")["file"][0] == f"{tmp_path}/\\x1b[2J.png"
+    assert f"{tmp_path}/\\x1b[2J.png" in rows(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "name", ["photo.jpg", "folder.csv", "theirs.csv", "link.csv", "pipe.csv", "new.zip", "t.json"]
+)
+def test_a_table_takes_nothing_elses_place(tmp_path, name):
+    (tmp_path / "folder.csv").mkdir()
+    for theirs in ("photo.jpg", "theirs.csv"):
+        (tmp_path / theirs).write_text("precious")
+    (tmp_path / "ours.csv").write_text(",".join(ask.COLUMNS) + "\n")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "ours.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(StudyError, match="is no place for a table"):
+        predict([face(tmp_path, "x.png")], csv=tmp_path / name)
+    assert (tmp_path / "theirs.csv").read_text() == "precious"
+    assert (tmp_path / "link.csv").is_symlink()
+
+
+@pytest.mark.parametrize("part", ["calibration.json", "model.keras", "predictions.csv"])
+def test_what_the_run_did_not_leave_so_is_not_believed(run, tmp_path, part):
+    (path,) = [path for path in run.results.rglob(part) if FIRST in str(path) or "json" in part]
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before.replace(b'"temperature": ', b'"temperature": 1') + b"\n")
+        with pytest.raises(StudyError) as caught:
+            predict([face(tmp_path, "x.png")])
+    finally:
+        path.write_bytes(before)
+    assert part in str(caught.value)
+    assert "run fakeface report --run mine --seeds 0," in str(caught.value)
+    predict([tmp_path / "x.png"])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "asked", "taken"), [([7], None, 7), ([9, 7], None, 9), ([7, 0], None, 0), ([7], 7, 7)]
+)
+def test_no_seed_is_seed_0_or_the_runs_first(run, monkeypatch, seeds, asked, taken):
+    study = run.model_copy(update={"seeds": tuple(seeds)})
+    fixed = {"temperature": 1.0, "accused": 0.6, "missed": 0.4}
+    known = {FIRST: {str(seed): fixed | {"accused": seed} for seed in seeds}}
+    given = SimpleNamespace(why_stale=lambda: "", read=lambda: known)
+    monkeypatch.setattr(ask, "calibration", SimpleNamespace(of=lambda study: given))
+    monkeypatch.setattr(ask, "load_study", lambda run: study)
+    network = open_network("mine", FIRST, asked)
+    assert (network.seed, network.accused) == (taken, taken)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "asked", "command"), [([0], 7, "0,7,"), ([7], 8, "7,8,"), ([2, 0], 1, "0,1,2,")]
+)
+def test_the_command_for_a_missing_seed_trains_it_and_keeps_the_others(
+    run, monkeypatch, seeds, asked, command
+):
+    study = run.model_copy(update={"seeds": tuple(seeds)})
+    monkeypatch.setattr(ask, "load_study", lambda run: study)
+    with pytest.raises(StudyError, match=f"has no seed {asked}: train it with .* {command}$"):
+        open_network("mine", FIRST, asked)
+    assert set(load_study(seeds=command).seeds) == {*seeds, asked}
+
+
+CHECKED = """
+import sys
+sys.modules["keras"] = None  # its import would fail
+from fakeface_utils.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["x.png", "--run", "new"], "there is no trained run 'new' (there are: mine)"),
+        (["x.png", "--run", "\x1b[2J"], "run is '\\x1b[2J': use letters"),
+        (["x.png", "--run", "mine", "--seed", "7"], "run 'mine' has no seed 7"),
+        (["x.png", "--run", "mine", "--model", "vgg19"], "unknown model 'vgg19'"),
+        (["y.png"], "there is no file or folder y.png"),
+        (["x" * 300], "there is no file or folder xxx"),
+        (["pipe.png"], "there is no file or folder pipe.png"),
+        (["x.png", "--csv", "x.png"], "x.png is no place for a table"),
+    ],
+)
+def test_the_run_and_the_files_are_checked_before_keras_is_loaded(run, tmp_path, words, sentence):
+    face(tmp_path, "x.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    answer = subprocess.run(
+        [sys.executable, "-c", CHECKED, "predict", *words],
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("error: ")
+    assert sentence in answer.stderr
+    assert answer.stderr.count("\n") == 1

@@ -1,0 +1,58 @@
+"""A trained run on other images: other sources, other generators, other codecs."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic_core import core_schema
+
+from fakeface_utils.extension import Extension, Option, later
+from fakeface_utils.settings import Study
+from fakeface_utils.util import StudyError
+
+
+class Place(str):
+    """A path, made absolute where it is given: notebooks run in another folder. '' stays."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        def absolute(path: str) -> str:
+            return os.path.abspath(Path(path).expanduser()) if path else ""
+
+        return core_schema.no_info_after_validator_function(absolute, core_schema.str_schema())
+
+
+def missing(study: Study) -> str:
+    """Why there are no other images; '' where a person gave some or the demo draws them."""
+    from .sets import list_sets
+
+    if given := study.options["other"]:
+        try:
+            list_sets(Path(given))
+        except StudyError as error:
+            return str(error)
+    how = "a folder or zip with real and fake inside, as make beyond ONLY=elsewhere OTHER=FOLDER"
+    return "" if given or study.data == "demo" else f"elsewhere needs other images: give {how}"
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="a folder or zip with real and fake inside")],
+    run: Annotated[str, typer.Option(help="the run whose networks are used")] = "demo",
+    model: Annotated[str, typer.Option(help="one network's name; else all")] = "",
+    csv: Annotated[Path | None, typer.Option(help="write each image's answers here")] = None,
+) -> None:
+    """How a trained run does on other images: a row for each pair of real and fake."""
+    later(__name__, "command.evaluate")(folder, run, model, csv)
+
+
+EXTENSION = Extension(
+    "elsewhere",
+    "How these networks do on other images",
+    tasks=later(__name__, "show.tasks"),
+    missing=missing,
+    section=later(__name__, "show.section"),
+    summary=later(__name__, "show.summary"),
+    options={"other": Option(Place(), "a folder or zip of other images, for elsewhere")},
+    commands={"evaluate": evaluate},
+)

@@ -1,0 +1,405 @@
+"""Damaged images: each damage by a known answer, the loss in pairs, and a made-up detector."""
+
+import dataclasses
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pytest
+import scipy.ndimage
+
+from beyond.robustness import EXTENSION, ask, damages, measure, show
+from beyond.robustness.damages import DAMAGES, as_bytes, low_band, swap
+from fakeface_utils import figures, training
+from fakeface_utils.data import prepare
+from fakeface_utils.digests import code_of
+from fakeface_utils.image_files import decode
+from fakeface_utils.metrics import gain
+from fakeface_utils.models import MODELS
+from fakeface_utils.run import load_study
+from fakeface_utils.settings import Study
+from fakeface_utils.step import STEPS, read_file, step
+from fakeface_utils.util import ROOT, StudyError
+
+LUMINANCE = {95: 2, 90: 3, 75: 8, 65: 11, 50: 16, 30: 27}  # 16 in the standard's table, scaled
+STUDY = Study(image_size=56)
+
+
+def opened(pixels, kind="PNG", **options):
+    """An image file of these pixels, opened."""
+    file = io.BytesIO()
+    PIL.Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(file, kind, **options)
+    return decode(file.getvalue())
+
+
+def after(name, image, level=0):
+    """The pixels of an opened image after a damage, at its own size."""
+    return np.asarray(DAMAGES[name].change(image, level))
+
+
+def noise(side=64, seed=0, smooth=0.0):
+    """Coloured noise around 128; smoothed where asked."""
+    drawn = np.random.default_rng(seed).normal(0, 1, (side, side, 3))
+    drawn = scipy.ndimage.gaussian_filter(drawn, (smooth, smooth, 0)) if smooth else drawn
+    return np.clip(np.rint(128 + 40 * drawn / drawn.std()), 0, 255).astype(np.uint8)
+
+
+def wave(share, amplitude=40.0, side=64):
+    """A wave from left to right at a share of Nyquist, (side, side, 3), around 0."""
+    across = amplitude * np.cos(np.pi * share * np.arange(side))
+    return np.broadcast_to(across[None, :, None], (side, side, 3))
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The bytes of every JPEG that is saved on the way."""
+    files, save = [], damages.as_jpeg
+
+    def spy(image, **options):
+        files.append(save(image, **options))
+        return files[-1]
+
+    monkeypatch.setattr(damages, "as_jpeg", spy)
+    return files
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_every_damage_keeps_the_size_and_its_weakest_level_is_nearest(name):
+    image, damage = opened(noise(256, smooth=1), "JPEG", quality=97), DAMAGES[name]
+    images = (image, opened(noise(256, 1), "JPEG"))[: 1 + (damage.kind == "mix")]
+    before = DAMAGES["clean"].input(STUDY, 0, image).astype(float)
+    apart = []
+    for level in damage.levels:
+        pixels = damage.input(STUDY, level, *images)
+        assert (pixels.shape, pixels.dtype) == ((56, 56, 3), np.uint8)
+        apart.append(np.abs(pixels - before).mean())
+    assert damage.kind in ("damage", "control", "filter", "mix")
+    assert (min(apart) > 0) == (name != "clean")
+    assert damage.kind == "mix" or apart[0] == min(apart)
+    assert damage.title in damage.words(damage.levels[0])
+
+
+def test_a_low_pass_keeps_the_slow_wave_a_high_pass_the_fast_one_and_both_the_channels():
+    slow, fast = wave(1 / 8), wave(3 / 4)
+    image = as_bytes(100 + slow + fast)
+    low, high = after("low_pass", image, 3 / 8), after("high_pass", image, 3 / 8)
+    assert np.abs(low - (100 + slow)).max() < 1.5
+    assert np.abs(high - (100 + fast)).max() < 1.5
+    assert np.abs(low.astype(float) + high - 100 - image).max() <= 1
+    image = np.full((64, 64, 3), 90, np.uint8)
+    image[..., 1] = as_bytes(120 + fast[..., 0]).T  # from top to bottom
+    assert np.abs(after("low_pass", image, 1 / 4) - np.array([90, 120, 90])).max() <= 1
+    high = after("high_pass", image, 1 / 4)
+    assert high.mean(axis=(0, 1)) == pytest.approx(image.mean(axis=(0, 1)), abs=0.5)
+    assert (np.ptp(high[..., 1].astype(int)) > 75, np.ptp(high[..., 0])) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("share", "passed"),
+    [(1 / 2, 1 / 2), (1 / 4, 1 / (1 + 0.5**8)), (3 / 4, 1 / (1 + 1.5**8))],
+)
+def test_the_cut_off_passes_half_and_the_order_is_four(share, passed):
+    image = as_bytes(128 + wave(share, 100)).astype(float)
+    assert np.ptp(low_band(image, 1 / 2)) == pytest.approx(passed * np.ptp(image), abs=1)
+
+
+def test_a_swap_puts_each_band_where_it_belongs():
+    one = as_bytes(100 + wave(1 / 8) + wave(3 / 4, 20))
+    other = as_bytes(150 + wave(1 / 16) + wave(7 / 8, 30))
+    mixed = swap(one, other, 3 / 8)
+    assert np.abs(mixed - (100 + wave(1 / 8) + wave(7 / 8, 30))).max() < 2
+    assert np.array_equal(swap(one, one, 3 / 8), one)
+
+
+@pytest.mark.parametrize(("quality", "first"), LUMINANCE.items())
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_jpeg_has_the_levels_tables_and_the_files_own_subsampling(
+    saved, quality, first, subsampling
+):
+    before = opened(noise(), "JPEG", quality=97, subsampling=subsampling)
+    DAMAGES["jpeg"].input(STUDY, quality, before)
+    found = decode(saved[0])
+    assert (found.tables[0][0], found.subsampling) == (first, subsampling)
+    assert (found.image.size, len(saved)) == ((64, 64), 1)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_saving_again_has_the_files_own_tables_and_changes_little(saved, subsampling):
+    light, colour = noise(smooth=1)[..., :1], noise(seed=1, smooth=8) - 128.0  # as in photographs
+    image = opened(as_bytes(light + 0.5 * colour), "JPEG", quality=83, subsampling=subsampling)
+    again, pixels = after("resave", image), np.asarray(image.image, dtype=float)
+    file = decode(saved[0])
+    assert (file.tables, file.subsampling) == (image.tables, subsampling)
+    assert np.abs(again - pixels).mean() < 0.2 * np.abs(after("jpeg", image, 30) - pixels).mean()
+    png = opened(pixels)
+    assert DAMAGES["resave"].input(STUDY, 0, png) is None
+    after("jpeg", png, 90)
+    assert decode(saved[-1]).subsampling == 2
+
+
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_the_blur_scales_with_the_side_and_leaves_other_channels(side):
+    edge = np.zeros((side, side, 3), np.uint8)
+    edge[:, side // 2 :, 0] = 255
+    blurred = after("blur", opened(edge), 4)
+    steps, places = np.diff(blurred[0, :, 0].astype(float)), np.arange(side - 1)
+    centre = np.average(places, weights=steps)
+    sigma = np.sqrt(np.average((places - centre) ** 2, weights=steps))
+    assert sigma == pytest.approx(4 * side / 256, rel=0.05)
+    assert not blurred[..., 1:].any()
+
+
+def test_noise_is_an_images_own_has_its_deviation_and_is_the_same_again():
+    image = opened(np.full((128, 128, 3), 128))
+    for deviation in (5, 10, 20):
+        noisy = after("noise", image, deviation)
+        assert (noisy.astype(float) - 128).std() == pytest.approx(deviation, rel=0.02)
+        assert np.array_equal(noisy, after("noise", image, deviation))
+    other = dataclasses.replace(image, sha256="ab" * 32)
+    assert not np.array_equal(noisy, after("noise", other, 20))
+
+
+def test_flipping_scaling_and_cropping_do_what_they_are_called():
+    image = opened(noise())
+    pixels = np.asarray(image.image)
+    assert np.array_equal(after("flip", image), pixels[:, ::-1])
+    assert np.array_equal(after("crop", image, 0.5), pixels[16:48, 16:48])
+    fast, slow = (opened(128 + wave(share)) for share in (7 / 8, 1 / 8))
+    assert after("scale", fast, 1 / 2).std() < 0.2 * np.asarray(fast.image).std()
+    assert after("scale", slow, 1 / 2).std() > 0.9 * np.asarray(slow.image).std()
+    assert after("scale", fast, 7 / 16).shape == (64, 64, 3)
+
+
+def test_the_chain_is_drawn_once_for_each_image(saved):
+    wide = opened(noise(256)[:, :250])
+    many = [dataclasses.replace(wide, sha256=f"{n:064x}") for n in range(40)]
+    assert {after("chain", one).shape for one in many} == {(195, 195, 3)}  # 200 of 256
+    assert np.array_equal(after("chain", many[0]), after("chain", many[0]))
+    assert not np.array_equal(after("chain", many[0]), after("chain", many[1]))
+    coarsest = [decode(raw).tables[0][0] for raw in saved[:40]]
+    assert (min(coarsest), max(coarsest)) == (LUMINANCE[95], LUMINANCE[65])
+
+
+def test_an_edit_makes_only_its_own_answers_out_of_date():
+    text = Path(damages.__file__).read_text()
+
+    def changed(old, new):
+        assert old in text
+        digests = damages._digests(text.replace(old, new).encode())
+        return {name for name, digest in digests.items() if digest != damages.digest_of(name)}
+
+    assert changed("own = sigma *", "own = 2 * sigma *") == {"blur"}
+    assert changed("(95, 90,", "(95, 93, 90,") == set()  # another level is another question
+    assert changed("np.rint(values)", "values") == set(DAMAGES)  # what all share
+    assert not [name for name in code_of(Path(ask.__file__)) if name.endswith("damages.py")]
+
+
+def test_the_loss_is_compared_image_by_image():
+    before, damaged = np.ones((1, 100), bool), np.arange(100)[None] >= 20
+    # (20.5 + 0.5) / 102 - (20 / 102)^2, over 102, is 0.0016415
+    assert gain(before, damaged) == pytest.approx((0.2, 0.12059, 0.27941), abs=1e-5)
+    labels = np.array([0] * 50 + [1] * 50)
+    rows = {"path": [f"{n}" for n in range(100)], "label": labels}
+    clean = pd.concat(pd.DataFrame(rows | {"seed": k, "p_fake": labels}) for k in (0, 1))
+    outputs = (0.2 + 0.1 * labels, np.where(np.arange(100) < 75, 0.1, 0.9))
+    table = pd.concat(
+        pd.DataFrame(rows | {"seed": seed, "p_fake": p}) for seed, p in enumerate(outputs)
+    )
+    row = measure.cost(table, clean)
+    assert row["accuracy"] == pytest.approx(0.625)
+    assert (row["real_accuracy"], row["fake_accuracy"]) == (1.0, 0.25)
+    assert (row["called_fake"], row["loss"]) == (0.125, pytest.approx(0.375))
+    assert row["auc"] == pytest.approx((1 + 0.75) / 2)  # seed 0 still ranks them
+    assert row["loss_low"] < 0.25 < 0.5 < row["loss_high"]  # two seeds far apart
+    fewer = measure.cost(table[table["path"] != "0"], clean)  # a damage that one image hasn't
+    assert (fewer["images"], fewer["real_accuracy"]) == (99, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "control", "decides"),
+    [
+        (0.9, 0.1, 0.1, "high"),
+        (0.1, 0.9, 0.1, "low"),
+        (0.5, 0.5, 0.1, "neither"),
+        (0.9, 0.1, 0.9, "neither"),  # mixing alone makes a real be called fake
+        (0.12, 0.08, 0.1, "neither"),
+    ],
+)
+def test_a_band_decides_where_a_fakes_is_called_fake_and_mixing_alone_is_not(
+    high, low, control, decides
+):
+    kinds = {(0, 1): high, (1, 0): low, (0, 0): control}
+    called = {kind: 1.0 * (np.arange(100) < 100 * share) for kind, share in kinds.items()}
+    table = pd.concat(
+        pd.DataFrame({"seed": 0, "label": a, "high_label": b, "p_fake": p})
+        for (a, b), p in called.items()
+    )
+    row = measure.bands(table)
+    assert (row["fake_high"], row["fake_low"], row["control"]) == (high, low, control)
+    assert row["control_from"] < control < row["control_to"]
+    assert (row["decides"], row["pairs"]) == (decides, 100)
+
+
+# A run whose networks call an image fake if it is sharp.
+
+
+class Sharp:
+    """In the place of the trained networks."""
+
+    asked, limit = 0, 10**9
+
+    def __init__(self, study):
+        self.columns = [(model, seed) for model in MODELS for seed in study.seeds]
+
+    def p_fake(self, images):
+        if Sharp.asked >= Sharp.limit:
+            raise KeyboardInterrupt
+        Sharp.asked += len(images)
+        detail = np.abs(np.diff(images.astype(float), axis=2)).mean(axis=(1, 2, 3))
+        return np.repeat((1 / (1 + np.exp((8 - detail) / 2)))[:, None], len(self.columns), axis=1)
+
+
+@pytest.fixture
+def study(places, monkeypatch):
+    """12 smooth reals and 12 sharp fakes in each split, and a few damages: 7 that apply."""
+    for number, split in enumerate(("train", "valid", "test")):
+        for kind, smooth in (("real", 4), ("fake", 0)):
+            folder = places / "set" / split / kind
+            folder.mkdir(parents=True)
+            for index in range(12):
+                pixels = noise(64, 100 * number + 50 * bool(smooth) + index, smooth)
+                PIL.Image.fromarray(pixels).save(folder / f"{index}.png")
+    some = {"clean": (0,), "blur": (0.5, 4), "resave": (0,), "low_pass": (3 / 4, 1 / 8)}
+    some |= {"high_pass": (1 / 8, 3 / 4), "swap": (1 / 4, 1 / 2)}
+    for name in list(DAMAGES):
+        kept = dataclasses.replace(DAMAGES[name], levels=some.get(name, (0,)))
+        monkeypatch.setitem(DAMAGES, name, kept)
+        if name not in some:
+            monkeypatch.delitem(DAMAGES, name)
+    monkeypatch.setitem(STEPS, "train", STEPS["train"])  # put back at the end
+
+    @step(
+        "02", ["model.keras"], each=("model", "seed"), folder=lambda s, m, k: s.results / m / f"{k}"
+    )
+    def train(study, model, seed, out):
+        (out / "model.keras").write_text("made up")
+
+    monkeypatch.setattr(ask, "train", train)
+    monkeypatch.setattr(training, "Detectors", Sharp)
+    monkeypatch.setattr(Sharp, "asked", 0)
+    monkeypatch.setattr(ask, "_loaded", {})
+    study = load_study("demo", data=str(places / "set"), run="x", overrides="beyond_images=8")
+    for task in (*prepare.all(study), STEPS["dataset"].of(study), *train.all(study)):
+        task.ensure()
+    return study
+
+
+EVERYTHING = 7 * 16 + 2 * 24  # a swap has three kinds of 8 pairs
+
+
+def test_a_detector_of_sharpness_fails_with_blur_and_to_the_side_real(study, capsys):
+    ask.ask(study)
+    assert Sharp.asked == EVERYTHING
+    table = measure.robustness(study).set_index(["family", "model"])
+    clean, blurred = (table.loc[(family, "vgg16")] for family in ("clean", "blur"))
+    assert clean["accuracy"] == 1.0
+    assert blurred["accuracy"].iloc[-1] == 0.5
+    assert blurred["fake_accuracy"].iloc[-1] == blurred["called_fake"].iloc[-1] == 0.0
+    assert blurred["real_accuracy"].tolist() == [1.0] * 2
+    assert blurred["images"].tolist() == [16] * 2
+    assert "resave" not in table.index.get_level_values(0)  # no file is a JPEG
+    cuts = measure.robustness.of(study).read("frequency_bands.csv")
+    assert cuts["decides"].tolist() == ["high"] * 2 * len(MODELS)
+    show.robustness_figures(study)
+    assert EXTENSION.why_stale(study) == ""
+    assert "right on 1.000 of these images undamaged; 1 of 2" in EXTENSION.summary(study)
+    section = EXTENSION.section(study).data
+    assert section.count("<img") == section.count('alt="') == 2
+    assert "loses, calls more real" in section
+    # What is done isn't done again; another level is asked about alone.
+    more = dataclasses.replace(DAMAGES["blur"], levels=(0.5, 2, 4))
+    DAMAGES["blur"] = more
+    assert EXTENSION.why_stale(study) != ""
+    ask.ask(study)
+    assert Sharp.asked == EVERYTHING + 16
+    fewer = study.model_copy(update={"options": study.options | {"beyond_images": 4}})
+    assert all(task.why_not_done() for task in ask.damaged.all(fewer))
+
+
+def test_an_interruption_resumes_at_the_damage_it_was_in(study, monkeypatch, capsys):
+    monkeypatch.setattr(Sharp, "limit", 3 * 16)
+    with pytest.raises(KeyboardInterrupt):
+        ask.ask(study)
+    monkeypatch.setattr(Sharp, "limit", 10**9)
+    ask.ask(study)
+    assert Sharp.asked == EVERYTHING
+    assert next(iter(ask._loaded.values())).columns == [(model, 0) for model in MODELS]
+    long = ask.damaged.of(study, "clean").read()
+    assert list(long.columns) == ["path", "label", "model", "seed", "p_fake"]
+    assert long.groupby("model", sort=False).size().to_dict() == dict.fromkeys(MODELS, 16)
+
+
+def test_an_image_that_is_gone_is_missed(study, places):
+    (places / "set" / ask.asked_about(study)["path"].iloc[0]).unlink()
+    with pytest.raises(StudyError, match=r"run notebooks/01_dataset\.ipynb"):
+        ask.damaged(study, "clean")
+
+
+def test_the_images_are_a_drawn_part_of_each_class_and_pairs_are_of_two(study):
+    few = ask.asked_about(study)
+    assert few["label"].value_counts().to_dict() == {0: 8, 1: 8}
+    assert few.index.is_monotonic_increasing
+    mixed = ask.pairs(few)
+    kinds = mixed.groupby(["label", "high_label"])["path"].agg(["size", "nunique"])
+    assert kinds.to_numpy().tolist() == [[8, 8]] * 3
+    assert kinds.index.tolist() == [(0, 0), (0, 1), (1, 0)]
+    assert (mixed["path"] != mixed["high_path"]).all()
+
+
+# What is shown.
+
+
+def made_up(clean=0.9, low=0.8):
+    """A table of one network: no loss, a loss, a gain and a filter."""
+    losses = {
+        ("clean", np.nan): (0.0, -0.01, 0.01),
+        ("jpeg", 90): (0.01, -0.02, 0.04),
+        ("blur", 4): (0.39, 0.3, 0.48),
+        ("flip", np.nan): (-0.04, -0.06, -0.02),
+    }
+    table = pd.DataFrame(losses.values(), columns=["loss", "loss_low", "loss_high"])
+    table[["family", "level"]] = list(losses)
+    table["called_fake"], table["accuracy"] = 0.5 + table["loss"], clean - table["loss"]
+    about = {"images": 200, "seeds": 1, "auc": 0.9, "low": low, "high": 1.0, "model": "vgg16"}
+    return table.assign(**about, real_accuracy=0.02, fake_accuracy=0.99)
+
+
+def test_the_verdicts_say_what_the_intervals_say():
+    told = show.costs(made_up()).set_index("damage")["verdict"]
+    assert told.to_dict() == {
+        "Undamaged": "",
+        "JPEG 90 (quality)": "no change seen",
+        "Blur 4 (sigma, of 256 pixels)": "loses, calls more fake",
+        "Flipped": "gains",
+    }
+    (sentence,) = show.sentences(made_up())
+    assert "1 of 2 damages cost accuracy" in sentence
+    assert "Blur 4 (sigma, of 256 pixels), costs 0.390 (0.300 to 0.480)" in sentence
+    guessing = made_up(clean=0.52, low=0.45)
+    assert set(show.costs(guessing)["verdict"]) == {"", "guesses undamaged"}
+    assert "can't be told" in show.sentences(guessing)[0]
+
+
+@pytest.mark.parametrize("run", ["demo", "laptop"])
+def test_the_examples_can_be_shown(run, monkeypatch):
+    monkeypatch.setattr(figures, "mark", lambda study: "")
+    folder = ROOT / "results" / "examples" / run / "robustness"
+    table, cuts = (read_file(folder / f"{name}.csv") for name in show.CAPTIONS)
+    for figure, words in (show.of_damages(STUDY, table), show.of_bands(STUDY, table, cuts)):
+        assert all(model.title in words for model in MODELS.values())
+        plt.close(figure)
+    assert len(show.costs(table)) == len(table) == 35 * len(MODELS)
+    assert set(show.shares(cuts)["decides"]) <= {"high", "low", "neither"}

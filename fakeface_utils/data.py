@@ -1,0 +1,289 @@
+"""The images of a study: fetched or drawn, and decoded once into an array and a manifest a split.
+
+`<split>.npy` is (N, size, size, 3) uint8 RGB; `<split>.csv` has a row for each image in the same
+order: path, label (1 is fake), bytes, width, height, mode, generated (it carries the demo's mark),
+jpeg_tables (a digest), sha256; `<split>.json` names what could not be read.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .demo.generate import draw_demo
+from .image_files import (
+    UNREADABLE,
+    as_input,
+    decode,
+    left_out,
+    list_images,
+    open_images,
+    place_of,
+    reason,
+)
+from .models import MODELS
+from .paper import CLASSES, COUNTS, KAGGLE, SPLITS
+from .settings import Study
+from .step import Task, step
+from .util import (
+    ENDS_WITH_PARENT,
+    StudyError,
+    data_dir,
+    first,
+    human_size,
+    progress,
+    require_free_space,
+    sha256,
+    shown,
+)
+
+AT_ONCE = 256  # images handed to the threads together
+NAME = KAGGLE.split("/")[1]
+MOUNTS = (Path("/kaggle/input", NAME), Path("/kaggle/input/datasets", KAGGLE))  # on its machines
+ZIP_BYTES = 3_750_000_000
+REASONS = {  # by what the client prints, since every failure exits 1; the first match counts
+    r"\b40[13]\b|Authentication required|Unauthorized": "Kaggle asks for a login: create an API "
+    "token on kaggle.com (Settings), save it as that page says, and run again",
+    r"\b404\b": f"Kaggle has no dataset {KAGGLE} (404): look for it on kaggle.com",
+    "Expecting value": "a web page answered in Kaggle's place: check the network's proxy",
+    "No space left": "the disk is full: make room, or name another with FAKEFACE_DATA",
+    "resolve|Max retries|Connection|Remote end closed|IncompleteRead|timed out": "Kaggle can't be "
+    "reached, or the connection broke: check the network and run again",
+}
+# The client runs in a process of its own: importing it without a login ends the interpreter.
+CLIENT = f"""{ENDS_WITH_PARENT}
+import sys
+sys.argv[0] = "kaggle"  # by this name the client allows public data without a login
+from kaggle.cli import main
+main()
+"""
+
+
+def source(study: Study) -> Path:
+    """The folder or zip with the images."""
+    if study.data == "demo":
+        return draw_demo.of(study).path()
+    if study.data == "kaggle":
+        return next((path for path in MOUNTS if path.is_dir()), download.of(study).path())
+    return Path(study.data)
+
+
+def source_digest(study: Study) -> str:
+    """By what a run knows its images before they are prepared; 'missing' where there are none."""
+    if study.data == "demo":
+        drawing = draw_demo.of(study).depends_on()
+        return sha256(json.dumps([drawing["settings"], drawing["code"]]).encode())
+    return next(iter(prepare.of(study, SPLITS[0]).depends_on()["inputs"].values()))[-1]
+
+
+def _listed(study: Study) -> pd.DataFrame:
+    """The study's images among all that are there: split, label, path."""
+    table = list_images(open_images(source(study)))
+    for (split, label), number in table.value_counts(["split", "label"]).items():
+        if study.data == "kaggle" and number != COUNTS[split]:
+            raise StudyError(
+                f"{shown(source(study))} has {number:,} images in {split}/{CLASSES[label]}, not "
+                f"the paper's {COUNTS[split]:,}: delete it and run again, or give it as DATA, "
+                "which takes other counts and gives no verdict"
+            )
+    return drawn(table, ["split", "label"], study.images_per_class)
+
+
+def drawn(
+    table: pd.DataFrame, by: str | list[str], most: int | None, seed: int = 0
+) -> pd.DataFrame:
+    """At most so many rows of each group, drawn by a seed, in the old order."""
+    groups = table.groupby(by).indices.values()
+    kept = [np.random.default_rng(seed).permutation(rows)[:most] for rows in groups]
+    return table.iloc[np.sort(np.concatenate(kept))]
+
+
+@step("01_dataset", writes=[f"{NAME}.zip"], folder=lambda study: data_dir() / "kaggle")
+def download(study: Study, out: Path) -> None:
+    """Fetch Kaggle's zip, going on where an earlier transfer stopped; or take what is there."""
+    there, archive = download.of(study).path(), out / f"{NAME}.zip"
+    if zipfile.is_zipfile(there):
+        there.replace(archive)
+    if zipfile.is_zipfile(archive):
+        return
+    most = study.images_per_class or COUNTS["train"]
+    number = sum(len(CLASSES) * min(each, most) for each in COUNTS.values())
+    needed = ZIP_BYTES + _room(study, number)
+    require_free_space(out, needed - _arrived(archive), "the zip and the prepared arrays")
+    output, code = _run_client(archive)
+    if not code and zipfile.is_zipfile(archive):
+        return
+    why = "what Kaggle sent is not a whole zip: run again"
+    if code:
+        last = (output.strip().splitlines() or ["no message"])[-1]
+        why = f"the download from Kaggle failed ({last}): run again"
+        why = next((why for words, why in REASONS.items() if re.search(words, output)), why)
+        why += f" ({human_size(_arrived(archive))} have arrived)"
+    else:
+        archive.unlink(missing_ok=True)
+    by_hand = f"or fetch the zip of {KAGGLE} in a browser and put it at {shown(there)}"
+    raise StudyError(f"{why}, {by_hand}")
+
+
+def _run_client(archive: Path) -> tuple[str, int]:
+    """Run the client under a progress bar; its output and exit code."""
+    words = ["datasets", "download", KAGGLE, "-q", "-p", str(archive.parent)]
+    bar = progress(ZIP_BYTES, "downloading", "B", _arrived(archive))
+    with bar, tempfile.TemporaryFile("w+") as log:
+        command = [sys.executable, "-c", CLIENT, *words]
+        client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        try:
+            while client.poll() is None:
+                time.sleep(0.2)
+                bar.total = max(bar.total, here := _arrived(archive))
+                bar.update(here - bar.n)
+        finally:
+            client.communicate()  # closes its input, which ends it if it is still running
+        log.seek(0)
+        return log.read(), client.returncode
+
+
+def _arrived(archive: Path) -> int:
+    return archive.stat().st_size if archive.is_file() else 0
+
+
+def _room(study: Study, images: int) -> int:
+    """Bytes of the arrays and manifests of so many images."""
+    return images * (study.image_size**2 * 3 + 250)
+
+
+def _fetched(study: Study, *_: Any) -> list[Task]:
+    """What brings the images; nothing where they are there."""
+    if study.data == "demo":
+        return [draw_demo.of(study)]
+    return [download.of(study)] if study.data == "kaggle" and source(study) not in MOUNTS else []
+
+
+@step(
+    "01_dataset",
+    writes=lambda study, split: [f"{split}.npy", f"{split}.csv", f"{split}.json"],
+    each=("split",),
+    after=_fetched,
+    settings=lambda study, split: study.of(
+        "data", "image_size", "images_per_class", "resize_filter", "skip_unreadable"
+    ),
+    folder=lambda study, split: study.prepared,
+    inputs=lambda study, split: (
+        {} if _fetched(study) else {f"images of {study.data_name}": source(study)}
+    ),
+)
+def prepare(study: Study, split: str, out: Path) -> None:
+    """Decode the images of a split."""
+    reader, table, size = open_images(source(study)), _listed(study), study.image_size
+    coming = table["split"].isin(SPLITS[SPLITS.index(split) :]).sum()
+    require_free_space(study.prepared, _room(study, coming), "the prepared images")
+    members = list(table[table["split"] == split][["path", "label"]].itertuples(index=False))
+    unreadable: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+
+    def work(image: Any) -> tuple[dict[str, Any], bytes]:
+        try:
+            raw = reader.read(image.path)
+            found = decode(raw)
+            pixels = as_input(found.image, size, study.resize_filter)
+        except UNREADABLE as error:
+            return {"path": image.path, "why": reason(error)}, b""
+        row = {"path": image.path, "label": image.label, "bytes": len(raw)}
+        return row | found.about | {"sha256": found.sha256}, pixels.tobytes()
+
+    def write_header(images: int) -> None:
+        shape = {"descr": "|u1", "fortran_order": False, "shape": (images, size, size, 3)}
+        np.lib.format.write_array_header_1_0(file, shape)
+
+    bar = progress(len(members), f"decoding {split}", "image")
+    with (out / f"{split}.npy").open("wb") as file, bar, ThreadPoolExecutor() as pool:
+        write_header(len(members))
+        for start in range(0, len(members), AT_ONCE):
+            # Pillow decodes outside Python's lock.
+            for row, pixels in pool.map(work, members[start : start + AT_ONCE]):
+                if pixels:
+                    file.write(pixels)
+                    rows.append(row)
+                else:
+                    unreadable[row["path"]] = row["why"]
+                bar.update()
+        file.seek(0)
+        write_header(len(rows))  # as long as the first: NumPy leaves room
+    if unreadable and not study.skip_unreadable:
+        named = first(f"{path} ({why})" for path, why in unreadable.items())
+        raise StudyError(
+            f"{len(unreadable)} of {len(members)} images in {split} of {study.data_name} can't be "
+            f"read: {named}. Fix them, or leave them out with the setting skip_unreadable=true"
+        )
+    if len({row["label"] for row in rows}) < len(CLASSES):
+        raise StudyError(f"a class of {study.data_name} has no readable image in {split}")
+    pd.DataFrame(rows).to_csv(out / f"{split}.csv", index=False, lineterminator="\n")
+    (out / f"{split}.json").write_text(json.dumps(unreadable, indent=2) + "\n", "utf-8")
+
+
+@step(
+    "01_dataset",
+    writes=["dataset.json"],
+    after=["prepare"],
+    settings=lambda study: {"name": study.data_name},
+    folder=lambda study: study.prepared,
+)
+def dataset(study: Study, out: Path) -> None:
+    """Name, counts and fingerprint of what was prepared, and what was left out."""
+    tables = {split: manifest(study, split) for split in SPLITS}
+    contents = [table[["path", "sha256"]].to_csv(index=False) for table in tables.values()]
+    unreadable = [prepare.of(study, split).read(f"{split}.json") for split in SPLITS]
+    content = {
+        "name": study.data_name,
+        "generated": any(bool(table["generated"].any()) for table in tables.values()),
+        "counts": {
+            split: {kind: int((table["label"] == i).sum()) for i, kind in enumerate(CLASSES)}
+            for split, table in tables.items()
+        },
+        "fingerprint": hashlib.sha256("".join(contents).encode()).hexdigest(),
+        "unreadable": {path: why for part in unreadable for path, why in part.items()},
+        "left_out": left_out(open_images(source(study))),
+        "split_by_us": not place_of(tables["train"]["path"].iloc[0])[1],
+    }
+    (out / "dataset.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def images(study: Study, split: str) -> NDArray[np.uint8]:
+    """The images of a split, (N, size, size, 3) RGB, memory-mapped."""
+    return prepare.of(study, split).read(f"{split}.npy")
+
+
+def manifest(study: Study, split: str) -> pd.DataFrame:
+    """A row for each image of a split, in the array's order, see above."""
+    return prepare.of(study, split).read(f"{split}.csv")
+
+
+def about(study: Study) -> dict[str, Any]:
+    """What dataset.json holds: name, generated, counts of each split and class, ..."""
+    return dataset.of(study).read()
+
+
+def mark(study: Study) -> str:
+    """What a figure says of drawn data, other images than the paper's, and random weights."""
+    here = sum(about(study)["counts"]["train"].values()), study.image_size
+    paper = 2 * COUNTS["train"], Study().image_size
+    words = []
+    if about(study)["generated"]:
+        words = ["drawn demo images"]
+    elif here != paper:
+        words = ["{:,} training images at {} pixels (the paper: {:,} at {})".format(*here, *paper)]
+    if study.vgg16_weights == "random":
+        frozen = [model.title for model in MODELS.values() if model.frozen_base]
+        words.append(f"{', '.join(frozen)} with random weights")
+    return "; ".join(words)

@@ -1,0 +1,131 @@
+"""What a folder of beyond/ declares. Nothing here knows one by its name: `rm -r` takes it away."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from .digests import Look
+from .settings import Study
+from .step import Task
+from .util import ROOT, StudyError, nearest
+
+FOLDER = ROOT / "beyond"
+
+
+def later(package: str, name: str) -> Callable[..., Any]:
+    """A function such as 'show.section' of a package, imported when it is called.
+
+    So a list of extensions needs neither Keras nor matplotlib.
+    """
+    module, _, function = f"{package}.{name}".rpartition(".")
+    return lambda *given: getattr(import_module(module), function)(*given)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of extensions only: no step of the paper's study has it."""
+
+    default: Any
+    meaning: str
+    profiles: Mapping[str, Any] = field(default_factory=dict)  # another default by profile
+
+    def usual(self, profile: str) -> Any:
+        """Its default in a profile."""
+        return self.profiles.get(profile, self.default)
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A question that the paper doesn't ask.
+
+    Attributes:
+        name: the folder's, by which a person asks for it: `make beyond ONLY=robustness`.
+        title: the heading of its section in the report.
+        tasks: what its notebook does, in order; the last one has `seeds` and its options among its
+            settings, by which the report knows for what it was measured.
+        missing: why it can't be measured for this study, as no other images given; '' where it can.
+        section: its part of the report, as anything that Jupyter shows.
+        summary: what the command prints at its end.
+        options: its settings by name; one that two extensions declare is the same for both.
+        notices: what a reader of Table 1 must know first, as a leak.
+        claims: claims of the paper that it can judge: claim, here, verdict, basis.
+        commands: `fakeface NAME ...`, functions for typer.
+        always: measured with every report.
+    """
+
+    name: str
+    title: str
+    tasks: Callable[[Study], list[Task]] = lambda study: []
+    missing: Callable[[Study], str] = lambda study: ""
+    section: Callable[[Study], Any] = lambda study: None
+    summary: Callable[[Study], str] = lambda study: ""
+    options: Mapping[str, Option] = field(default_factory=dict)
+    notices: Callable[[Study], list[str]] = lambda study: []
+    claims: Callable[[Study], list[dict[str, Any]]] = lambda study: []
+    commands: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    always: bool = False
+
+    @property
+    def notebook(self) -> Path:
+        """What measures it."""
+        return FOLDER / self.name / "notebook.ipynb"
+
+    def why_stale(self, study: Study, look: Look | None = None) -> str:
+        """Why its results can't be shown; '' where they are up to date."""
+        if why := self.missing(study):
+            return why
+        look, tasks = {} if look is None else look, self.tasks(study)
+        return next((w for task in tasks if (w := task.why_stale(look))), "")
+
+    def measured(self, study: Study) -> Study:
+        """The study as it was last measured for it: its seeds and options may be others."""
+        tasks = [] if self.missing(study) else self.tasks(study)
+        held = tasks[-1].record().get("settings", {}) if tasks else {}
+        options = {name: held[name] for name in self.options if name in held}
+        update: dict[str, Any] = {"options": study.options | options}
+        if "seeds" in held:
+            update["seeds"] = tuple(held["seeds"])
+        return study.model_copy(update=update)
+
+
+@cache
+def extensions() -> dict[str, Extension]:
+    """Every folder of beyond/ that declares an EXTENSION, by name.
+
+    One that can't be imported is left out, and said so: it doesn't stop the others.
+    """
+    found = {}
+    for folder in sorted(path.parent for path in FOLDER.glob("*/__init__.py")):
+        try:
+            found[folder.name] = import_module(f"beyond.{folder.name}").EXTENSION
+        except Exception as error:  # whatever is wrong in a newcomer's file
+            print(f"beyond/{folder.name} can't be loaded ({type(error).__name__}: {error})")
+    return found
+
+
+def options() -> dict[str, Option]:
+    """Every setting that an extension declares."""
+    return {name: option for one in extensions().values() for name, option in one.options.items()}
+
+
+def chosen(only: str, study: Study) -> list[Extension]:
+    """The extensions a person asks for, as 'elsewhere robustness'; '' for all that can be measured.
+
+    Raises:
+        StudyError: there is no such name, or what it measures is missing.
+    """
+    measured = {name: one for name, one in extensions().items() if one.notebook.exists()}
+    names = only.replace(",", " ").split()
+    for name in names:
+        if name not in measured:
+            raise StudyError(f"there is no '{name}' to measure: {nearest(name, measured)}")
+        if why := measured[name].missing(study):
+            raise StudyError(why)
+    return [
+        one
+        for name, one in measured.items()
+        if (name in names if names else not one.missing(study))
+    ]

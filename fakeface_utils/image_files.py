@@ -1,0 +1,252 @@
+"""Image files in a folder or a zip, which is never unpacked: listed, read and decoded.
+
+Both hold train, valid and test, at any depth, each with fake and real inside; or only fake and
+real, which are then split by a seed.
+"""
+
+import hashlib
+import io
+import os
+import struct
+import threading
+import warnings
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+import PIL.ImageOps
+from numpy.typing import NDArray
+from PIL.JpegImagePlugin import get_sampling
+
+from .demo.camera import MARK
+from .paper import CLASSES, SPLITS
+from .util import StudyError, escaped, human_size, shown
+
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+FILTERS = {
+    "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
+    "nearest": PIL.Image.Resampling.NEAREST,
+}
+LARGEST = 64 * 2**20  # bytes of one file; the paper's images have about 27,000
+MOST_PIXELS = 2**25  # of one image: 100 MB when decoded
+UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken, locked or no image
+    OSError, ValueError, SyntaxError, EOFError, RuntimeError, struct.error, zlib.error,
+    zipfile.BadZipFile, PIL.Image.DecompressionBombError,
+)  # fmt: skip
+
+warnings.filterwarnings("ignore", module="PIL")  # what it warns of is read or refused by name here
+
+
+class Folder:
+    """The files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Path, with forward slashes; and what it is, of what is no file and never opened."""
+        for place, folders, names in os.walk(self.root, onerror=_cannot_list):
+            for path in (Path(place, name) for name in folders + names):
+                if path.is_symlink() or not path.is_dir():
+                    kind = "" if path.is_file() else "unfollowed link or pipe"
+                    yield path.relative_to(self.root).as_posix(), kind
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file; raises one of `UNREADABLE`."""
+        _check_size((self.root / path).stat().st_size)
+        return (self.root / path).read_bytes()
+
+
+class Zip:
+    """The files in a zip, read one at a time: decoding is the longer work."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self._lock = root, threading.Lock()
+        try:
+            self._archive = zipfile.ZipFile(root)
+        except UNREADABLE as error:
+            raise StudyError(
+                f"{shown(root)} is not a whole zip ({error}): fetch it again, or give a folder"
+            ) from error
+        files = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+        self._files = {entry.filename.replace("\\", "/"): entry for entry in files}
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """As of a `Folder`."""
+        return ((name, "") for name in self._files)
+
+    def read(self, path: str) -> bytes:
+        """As of a `Folder`."""
+        _check_size(self._files[path].file_size)
+        with self._lock, self._archive.open(self._files[path]) as file:
+            return file.read(LARGEST)  # a limit, since there may be more than it says
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST:
+        raise ValueError(f"{human_size(size)} are too many for an image")
+
+
+def _cannot_list(error: OSError) -> None:
+    raise StudyError(f"cannot list {shown(Path(error.filename))}: make it readable") from error
+
+
+def open_images(root: Path) -> Folder | Zip:
+    """The reader of a folder or a zip."""
+    if not root.exists():
+        raise StudyError(f"the data folder or zip {shown(root)} does not exist: check DATA")
+    return Folder(root) if root.is_dir() else Zip(root)
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image by its name: neither hidden nor the shadow a Mac leaves of one."""
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
+    return path.lower().endswith(SUFFIXES) and not hidden
+
+
+def place_of(path: str) -> tuple[str, str, str]:
+    """The folders above an image's split, its split and its class; '' for none."""
+    folders = path.split("/")[:-1]
+    for depth, kind in enumerate(folders):
+        if kind in CLASSES:
+            split = folders[depth - 1] if depth and folders[depth - 1] in SPLITS else ""
+            return "/".join(folders[: depth - bool(split)]), split, kind
+    return "", "", ""
+
+
+def list_images(reader: Folder | Zip) -> pd.DataFrame:
+    """Every image of a dataset, in order: split, label (1 for fake, by its folder's name), path.
+
+    Raises:
+        StudyError: an image lies outside the layout, a class is empty, there is more than one
+            dataset, or a name can't be printed.
+    """
+    paths = sorted(path for path, kind in reader.entries() if not kind and is_image(path))
+    table = pd.DataFrame(map(place_of, paths), columns=["above", "split", "kind"])
+    table["path"], above = paths, table["above"].unique()
+    if not table["split"].any():
+        for _, members in table.groupby("kind"):  # 70, 15 and 15 % of each class
+            order = np.random.default_rng(0).permutation(members.index)
+            ends = [round(0.7 * len(order)), round(0.85 * len(order))]
+            for split, part in zip(SPLITS, np.split(order, ends), strict=True):
+                table.loc[part, "split"] = split
+    strange = [path for path in paths if escaped(path) != path]
+    stray = table["path"][(table["split"] == "") | (table["kind"] == "")]
+    full = {*zip(table["split"], table["kind"], strict=True)}
+    empty = [f"{split}/{kind}" for split in SPLITS for kind in CLASSES if (split, kind) not in full]
+    if strange:
+        why = f"the name of {strange[0]} can't be printed: rename it"
+    elif len(stray):
+        why = f"image {stray.iloc[0]} lies outside them"
+    elif len(above) > 1:
+        why = f"there are {len(above)} datasets ({', '.join(above)}): give one"
+    elif empty:
+        why = f"no images in {empty[0]}; not read: {left_out(reader) or 'nothing'}"
+    else:
+        table["label"] = table["kind"].map(CLASSES.index)
+        order = table["split"].map(SPLITS.index).argsort(kind="stable")
+        return table.loc[order, ["split", "label", "path"]].reset_index(drop=True)
+    raise StudyError(
+        f"{shown(reader.root)} must hold train, valid and test with fake and real inside, or only "
+        f"fake and real: {why}"
+    )
+
+
+def left_out(reader: Folder | Zip) -> str:
+    """One line on what lies among the images and is not read; '' where there is nothing."""
+    found = []
+    for path, kind in reader.entries():
+        name, suffix = path.split("/")[-1], os.path.splitext(path)[1].lower()
+        known = name.startswith(".") or suffix in SUFFIXES
+        if kind or suffix == ".zip" or (place_of(path)[2] and not known):
+            found.append(kind or suffix or "without suffix")
+    kinds = Counter(sorted(found)).most_common(5)
+    return escaped(", ".join(f"{number} {kind}" for kind, number in kinds))
+
+
+@dataclass(frozen=True)
+class Original:
+    """A decoded image file."""
+
+    image: PIL.Image.Image  # 8-bit RGB at its own size, upright
+    sha256: str  # of the file
+    about: dict[str, Any]  # width, height, mode, generated and jpeg_tables, as in a manifest
+    tables: dict[int, list[int]]  # a JPEG's quantization tables
+    subsampling: int  # of a JPEG's colours, Pillow's number; -1 for another or none
+
+
+def header(raw: bytes) -> PIL.Image.Image:
+    """An image of which only the header is read; raises one of `UNREADABLE`."""
+    file = PIL.Image.open(io.BytesIO(raw), formats=FORMATS)
+    if file.width * file.height > MOST_PIXELS:
+        raise ValueError(f"{file.width} x {file.height} pixels are too many")
+    return file
+
+
+def decode(raw: bytes) -> Original:
+    """Decode an image file: upright as its EXIF data say, on white where it is transparent.
+
+    Raises:
+        one of `UNREADABLE`: it is no image, cut short, too large, or has no defined white.
+    """
+    with header(raw) as file:
+        file.load()
+        tables, subsampling = getattr(file, "quantization", {}), get_sampling(file)
+        file.getexif()  # read it now: what some cameras leave can't be written again
+        for name in ("exif", "Raw profile type exif"):
+            file.info.pop(name, None)
+        image = PIL.ImageOps.exif_transpose(file)
+        about = {
+            "width": image.width,
+            "height": image.height,
+            "mode": image.mode,
+            "generated": file.info.get("comment") == MARK.encode(),
+            "jpeg_tables": f"{zlib.crc32(str(tables).encode()):08x}" if tables else "none",
+        }
+    digest = hashlib.sha256(raw).hexdigest()
+    return Original(to_rgb(image), digest, about, tables, subsampling)
+
+
+def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """An image of any mode as 8-bit RGB; modes I and F are a ValueError."""
+    if image.mode.startswith("I;16"):  # Pillow would clip; of 16-bit colours it too keeps the top 8
+        image = PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of mode {image.mode} have no defined black and white")
+    if image.has_transparency_data:
+        white = PIL.Image.new("RGBA", image.size, "white")
+        image = PIL.Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def as_input(image: PIL.Image.Image, size: int, resize_filter: str) -> NDArray[np.uint8]:
+    """An RGB image as (size, size, 3), squeezed where it isn't square, as Keras' loaders do."""
+    if image.size != (size, size):
+        image = image.resize((size, size), FILTERS[resize_filter])
+    return np.asarray(image)
+
+
+def reason(error: Exception) -> str:
+    """Why a file couldn't be read, for a person: one line, safe to print."""
+    if isinstance(error, PIL.UnidentifiedImageError):  # its own text names a buffer
+        return "not an image"
+    return escaped(str(error)) or "broken"
+
+
+def original(reader: Folder | Zip, path: str, digest: str) -> Original:
+    """An image of the study at its own size; `digest` is its SHA-256 in the manifest."""
+    try:
+        found = decode(reader.read(path))
+    except (*UNREADABLE, KeyError) as error:
+        raise StudyError(f"{path} can't be read any more ({reason(error)}): put it back") from error
+    if found.sha256 != digest:
+        raise StudyError(f"{path} has changed since it was prepared: run 01_dataset again")
+    return found

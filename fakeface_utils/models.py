@@ -1,0 +1,43 @@
+"""The networks that the study compares: a third is an entry here and `networks/NAME.py`.
+
+No step is made out of date by an edit here. What a step takes from here is among its settings.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Model:
+    """What other modules need to know of a network; `networks/` has its layers."""
+
+    title: str
+    notebook: str  # the one that trains it
+    look: dict[str, Any]  # in every figure
+    rate: str = "learning_rate"  # the setting with its learning rate; with `_decay`, its decay
+    frozen_base: tuple[str, ...] = ()  # if its first part is frozen: settings of that part
+    figure: int | None = None  # the paper's figure of its curves
+    best_epoch: int | None = None  # section 5
+    table1: dict[str, float] = field(default_factory=dict)  # as printed; empty: not in the paper
+
+
+MODELS = {
+    "custom_cnn": Model(
+        "custom CNN",
+        "02_custom_cnn",
+        {"color": "#0173b2", "marker": "o", "ls": "-"},
+        figure=4,
+        best_epoch=6,
+        table1={"accuracy": 0.9718, "precision": 0.9789, "recall": 0.9644, "f1": 0.9715},
+    ),
+    "vgg16": Model(
+        "VGG16",
+        "03_vgg16_transfer",
+        {"color": "#c97b00", "marker": "s", "ls": "--", "mfc": "none"},
+        rate="vgg16_learning_rate",
+        frozen_base=("vgg16_weights", "vgg16_scaling"),
+        figure=3,
+        best_epoch=7,
+        table1={"accuracy": 0.8998, "precision": 0.9038, "recall": 0.8949, "f1": 0.8993},
+    ),
+}

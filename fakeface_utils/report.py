@@ -1,0 +1,288 @@
+"""The report: the HTML of tables and folds, its first screen, and executed notebooks as pages.
+
+The report itself is notebook 06; what it shows once stands in its cells.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+from pandas.io.formats.style import Styler
+
+from .data import about, manifest, mark
+from .evaluate import difference, failed_seeds, not_comparable, notices, pairs, table1
+from .extension import extensions
+from .figures import filled, picture
+from .models import MODELS
+from .paper import COUNTS, SPLITS
+from .settings import Study
+from .util import PACKAGE, StudyError, count, replacing, shown
+
+WORDY = 60  # characters in a cell from which on a phone shows each row as a card
+NUMBERS = re.compile(r"(?=.*\d)(?:[\d\s.,e+\-−–%()×]|to|below)*")
+BESIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)]*)\)")  # a link to a file that isn't beside the page
+HEADING = re.compile(r"^## (.+)$|<h2 id=\"([^\"]+)\">(.+?)</h2>", re.M)
+SOURCES = {"the paper": "paper", "our reading": "our reading", "ours": "default"}
+PHOTOGRAPHS = "This page may show photographs from the dataset: it is not for publishing."
+
+
+# Pieces of HTML; every text that is put into one is escaped.
+
+
+def paragraphs(parts: Iterable[Any]) -> HTML:
+    """Each text as a paragraph; tables, figures and folds stay what they are."""
+    whole = (part if hasattr(part, "__html__") else filled("<p>{}</p>", part) for part in parts)
+    return HTML("".join(part.__html__() for part in whole))
+
+
+def items(texts: Iterable[Any]) -> HTML:
+    """A list."""
+    return filled("<ul>{}</ul>", paragraphs(filled("<li>{}</li>", text) for text in texts))
+
+
+def fold(summary: str, *parts: Any) -> HTML:
+    """A line that opens to what it is about; open in print."""
+    return filled("<details><summary>{}</summary>{}</details>", summary, paragraphs(parts))
+
+
+def note(text: Any) -> HTML:
+    """What a reader must not miss."""
+    return filled('<p class="notice" role="note">{}</p>', text)
+
+
+def as_table(frame: pd.DataFrame, caption: str = "", by: str = "") -> HTML:
+    """A data frame as a table that scrolls on its own; numbers stand at the right.
+
+    Models are shown by their titles. `by` is a column that comes first and says its value only
+    where that changes.
+    """
+    texts = frame.map(_as_text).reset_index(drop=True)
+    if by:
+        texts.insert(0, by, texts.pop(by))
+    styles: dict[Any, Any] = {}
+    for name, column in texts.items():
+        label = json.dumps(f"{name}: ").replace("<", "\\3c ")  # beside each cell on a phone
+        styles[name] = [{"selector": "", "props": [("text-align", "left"), ("--label", label)]}]
+        if NUMBERS.fullmatch(" ".join(column)):
+            styles[name] += [{"selector": "", "props": [("text-align", "right")]}]
+            styles[name] += [{"selector": "td", "props": [("white-space", "nowrap")]}]
+    digest = hashlib.sha256(f"{caption}{texts.to_csv()}".encode()).hexdigest()[:8]
+    shown = Styler(texts, uuid=digest, cell_ids=False, escape="html").set_table_styles(styles)
+    shown.format_index(escape="html", axis=1).hide(axis="index")
+    if by:
+        again = texts[by].eq(texts[by].shift()).map({True: "again", False: ""})
+        shown.set_td_classes(again.to_frame())
+    if caption:
+        shown.set_caption(filled("<span>{}</span>", caption).data)
+    wordy = texts.map(len).gt(WORDY).any(axis=None)
+    return filled(
+        '<div class="wide {}" tabindex="0" role="region" aria-label="{}">{}</div>',
+        ("pair" if len(styles) == 2 else "wordy") if wordy else "",
+        caption or ", ".join(map(str, texts)),
+        HTML(shown.to_html().replace("<th ", '<th scope="col" ')),
+    )
+
+
+def _as_text(value: Any) -> str:
+    if value is None or value != value:  # NaN
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if 0 < abs(value) < 0.001 else f"{value:,.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return MODELS[value].title if value in MODELS else str(value)
+
+
+# The first screen.
+
+
+def opening(study: Study) -> HTML:
+    """The answer, ours beside the paper's, one picture, and what to know before believing it."""
+    accuracy = table1(study).query("metric == 'accuracy'").set_index("model")
+    loud = " ".join([*notices(study), *failed_seeds(study)])
+    differing = differences(study)
+    words = f"{count(len(differing), 'difference')} from the paper: {', '.join(dict(differing))}"
+    return filled(
+        '<div class="first"><div><p class="answer">{}</p><p>{}</p><div class="results">{}</div>'
+        "</div>{}<div>{}{}</div></div>",
+        answer(study),
+        better(study, accuracy["ours_mean"]),
+        paragraphs(_card(study, accuracy.loc[model]) for model in MODELS),
+        picture(study, "table1_forest", "Table 1 of the paper and here."),
+        note(filled('{} <a href="#Limits">Limits</a>', loud)) if loud else "",
+        fold(words, items(map(" ".join, differing))) if differing else "",
+    )
+
+
+def answer(study: Study) -> str:
+    """Was the paper reproduced? One sentence."""
+    if reason := not_comparable(study):
+        drawn = "this run's images are drawn by a program" if about(study)["generated"] else ""
+        return f"No verdict on the paper: {drawn or mark(study) or reason}."
+    verdicts = table1(study).query("verdict != 'not in the paper'")["verdict"].value_counts()
+    words = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
+    return f"Of the {verdicts.sum()} numbers of the paper's Table 1: {words}."
+
+
+def better(study: Study, accuracy: pd.Series) -> str:
+    """Which network is better? One sentence; the accuracies are by model."""
+    first, second = accuracy.sort_values(ascending=False, kind="stable").index[:2]
+    gain = difference(study, first, second)
+    interval = f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
+    interval += ", of these two networks alone" * (len(study.seeds) == 1)
+    if gain.low <= 0:
+        return f"Here it stays open which network is better ({interval})."
+    return f"The better one here is {MODELS[first].title}, by {gain.mean:.3f} ({interval})."
+
+
+def _card(study: Study, row: pd.Series) -> HTML:
+    """Accuracy of one model, ours and the paper's, and how sure ours is."""
+    model, paper, verdict = MODELS[str(row.name)], HTML(""), HTML("")
+    low, high = max(row["predicted_low"], 0), min(row["predicted_high"], 1)
+    if model.table1:
+        paper = filled('<p><b class="paper">{:.4f}</b> in the paper</p>', row["paper"])
+    if model.table1 and not not_comparable(study):
+        verdict = filled('<p class="verdict">{}</p>', row["verdict"])
+    return filled(
+        '<div class="result"><p class="name">Accuracy, {}</p><p><b>{:.4f}</b> here</p>'
+        '<p class="soft">{}</p>{}{}</div>',
+        model.title,
+        row["ours_mean"],
+        f"one more run: {low:.3f} to {high:.3f}" if len(study.seeds) > 1 else "one training run",
+        paper,
+        verdict,
+    )
+
+
+def differences(study: Study) -> list[tuple[str, str]]:
+    """What differs from the paper: name, and both values in words."""
+    counts = {split: sum(of.values()) for split, of in about(study)["counts"].items()}
+    here, paper = (
+        ", ".join(f"{number:,} {split}" for split, number in numbers.items())
+        for numbers in (counts, {split: 2 * number for split, number in COUNTS.items()})
+    )
+    stored = pd.concat([manifest(study, split)[["width", "height"]] for split in SPLITS])
+    sizes = ", ".join(f"{width} x {height}" for width, height in stored.value_counts().index[:3])
+    rows = [("images", here, "paper", paper), ("stored size", sizes, "paper", "256 x 256")]
+    for row in study.differences().itertuples():
+        if here == paper or row.setting != "images_per_class":  # said by the images
+            rows.append((row.setting, row.here, SOURCES[row.source], row.paper))
+    return [(name, f"{a} ({whose}: {b})") for name, a, whose, b in rows if a != b]
+
+
+# Tables.
+
+
+def verdicts(study: Study) -> HTML:
+    """Table 1, ours beside the paper's with intervals, and verdicts where there are any."""
+    table = table1(study)
+    apart = table["ours_mean"] - table["paper"]
+    shown = pd.DataFrame(
+        {
+            "model": table["model"],
+            "metric": table["metric"],
+            "ours": table["ours_mean"],
+            "paper": table["paper"],
+            "apart": apart.map("{:+.4f}".format, na_action="ignore"),
+            "verdict": table["verdict"],
+            "one more run (95 %)": _range(table["predicted_low"], table["predicted_high"]),
+            "interval of the mean (95 %)": _range(table["ci_low"], table["ci_high"]),
+            "sd over seeds": table["ours_sd"],
+        }
+    )
+    reason = not_comparable(study)  # a column that would say the same in every row is left out
+    left_out = ["verdict"] if reason else []
+    left_out += [] if len(study.seeds) > 1 else ["one more run (95 %)", "sd over seeds"]
+    caption = "Table 1: shares of test images, or of a class; ours is the mean over seeds"
+    words = [f"No cell has a verdict: not comparable ({reason})."] if reason else []
+    return paragraphs([as_table(shown.drop(columns=left_out), caption, by="model"), *words])
+
+
+def _range(lows: pd.Series, highs: pd.Series) -> list[str]:
+    """Both ends in words, cut at 0 and 1."""
+    ends = zip(lows.clip(lower=0), highs.clip(upper=1), strict=True)
+    return [f"{low:.4f} to {high:.4f}" if low == low else "" for low, high in ends]
+
+
+def mcnemar(study: Study) -> HTML:
+    """Any two networks of a seed on the same test images."""
+    names = {"both": "both right", "only_one": "only the one", "only_other": "only the other"}
+    names |= {"neither": "both wrong", "p_value": "McNemar's p"}
+    caption = "Two networks of a seed on the same test images"
+    return as_table(pairs(study).rename(columns=names), caption)
+
+
+def sections(study: Study) -> list[HTML]:
+    """What was measured beyond the paper, and last a line on each thing that wasn't."""
+    measured: list[HTML] = []
+    left: list[Any] = []
+    for one in extensions().values():
+        again = filled("<code>make beyond ONLY={} RUN={}</code>", one.name, study.run)
+        there = one.measured(study)  # perhaps for other seeds
+        if not one.why_stale(there):
+            if (section := one.section(there)) is not None:
+                heading = filled('<h2 id="{}">{}</h2>', one.name, one.title)
+                measured.append(paragraphs([heading, "Not in the paper.", section]))
+        elif why := one.missing(study):
+            left.append(f"{one.title}: {why}")
+        elif one.tasks(study)[-1].record():
+            left.append(filled("{} is out of date: {} measures it again.", one.title, again))
+        else:
+            left.append(filled("{} was not measured: {} does it.", one.title, again))
+    last = [HTML('<h2 id="not-measured">Not measured</h2>'), items(left)] if left else []
+    return [*measured, paragraphs(last)]
+
+
+# Pages.
+
+
+def page_notices(study: Study) -> list[str]:
+    """What the page of an executed notebook says before all else."""
+    return notices(study) + ([] if about(study)["generated"] else [PHOTOGRAPHS])
+
+
+def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[str] = ()) -> None:
+    """Write an executed notebook as one file that opens offline, without any script.
+
+    Of the report cells with the tag `code` are left out, and all code.
+
+    Raises:
+        StudyError: the notebook can't be read, or the page can't be written.
+    """
+    import nbformat  # a second to import, with the next
+    from nbconvert import HTMLExporter
+
+    try:
+        content = nbformat.read(notebook, as_version=4)
+    except (ValueError, nbformat.ValidationError) as error:
+        raise StudyError(
+            f"{shown(notebook)} can't be read as a notebook: delete it and run again"
+        ) from error
+    removed = {"code", "parameters", "injected-parameters"} if report else set()
+    content.cells = [c for c in content.cells if not removed & set(c.metadata.get("tags", []))]
+    headings = []
+    for cell in content.cells:
+        if cell.cell_type == "markdown":
+            cell.source = BESIDE.sub(r"\1 (`\2`)", cell.source)
+        outputs = (
+            output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])
+        )
+        for said, name, words in HEADING.findall("\n".join([cell.source, *outputs])):
+            headings.append((name or said.replace(" ", "-"), words or said))
+    names = [path.stem for path in sorted(notebook.parent.glob("*.ipynb"))]
+    exporter = HTMLExporter(
+        template_name="template",
+        template_file="index.html.j2" if report else "notebook.html.j2",
+        extra_template_basedirs=[str(PACKAGE)],
+        require_js_url="",
+        mathjax_url="",
+    )
+    resources = {"name": notebook.stem, "names": names, "headings": headings, "notices": notices}
+    html, _ = exporter.from_notebook_node(content, resources={"about": resources})
+    with replacing(page) as part:
+        part.write_text(html, encoding="utf-8")

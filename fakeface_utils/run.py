@@ -1,0 +1,236 @@
+"""A run: the parameters that describe a study, and what a run's name already holds.
+
+What is left empty comes from the run of that name where there is one, else from the profile. A name
+belongs to one study: other settings or other images under it are refused, and nothing is touched.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, create_model
+
+from .data import about, dataset, source_digest
+from .digests import Look
+from .extension import extensions, options
+from .settings import IMAGENET_SHA256, PARAMETERS, PROFILES, Study, as_typed
+from .step import read_file
+from .trained import predict
+from .util import StudyError, check_writable, lock, nearest, replacing, results_dir, shown
+
+MOST_SEEDS = 1000
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of the parameters that may be more than text
+    "seeds": ((str, int, list, tuple), "a count or a list of numbers"),
+    "overrides": ((str, Mapping), "text or a dictionary"),
+}
+
+
+def load_study(
+    profile: str = "",
+    data: str = "",
+    run: str = "",
+    seeds: Any = "",
+    overrides: str | Mapping[str, Any] = "",
+) -> Study:
+    """The study that the parameters of a notebook or command describe.
+
+    Args:
+        profile: 'demo', 'laptop' or 'paper'.
+        data: 'demo', 'kaggle', a folder or a zip, relative to the working directory.
+        run: a name for the results.
+        seeds: a count, a list of seeds, or text of either.
+        overrides: settings as 'name=value name=value' or as a dictionary.
+
+    Raises:
+        StudyError: a value, or the name of a setting, is wrong; the sentence says which.
+    """
+    given = {"profile": profile, "data": data, "run": run, "seeds": seeds, "overrides": overrides}
+    for name, value in given.items():
+        kinds, words = KINDS.get(name, ((str,), "text"))
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise StudyError(f"{name} is {value!r}: it must be {words}")
+    if profile and profile not in PROFILES:
+        raise StudyError(f"unknown profile '{profile}': {nearest(profile, PROFILES)}")
+    run = run or PROFILES[profile or "demo"].get("run", "paper")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", run):
+        raise StudyError(f"run is '{run}': use letters, digits, '-', '_' and '.', at most 100")
+    if run.lower() in ("bench", "examples", *extensions()):  # folders of results/ that are no run's
+        raise StudyError(f"run is '{run}', which is no name for a run here: give another")
+    held = _remembered(run)
+    if profile not in ("", held.get("profile")):
+        held = {}  # another profile under the same name: nothing of the old one is meant
+    profile = profile or held.get("profile", "demo")
+    known = options()
+    usual = {name: option.usual(profile) for name, option in known.items()}
+    values = PROFILES[profile] | held | {"profile": profile, "run": run}
+    values["seeds"] = _parse_seeds(seeds if seeds != "" else list(held.get("seeds", [0])))
+    values["options"] = usual | {n: v for n, v in held.get("options", {}).items() if n in usual}
+    for name, value in _parse_overrides(overrides).items():
+        (values["options"] if name in usual else values)[name] = value
+    if data:
+        values["data"] = data if data in ("demo", "kaggle") else _absolute(data)
+    if (weights := values.get("vgg16_weights", "imagenet")) not in ("imagenet", "random"):
+        values["vgg16_weights"] = _absolute(weights)
+    fields: Any = {name: (type(option.default), ...) for name, option in known.items()}
+    try:
+        values["options"] = create_model("Options", **fields)(**values["options"]).model_dump()
+        return Study(**values)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = ".".join(str(part) for part in wrong["loc"])
+        raise StudyError(f"setting '{name}' is {wrong['input']!r}: {wrong['msg']}") from error
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().resolve())  # notebooks run in another folder
+
+
+def _parse_seeds(seeds: Any) -> list[int]:
+    """A count, a list, or text of either ('3', '0,4,7') as the list of seeds."""
+    try:
+        given = seeds
+        if isinstance(given, str):
+            parts = [int(part) for part in given.split(",") if part.strip()]
+            given = parts if "," in given else parts[0]
+        if isinstance(given, int):
+            given = range(min(given, MOST_SEEDS + 1))
+        chosen = [int(seed) for seed in given]
+        if 0 < len({s for s in chosen if 0 <= s < 2**31}) == len(chosen) <= MOST_SEEDS:
+            return chosen
+    except (ValueError, TypeError, IndexError):
+        pass
+    raise StudyError(
+        f"seeds is {seeds!r}: give a count from 1 to {MOST_SEEDS}, or different numbers from 0 up, "
+        "as 0,4,7"
+    )
+
+
+def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
+    """'epochs=2 images_per_class=500', or a dictionary, as values by known name.
+
+    Blanks around '=' and commas between settings are taken as meant.
+    """
+    words: list[str] = []
+    try:
+        for token in shlex.split(overrides) if isinstance(overrides, str) else ():
+            token = token.removesuffix(",")
+            if words and (token.startswith("=") or words[-1].endswith("=")):
+                words[-1] += token
+            elif token:
+                words.append(token)
+    except ValueError as error:
+        raise StudyError(f"overrides is {overrides!r}: {error}") from error
+    for word in words:
+        if not all(word.partition("=")):
+            raise StudyError(f"'{word}' in overrides is not of the form setting=value")
+    values = dict(overrides if isinstance(overrides, Mapping) else (w.split("=", 1) for w in words))
+    known = {*Study.model_fields, *options()} - {*PARAMETERS, "options"}
+    for name, value in values.items():
+        if name in PARAMETERS:
+            raise StudyError(f"'{name}' is a parameter of its own, not an override: {name}={value}")
+        if name not in known:
+            raise StudyError(f"unknown setting '{name}' in overrides: {nearest(name, known)}")
+    return values
+
+
+def parameters_of(study: Study) -> dict[str, Any]:
+    """The parameters that describe a study, as `load_study` takes them: JSON values."""
+    usual = {name: option.usual(study.profile) for name, option in options().items()}
+    changed = {n: v for n, v in study.options.items() if n in usual and v != usual[n]}
+    words = [*study.overrides(), *(f"{name}={as_typed(v)}" for name, v in changed.items())]
+    given = {"profile": study.profile, "data": study.data, "run": study.run}
+    return given | {"seeds": list(study.seeds), "overrides": shlex.join(words)}
+
+
+def command(study: Study) -> str:
+    """The command that runs this study again; a folder's path is left to the reader."""
+    data = "PATH" if Path(study.data).is_absolute() else study.data
+    seeds = ",".join(map(str, study.seeds)) + ("," if len(study.seeds) == 1 else "")
+    words = f"make report PROFILE={study.profile} DATA={data} RUN={study.run} SEEDS={seeds}"
+    changed = " ".join(study.model_copy(update=study.of("vgg16_weights")).overrides())
+    return words + (f" SET='{changed}'" if changed else "")
+
+
+# What a run's name holds. `.parameters.json` is what it was last opened with, paths included, and
+# stays on this machine; `study.json` is the record of it that may be passed on.
+
+
+def _remembered(run: str) -> dict[str, Any]:
+    """The study that a run was last opened with; empty where the run is new."""
+    path = results_dir(run) / ".parameters.json"
+    if not path.exists():
+        return {}
+    try:
+        study = read_file(path)["study"]
+        return Study(**{n: v for n, v in study.items() if n in Study.model_fields}).model_dump()
+    except (StudyError, ValidationError, KeyError, AttributeError) as error:
+        raise StudyError(
+            f"{shown(path)} is damaged: delete it and give the parameters again"
+        ) from error
+
+
+def check_run(study: Study) -> None:
+    """Refuse a run's name that holds other settings or other images.
+
+    Raises:
+        StudyError: with what differs, and what to do.
+    """
+    parameters, record = study.results / ".parameters.json", study.results / "study.json"
+    computed = any(path != parameters for path in study.results.rglob(".*.json"))
+    held = read_file(record) if record.exists() else {}
+    if not held and computed and parameters.exists():  # the record was deleted
+        held = read_file(parameters)
+    here = study.deciding()
+    there = Study().deciding() | held.get("settings", here)  # a newer setting had its default
+    refusal = f"run '{study.run}' holds another study: "
+    for name, value in here.items():
+        if there[name] != value:
+            raise StudyError(
+                f"{refusal}{name} is {as_typed(there[name])} there and {as_typed(value)} here. "
+                f"Give a new name as run to try this, or leave {name} out to continue the run"
+            )
+    known = held.get("source")
+    if known and source_digest(study) not in ("missing", known):
+        raise StudyError(
+            f"{refusal}the images of '{study.data_name}' have changed since. Give a new name as "
+            "run, or delete the run's folders under results/ and figures/"
+        )
+
+
+def claim_run(study: Study) -> None:
+    """Open a run: refuse a name that belongs to another study, and keep the parameters.
+
+    Raises:
+        StudyError: as `check_run`, or a folder can't be written.
+    """
+    check_writable(study.results.parent, study.figures.parent)
+    with lock(results_dir(f".{study.run}.lock"), f"opening run '{study.run}'"):
+        check_run(study)
+        held = {"settings": study.deciding(), "source": source_digest(study)}
+        files: dict[str, Any] = {
+            ".parameters.json": held | {"study": study.model_dump(mode="json")}
+        }
+        if not dataset.of(study).why_not_done():
+            given = {"profile": study.profile, "seeds": list(study.seeds), "dataset": about(study)}
+            weights = "random" if study.vgg16_weights == "random" else IMAGENET_SHA256
+            files["study.json"] = given | held | {"weights_sha256": weights}
+        for name, content in files.items():
+            with replacing(study.results / name) as part:
+                part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def open_finished(run: str, seed: int | None = None) -> Study:
+    """A finished run as it was last opened, or one seed of it; nothing is written.
+
+    Raises:
+        StudyError: it isn't trained and tested with every network, or isn't up to date.
+    """
+    study, look = load_study(run=run, seeds="" if seed is None else [seed]), Look()
+    for task in predict.all(study):
+        if why := task.why_stale(look):
+            seeds = ",".join(map(str, study.seeds)) + ","
+            raise StudyError(f"{why}: run make report RUN={run} SEEDS={seeds}")
+    return study

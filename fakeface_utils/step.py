@@ -1,0 +1,393 @@
+"""Steps: functions that leave files, done again only if settings, inputs or code have changed.
+
+    @step("04_evaluate", writes=["table1.csv"], after=["predict"], settings=Study.deciding)
+    def table1(study, out): ...               # writes out / "table1.csv"
+
+`table1(study)` does the step unless it is done, and returns what its first file holds. A finished
+step leaves a marker, `.table1.json`, beside its files: its settings, and digests of the code, the
+inputs and the outputs. Steps know one another by name only: the code of one that is read counts by
+what it wrote.
+"""
+
+import datetime
+import errno
+import itertools
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .digests import UNSURE, Look, code_of, edited, signature
+from .models import MODELS
+from .paper import SPLITS
+from .settings import Study
+from .util import (
+    StudyError,
+    cannot_write,
+    git_revision,
+    hardware,
+    lock,
+    replacing,
+    sha256,
+    shown,
+    versions,
+)
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+STEPS: dict[str, "Step"] = {}
+AXES: dict[str, Callable[[Study], Iterable[Any]]] = {
+    "model": lambda study: MODELS,
+    "seed": lambda study: study.seeds,
+    "split": lambda study: SPLITS,
+}
+# Columns of names: a file called NA or 001 is one.
+TEXT = {
+    "path", "set", "name", "file", "model", "metric", "verdict", "setting", "value", "kind",
+    "family", "jpeg_tables", "sha256", "mode", "layer", "output_shape", "activation", "class_a",
+    "class_b", "split_a", "split_b", "path_a", "path_b",
+}  # fmt: skip
+
+
+def read_file(path: Path) -> Any:
+    """What a file of ours holds: a table, a dictionary, an array; of other files the path.
+
+    Raises:
+        StudyError: it is missing, or isn't what was written.
+    """
+    if not path.exists():
+        raise StudyError(f"{shown(path)} is missing: run the command that makes it again")
+    try:
+        match path.suffix:
+            case ".csv":
+                columns = pd.read_csv(path, nrows=0).columns
+                numbers = {name: [""] for name in columns if name not in TEXT}
+                words = {name: str for name in columns if name in TEXT}
+                return pd.read_csv(path, dtype=words, na_values=numbers, keep_default_na=False)
+            case ".json":
+                return dict(**json.loads(path.read_text(encoding="utf-8")))
+            case ".npy":
+                return np.load(path, mmap_mode="r")
+            case ".npz":
+                return dict(np.load(path))
+        return path
+    except Exception as error:  # damage shows in many ways, and each means the same
+        raise StudyError(
+            f"{shown(path)} is damaged ({type(error).__name__}): delete it and run again"
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What `@step` makes of a function, see there."""
+
+    work: Callable[..., Any]
+    notebook: str | Callable[..., str]
+    writes: Iterable[str] | Callable[..., Iterable[str]]
+    after: Callable[..., Iterable["Task"]]
+    each: tuple[str, ...]
+    settings: Callable[..., dict[str, Any]]
+    folder: Callable[..., Path]
+    inputs: Callable[..., dict[str, Path]]
+    code: Callable[..., Iterable[Path]]
+
+    def __call__(self, study: Study, *args: Any) -> Any:
+        """Do it unless it is done, and return what its first file holds."""
+        task = self.of(study, *args)
+        task.ensure()
+        return task.read()
+
+    def of(self, study: Study, *args: Any) -> "Task":
+        """The step for one study and, say, one model and seed."""
+        return Task(self, study, args)
+
+    def all(self, study: Study, **fixed: Any) -> list["Task"]:
+        """The step for every value of its axes but those that are fixed."""
+        values = [[fixed[name]] if name in fixed else AXES[name](study) for name in self.each]
+        return [self.of(study, *args) for args in itertools.product(*values)]
+
+
+def step(
+    notebook: str | Callable[..., str],
+    writes: Iterable[str] | Callable[..., Iterable[str]],
+    after: Iterable[str] | Callable[..., Iterable["Task"]] = (),
+    each: tuple[str, ...] = (),
+    settings: Callable[..., dict[str, Any]] = lambda study, *_: {},
+    folder: Callable[..., Path] = lambda study, *_: study.results,
+    inputs: Callable[..., dict[str, Path]] = lambda study, *_: {},
+    code: Callable[..., Iterable[Path]] = lambda study, *_: (),
+) -> Callable[[Callable[..., Any]], Step]:
+    """Make a function `work(study, *args, out)` a step; it writes its files into the folder `out`.
+
+    Of an interrupted step `out` is kept: under the same settings, inputs and code it finds what it
+    left there, and may resume. Every argument below may be a function of study and arguments.
+
+    Args:
+        notebook: the one that does it, without its suffix; of an extension its name.
+        writes: names of files or folders.
+        after: names of the steps whose files it reads, those with the same arguments or, where they
+            have an axis that this one hasn't, all of them; or the tasks themselves.
+        each: its axes, of `AXES`: a task for each value.
+        settings: what decides the outputs, as JSON.
+        folder: where its files lie.
+        inputs: files that no step writes, by a name that stays when they are moved.
+        code: further modules of ours, which are imported by name.
+    """
+
+    def decorate(work: Callable[..., Any]) -> Step:
+        def upstream(study: Study, *args: Any) -> Iterable[Task]:
+            if callable(after):
+                return after(study, *args)
+            own = dict(zip(each, args, strict=True))
+            return [task for name in after for task in STEPS[name].all(study, **own)]
+
+        edited(code_of(_file(work)))  # this is what runs
+        made = Step(work, notebook, writes, upstream, each, settings, folder, inputs, code)
+        STEPS[work.__name__] = made
+        return made
+
+    return decorate
+
+
+def _file(work: Callable[..., Any]) -> Path:
+    return Path(work.__code__.co_filename)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One step of one study, with its files."""
+
+    step: Step
+    study: Study
+    args: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        """As a person calls it: 'train custom_cnn 0'."""
+        return " ".join([self.step.work.__name__, *map(str, self.args)])
+
+    @property
+    def notebook(self) -> str:
+        """The notebook, or the extension, that does it."""
+        here = self.step.notebook
+        return here(self.study, *self.args) if callable(here) else here
+
+    @property
+    def command(self) -> str:
+        """What a person runs to have it done."""
+        if self.notebook[:1].isdigit():
+            return f"run notebooks/{self.notebook}.ipynb, with the same run"
+        return f"run make beyond ONLY={self.notebook} RUN={self.study.run}"
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Names of its files."""
+        names = self.step.writes
+        return tuple(names(self.study, *self.args) if callable(names) else names)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.step.folder(self.study, *self.args)
+
+    @property
+    def marker(self) -> Path:
+        """What it leaves when it is done."""
+        safe = re.sub(r"[^\w.-]+", "-", self.name)
+        unlike = "" if safe == self.name.replace(" ", "-") else "-" + sha256(self.name.encode())[:6]
+        return self.folder / f".{safe}{unlike}.json"
+
+    def path(self, name: str = "") -> Path:
+        """A file of the task: the first, or the one of this name."""
+        return self.folder / (name or self.writes[0])
+
+    def read(self, name: str = "") -> Any:
+        """What a file of the task holds, see `read_file`."""
+        return read_file(self.path(name))
+
+    def before(self) -> list["Task"]:
+        """Every task that this one stands on, in order, each once."""
+        found: dict[Path, Task] = {}
+
+        def collect(task: Task) -> None:
+            for one in task.step.after(task.study, *task.args):
+                if one.marker not in found:
+                    collect(one)
+                    found[one.marker] = one
+
+        collect(self)
+        return list(found.values())
+
+    def record(self) -> dict[str, Any]:
+        """What the marker holds; empty where there is none, or a damaged one."""
+        try:
+            record = json.loads(self.marker.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        parts = ("settings", "code", "inputs", "outputs", "computed")
+        whole = isinstance(record, dict) and all(isinstance(record.get(p), dict) for p in parts)
+        return record if whole and isinstance(record.get("seconds"), int | float) else {}
+
+    def depends_on(self, look: Look | None = None) -> dict[str, Any]:
+        """What decides the outputs: settings, digests of code, signatures of inputs."""
+        files = dict(self.step.inputs(self.study, *self.args))
+        for task in self.step.after(self.study, *self.args):
+            files |= {f"{task.name}/{name}": task.path(name) for name in task.writes}
+        known = self.record().get("inputs", {})
+        return {
+            "settings": json.loads(json.dumps(self.step.settings(self.study, *self.args))),
+            "code": code_of(_file(self.step.work), *self.step.code(self.study, *self.args)),
+            "inputs": {n: signature(path, known.get(n), look) for n, path in files.items()},
+        }
+
+    def why_not_done(self, look: Look | None = None) -> str:
+        """What speaks against skipping the task, in words; '' where it is done.
+
+        Whether those before it are done is not asked, see `why_stale`.
+        """
+        look = {} if look is None else look
+        if (key := (self.marker, "why")) not in look:
+            look[key] = self._why_not_done(look)
+        return look[key]
+
+    def _why_not_done(self, look: Look) -> str:
+        if missing := [shown(path) for path in map(self.path, self.writes) if not path.exists()]:
+            return f"{missing[0]} is missing"
+        if not (record := self.record()):
+            return f"{self.name} did not end"
+        known = record["outputs"]
+        found = {n: signature(self.path(n), known.get(n), look) for n in self.writes}
+        return _difference(record, {**self.depends_on(look), "outputs": found})
+
+    def why_stale(self, look: Look | None = None) -> str:
+        """Why its files can't be shown: it, or a task before it, isn't done; '' where all are."""
+        look = {} if look is None else look
+        return next((w for t in (*self.before(), self) if (w := t.why_not_done(look))), "")
+
+    def check_before(self, own_notebook: bool = True, look: Look | None = None) -> None:
+        """Refuse to stand on files that are missing or out of date, the first one first.
+
+        Raises:
+            StudyError: with the notebook or command that makes them.
+        """
+        look = {} if look is None else look
+        for task in self.before():
+            if own_notebook or task.notebook != self.notebook:
+                if why := task.why_not_done(look):
+                    again = "first" if not task.marker.exists() else "again"
+                    raise StudyError(f"{why}: {task.command} {again}")
+
+    def do(self) -> "Task":
+        """Do the task unless it is done, and say so where it is."""
+        if not self.ensure():
+            print(f"{self.name}: up to date")
+        return self
+
+    def ensure(self) -> bool:
+        """Do the task unless it is done; whether it was done now.
+
+        One process at a time does it: a second waits, and then finds it done.
+
+        Raises:
+            StudyError: a task before it isn't up to date, code was edited since this process
+                started, something changed while it ran, or an output is missing.
+        """
+        look: Look = {}
+        self.check_before(look=look)
+        if not self.why_not_done(look):
+            return False
+        with lock(self.marker.with_suffix(".lock"), self.name):
+            if not self.why_not_done():
+                return False
+            self.check_before()
+            try:
+                self._do()
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                raise cannot_write(self.folder, error) from error
+        return True
+
+    def _do(self) -> None:
+        before, out = self.depends_on(), self.marker.with_suffix(".part")
+        if name := edited(before["code"]):
+            raise StudyError(
+                f"{self.name}: {name} was edited after this process had read it: restart the "
+                "kernel, or give the command again"
+            )
+        key, done = out / ".key.json", out / ".done.json"
+        compared = {part: before[part] for part in ("settings", "code")}
+        compared["inputs"] = {name: found[1] for name, found in before["inputs"].items()}
+        held = _json(key)
+        if held.get("depends") != compared:  # nothing to resume from
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir(parents=True)
+            held = {"depends": compared, "seconds": 0.0}
+            key.write_text(json.dumps(held))
+        self.marker.unlink(missing_ok=True)
+        finished = _json(done)  # killed while its files were moved
+        if not finished:
+            start = time.perf_counter()
+            try:
+                self.step.work(self.study, *self.args, out=out)
+            finally:
+                held["seconds"] += time.perf_counter() - start
+                if out.exists():
+                    key.write_text(json.dumps(held))
+            if missing := [name for name in self.writes if not (out / name).exists()]:
+                raise StudyError(f"{self.name} ended without writing {', '.join(missing)}")
+            if change := _difference(before, self.depends_on()):
+                raise StudyError(
+                    f"{self.name}: {change} while it ran, so its results don't count: run it again"
+                )
+            done.write_text(json.dumps({name: signature(out / name)[1] for name in self.writes}))
+        for name in self.writes:
+            if (out / name).exists():
+                target = self.path(name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.is_dir():
+                    shutil.rmtree(target)
+                os.replace(out / name, target)
+        if held["seconds"] > 20:
+            time.sleep(UNSURE)  # so that what is large is hashed once, and not at every look
+        outputs = {name: signature(self.path(name)) for name in self.writes}
+        if finished and finished != {name: found[1] for name, found in outputs.items()}:
+            done.unlink()
+            raise StudyError(f"{self.name}: its files were changed before it ended: run it again")
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        about = {"when": now, "versions": versions(), "git": git_revision()}
+        record = before | {"outputs": outputs, "seconds": round(held["seconds"], 3)}
+        with replacing(self.marker) as part:
+            part.write_text(
+                json.dumps(record | {"computed": about | {"hardware": hardware()}}, indent=1)
+            )
+        shutil.rmtree(out)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs first, in words; of files only the contents count."""
+    for part, values in now.items():
+        old = then.get(part)
+        if not isinstance(old, dict):
+            return f"the record of its {part} is damaged"
+        for name in (*values, *old):
+            a, b = old.get(name), values.get(name)
+            if isinstance(a, list) and isinstance(b, list) and part != "settings":
+                a, b = a[-1], b[-1]
+            if a != b:
+                return f"{name} has changed"
+    return ""

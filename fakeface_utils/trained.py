@@ -1,0 +1,156 @@
+"""Trained networks as steps: a frozen base's features, the weights, and what they say of images.
+
+Nothing here imports Keras before a step really runs: whether one is done is asked often.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .models import MODELS
+from .settings import Study
+from .step import STEPS, Task, step
+from .util import PACKAGE, StudyError, progress, require_free_space
+
+Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs (N, ...) and labels (N,); 1 is fake
+
+
+def prepared(study: Study, split: str, kind: str) -> Any:
+    """The images of a split ('npy') or their manifest ('csv')."""
+    return STEPS["prepare"].of(study, split).read(f"{split}.{kind}")
+
+
+def needs(study: Study, model: str, *splits: str) -> list[Task]:
+    """The tasks that leave what a network reads: images, or a frozen base's features of them."""
+    tasks = [STEPS["prepare"].of(study, split) for split in splits]
+    frozen = MODELS[model].frozen_base
+    return tasks + [features.of(study, model, split) for split in splits if frozen]
+
+
+def arrays(study: Study, model: str, split: str) -> Arrays:
+    """What a network is trained on and asked about, with the labels."""
+    frozen = MODELS[model].frozen_base
+    inputs = features.of(study, model, split).read() if frozen else prepared(study, split, "npy")
+    return inputs, prepared(study, split, "csv")["label"].to_numpy()
+
+
+def base_settings(study: Study, model: str) -> dict[str, str]:
+    """What decides the output of a frozen base."""
+    return study.of(*MODELS[model].frozen_base, "feature_dtype", "precision")
+
+
+def file_of(model: str) -> Path:
+    """The file that says what a network is."""
+    return PACKAGE / "networks" / f"{model}.py"
+
+
+@step(
+    # No network sees the test set before the end, so its features are made there.
+    lambda study, model, split: "04_evaluate" if split == "test" else MODELS[model].notebook,
+    writes=lambda study, model, split: [f"{split}.npy"],
+    after=lambda study, model, split: [STEPS["prepare"].of(study, split)],
+    each=("model", "split"),
+    settings=lambda study, model, split: base_settings(study, model),
+    folder=lambda study, model, split: (
+        study.prepared / "features" / "-".join([model, *base_settings(study, model).values()])
+    ),
+    code=lambda study, model, split: [file_of(model)],
+)
+def features(study: Study, model: str, split: str, out: Path) -> None:
+    """Run a frozen base once for each image: (N, h, w, channels).
+
+    Without augmentation its output is the same in every epoch and for every seed, so the head gets
+    the same gradients for about a thirteenth of the work over 15 epochs. In float16 a probability
+    differs by up to about 1e-3 from the whole network's.
+    """
+    from .networks import base_of, build
+    from .training import precision, start
+
+    inputs, title = prepared(study, split, "npy"), f"{MODELS[model].title} features of {split}"
+    start(study, len(inputs))
+    base = base_of(build(study, model, 0, precision(study)))
+    shape, dtype = (len(inputs), *base.output_shape[1:]), np.dtype(study.feature_dtype)
+    require_free_space(out, math.prod(shape) * dtype.itemsize, title)
+    made = np.lib.format.open_memmap(out / f"{split}.npy", "w+", dtype, shape)
+    with progress(len(inputs), title, "image") as bar:
+        for first in range(0, len(inputs), study.batch_size):
+            batch = inputs[first : first + study.batch_size]
+            with np.errstate(over="ignore"):  # looked at in the next line
+                values = base.predict_on_batch(batch).astype(dtype)
+            if not np.isfinite(values).all():
+                raise StudyError(
+                    f"{title}: some are no finite numbers in {study.feature_dtype}: set "
+                    "feature_dtype=float32, and check the weights and the scaling"
+                )
+            made[first : first + len(batch)] = values
+            bar.update(len(batch))
+    made.flush()
+
+
+def fit_network(study: Study, model: str, seed: int, out: Path) -> Any:
+    """Train one network: history.csv, architecture.csv and, with its best weights, model.keras."""
+    from .networks import architecture, build, head_of
+    from .training import fit, precision, start
+
+    data = arrays(study, model, "train"), arrays(study, model, "valid")
+    start(study, *(len(labels) for _, labels in data))
+    network = build(study, model, seed, precision(study))
+    fit(study, model, head_of(network), seed, data, out)
+    # What is kept is float32, and has no optimizer, whose state would triple the file.
+    finished = build(study, model, seed)
+    finished.set_weights(network.get_weights())
+    finished.save(out / "model.keras")
+    architecture(finished).to_csv(out / "architecture.csv", index=False)
+    return finished
+
+
+def _place(study: Study, model: str, seed: int) -> Path:
+    return study.results / model / f"seed-{seed}"
+
+
+@step(
+    lambda study, model, seed: MODELS[model].notebook,
+    writes=["history.csv", "model.keras", "architecture.csv"],
+    after=lambda study, model, seed: needs(study, model, "train", "valid"),
+    each=("model", "seed"),
+    settings=lambda study, model, seed: (
+        study.deciding() | {"rate": MODELS[model].rate, "frozen_base": MODELS[model].frozen_base}
+    ),
+    folder=_place,
+    code=lambda study, model, seed: [file_of(model)],
+)
+def train(study: Study, model: str, seed: int, out: Path) -> None:
+    """Train one network; one that was interrupted resumes after its last finished epoch."""
+    fit_network(study, model, seed, out)
+
+
+@step(
+    "04_evaluate",
+    writes=["predictions.csv", "validation.csv"],
+    after=lambda *which: [*needs(*which[:2], "valid", "test"), train.of(*which)],
+    each=("model", "seed"),
+    folder=_place,
+)
+def predict(study: Study, model: str, seed: int, out: Path) -> None:
+    """One trained network's outputs for the test and the validation images."""
+    from .training import load, start
+
+    start(study, *(len(prepared(study, split, "npy")) for split in ("valid", "test")))
+    network = load(study, model, seed)
+    answers(study, model, network, "valid").to_csv(out / "validation.csv", index=False)
+    answers(study, model, network, "test").to_csv(out / "predictions.csv", index=False)
+
+
+def answers(study: Study, model: str, network: Any, split: str) -> pd.DataFrame:
+    """What a trained network says of a split: path, label and p_fake, 0 to 1."""
+    from .networks import head_of
+    from .training import Batches, finite
+
+    batches = Batches(arrays(study, model, split), study.batch_size)
+    p_fake = head_of(network).predict(batches, verbose=0)[:, 0]
+    table = prepared(study, split, "csv")[["path", "label"]]
+    return table.assign(p_fake=finite(study, p_fake))

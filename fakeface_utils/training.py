@@ -1,0 +1,283 @@
+"""The training regime of section 4, and what trained networks say of images.
+
+All randomness of an epoch, the order of the images and the dropout, is a pure function of the seed
+and the epoch. So a training run that was killed resumes as if nothing had happened: on the same
+CPU, to the last digit.
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .models import MODELS
+from .networks import base_of, head_of, keras, layers_of  # keras without its start-up messages
+from .settings import Study
+from .step import STEPS
+from .util import Interrupted, StudyError, gpus, progress, replacing, shown
+
+Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs (N, ...) and labels (N,); 1 is fake
+COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+AT_ONCE = 64  # images in a batch of `Detectors`
+
+
+def start(study: Study, *counts: int) -> None:
+    """Forget earlier networks; with gpus=all share each batch among all devices from now on.
+
+    Gradients and batch statistics stay the whole batch's: the results are those of one device, to
+    rounding. `counts` are the numbers of images that will be read.
+    """
+    keras.backend.clear_session()
+    backend, devices = keras.backend.backend(), keras.distribution.list_devices()
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if not hidden and not any("gpu" in name.lower() for name in devices) and (there := gpus()):
+        fix = "pip install 'jax[cuda12]'" if backend == "jax" else "pip install -e '.[gpu]'"
+        raise StudyError(
+            f"the driver shows {there[0]} but Keras ({backend}) does not see it: run {fix}, or set "
+            "CUDA_VISIBLE_DEVICES=-1 to compute on the CPU"
+        )
+    if study.gpus == "all":
+        if backend != "jax":
+            raise StudyError("gpus=all needs JAX: set KERAS_BACKEND=jax, or gpus=one")
+        if odd := [count for count in (study.batch_size, *counts) if count % len(devices)]:
+            raise StudyError(
+                f"{len(devices)} devices can't share {odd[0]:,} images equally: change batch_size "
+                "or images_per_class, or show fewer devices with CUDA_VISIBLE_DEVICES"
+            )
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+
+
+def precision(study: Study) -> str:
+    """The setting by Keras' name: of 16 bits, float16 with GPUs before NVIDIA's Ampere (8.0)."""
+    if study.precision == "float32":
+        return "float32"
+    old = any(float(capability) < 8 for capability in gpus("compute_cap"))
+    return "mixed_float16" if old else "mixed_bfloat16"
+
+
+class Batches(keras.utils.PyDataset):
+    """Rows of a memory-mapped array with their labels, in the array's order or another."""
+
+    def __init__(self, data: Arrays, size: int, order: npt.NDArray[np.int64] | None = None) -> None:
+        # Two threads read ahead, in order. With one, Keras leaves that to tf.data's autotuning,
+        # whose thread TensorFlow 2.21 joins only when it next wakes: 20.5 s for an epoch of 14 s.
+        super().__init__(workers=2)
+        self.inputs, self.labels = data[0], data[1].astype("float32").reshape(-1, 1)
+        self.size, self.order = size, np.arange(len(data[0])) if order is None else order
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.size)
+
+    def __getitem__(self, index: int) -> Arrays:
+        rows = np.sort(self.order[index * self.size : (index + 1) * self.size])
+        return self.inputs[rows], self.labels[rows]
+
+
+def schedule(
+    study: Study, model: str, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The reading of 'decay equal to the quotient of the learning rate and the epochs', section 4.
+
+    Per step, lr / (1 + lr/epochs * step), is what Keras' Adam did in 2022; `steps` are an epoch's.
+    """
+    name, epochs, schedules = MODELS[model].rate, study.epochs, keras.optimizers.schedules
+    rate, decay = getattr(study, name), getattr(study, f"{name}_decay")
+    if decay == "none" or epochs == 1:
+        return schedules.InverseTimeDecay(rate, 1, 0.0)
+    if decay == "linear_per_epoch":
+        # Keras changes the value after a boundary: an epoch's last step still has the old rate.
+        ends = [epoch * steps - 1 for epoch in range(1, epochs)]
+        values = [rate - rate / epochs * epoch for epoch in range(epochs)]
+        return schedules.PiecewiseConstantDecay(ends, values)
+    by_epoch = decay == "inverse_time_per_epoch"
+    return schedules.InverseTimeDecay(rate, steps if by_epoch else 1, rate / epochs, by_epoch)
+
+
+def drawn_rows(labels: npt.NDArray, share: float, seed: int) -> npt.NDArray[np.int64]:
+    """The training images that a share of each class leaves, in the array's order.
+
+    Of one seed, those of a smaller share are among those of a larger one; at least one stays.
+    """
+    kept = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        shuffled = np.random.default_rng((seed, int(label))).permutation(members)
+        kept.append(shuffled[: max(round(share * len(members)), 1)])
+    return np.sort(np.concatenate(kept))
+
+
+def guesses(accuracy: float, labels: npt.NDArray) -> bool:
+    """Whether a training accuracy is hardly above that of always naming the larger class.
+
+    By three standard errors, and by 0.03 at most: of few images chance alone says little.
+    """
+    larger = np.bincount(labels.astype(int)).max() / len(labels)
+    error = math.sqrt(larger * (1 - larger) / len(labels))
+    return bool(accuracy < larger + min(3 * error, 0.03))
+
+
+def set_dropout(network: keras.Model, seed: int, epoch: int) -> None:
+    """Make dropout a function of seed and epoch: Keras saves its state nowhere."""
+    found = [layer for layer in layers_of(network) if hasattr(layer, "seed_generator")]
+    values = np.random.SeedSequence((seed, epoch)).generate_state(2 * len(found)).reshape(-1, 2)
+    for layer, value in zip(found, values, strict=True):
+        state = layer.seed_generator.state
+        state.assign(value.astype(state.dtype))
+
+
+def fit(
+    study: Study, model: str, network: keras.Model, seed: int, data: Sequence[Arrays], out: Path
+) -> None:
+    """Train a network, from where `out` stands, and leave it with its best epoch's weights.
+
+    After each epoch comes the history with its row, then the whole state, then the best weights. So
+    a kill at any moment leaves all that belongs to the epochs up to the last state. `network` is
+    what is trained, the whole or its head, and `data` for training and for validation.
+    """
+    (training, validation), size, epochs = data, study.batch_size, study.epochs
+    log, best, name = out / "history.csv", out / "best.weights.h5", f"{model} seed {seed}"
+    rows = drawn_rows(training[1], study.training_share, seed)
+    steps = math.ceil(len(rows) / size)
+    rates = schedule(study, model, steps)
+    network.compile(keras.optimizers.Adam(rates), "binary_crossentropy", metrics=["accuracy"])
+    network.optimizer.build(network.trainable_variables)
+    # Without an epoch: on JAX, Keras builds its metrics from a first batch and then begins with the
+    # second, so that the first epoch of a process would have an order of its own.
+    network.fit(Batches(training, size), epochs=0, verbose=0)
+
+    # An epoch's number is in the name: at 16 bits the optimizer doesn't count steps it leaves out.
+    states = [out / f"epoch-{epoch}.weights.h5" for epoch in range(epochs + 1)]
+    done = max((epoch for epoch, path in enumerate(states) if path.exists()), default=0)
+    lines: list[dict[str, float]] = []
+    watch, best_epoch = study.best_weights, 0
+    mode, best_value = ("min", math.inf) if watch == "val_loss" else ("max", -math.inf)
+    if done:
+        try:
+            network.load_weights(states[done])
+            numbers = dict.fromkeys(COLUMNS[1:], float)  # exact, which pandas' own parser isn't
+            history = pd.read_csv(log, nrows=done, converters=numbers)
+            best_value, best_epoch = history[watch].agg(mode), history[watch].agg(f"idx{mode}") + 1
+            lines = history.to_dict("records")
+        except Exception as error:  # damage shows in many ways, and each means the same
+            raise StudyError(
+                f"{name}: what an interrupted training left in {shown(out)} is damaged ({error}): "
+                "delete that folder and run again"
+            ) from error
+        print(f"{name}: resumes after epoch {done} of {epochs}")
+    if best_epoch == done:  # nothing is done yet, or the kill came before they were saved
+        network.save_weights(best)
+    bar = progress((epochs - done) * steps, name, "step")
+    first, begin, began = done, time.perf_counter(), 0.0
+
+    def save(epoch: int, logs: dict[str, float]) -> None:
+        rate, seconds = float(rates((epoch + 1) * steps - 1)), round(time.perf_counter() - began, 3)
+        lines.append({"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": seconds})
+        with replacing(log) as part:
+            pd.DataFrame(lines, columns=COLUMNS).to_csv(part, index=False)
+        if math.isfinite(logs["loss"] + logs["val_loss"]):
+            with replacing(states[epoch + 1]) as part:
+                network.save_weights(part)
+            states[epoch].unlink(missing_ok=True)
+
+    keep_best = keras.callbacks.ModelCheckpoint(
+        best, watch, mode=mode, save_best_only=True, save_weights_only=True,
+        initial_value_threshold=float(best_value),
+    )  # fmt: skip
+    keep_best.async_safe = True  # on a GPU the next step doesn't wait for this one's numbers
+    each = keras.callbacks.LambdaCallback(
+        on_epoch_end=save, on_train_batch_end=lambda batch, logs: bar.update(), async_safe=True
+    )
+    try:
+        with bar:
+            for epoch in range(done + 1, epochs + 1):
+                began = time.perf_counter()
+                set_dropout(network, seed, epoch)
+                order = np.random.default_rng((seed, epoch)).permutation(rows)
+                # A call for each epoch: within one, Keras decides when the threads that read ahead
+                # start on the next epoch, and could do so before its order is set.
+                network.fit(
+                    Batches(training, size, order),
+                    validation_data=Batches(validation, size),
+                    initial_epoch=epoch - 1,
+                    epochs=epoch,
+                    shuffle=False,  # Keras would shuffle the batches with a random state of its own
+                    verbose=0,
+                    callbacks=[each, keep_best],
+                )
+                line, done = lines[-1], epoch
+                if not math.isfinite(line["loss"] + line["val_loss"]):
+                    bar.write(
+                        f"{name}: diverged in epoch {epoch}, its loss is no finite number: "
+                        "training ends here and keeps the best weights before that"
+                    )
+                    break
+                if epoch == 2 and guesses(line["accuracy"], training[1][rows]):
+                    bar.write(
+                        f"warning: {name} has not learned anything in {epoch} epochs (training "
+                        f"accuracy {line['accuracy']:.3f}): let it go on, or interrupt it and try "
+                        "a lower learning rate under another run's name"
+                    )
+                left = (time.perf_counter() - begin) / (epoch - first) * (epochs - epoch)
+                bar.write(
+                    f"{name} epoch {epoch}/{epochs}: loss {line['loss']:.4f}, val_loss "
+                    f"{line['val_loss']:.4f}, val_accuracy {line['val_accuracy']:.4f}, about "
+                    f"{left:.0f} s left"
+                )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{name}: interrupted after epoch {done} of {epochs}; the same cell or command resumes "
+            "there"
+        ) from None
+    network.load_weights(best)
+
+
+def finite(study: Study, outputs: npt.NDArray) -> npt.NDArray[np.float64]:
+    """The outputs of a run's networks; refused where one is no number."""
+    if not np.isfinite(outputs).all():
+        raise StudyError(f"run {study.run}: some outputs are no finite numbers: train it again")
+    return outputs.astype("float64")
+
+
+def load(study: Study, model: str, seed: int) -> keras.Model:
+    """A trained network, in Keras' safe mode: a file that carries code is refused."""
+    path = (task := STEPS["train"].of(study, model, seed)).path("model.keras")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # damage shows in many ways, and each means the same
+        why = str(error).partition("\n")[0].partition(". ")[0]  # Keras adds advice for programmers
+        raise StudyError(
+            f"{shown(path)} is missing, damaged or not ours ({why}): delete it and {task.command}"
+        ) from error
+
+
+class Detectors:
+    """The trained networks of a run, asked together; a frozen base runs once for all its seeds.
+
+    `columns` are their (model, seed), in the order of the outputs, and `size` is their images'.
+    """
+
+    def __init__(self, study: Study, models: Iterable[str] = MODELS) -> None:
+        self.study, self.size = study, study.image_size
+        self.columns = [(model, seed) for model in models for seed in study.seeds]
+        whole = {column: load(study, *column) for column in self.columns}
+        self._heads = [head_of(network) for network in whole.values()]
+        self._bases = {m: base_of(n) for (m, _), n in whole.items() if MODELS[m].frozen_base}
+
+    def p_fake(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """The outputs, (N, networks), 0 to 1, for uint8 RGB images (N, size, size, 3)."""
+        outputs = np.empty((len(images), len(self.columns)))
+        for first in range(0, len(images), AT_ONCE):
+            here = outputs[first : first + AT_ONCE]
+            # Filled up, so that no graph is traced for another number of images.
+            filled = [(0, AT_ONCE - len(here))] + [(0, 0)] * 3
+            batch = np.pad(images[first : first + AT_ONCE], filled)
+            features = {model: base.predict_on_batch(batch) for model, base in self._bases.items()}
+            for column, (model, _) in enumerate(self.columns):
+                p_fake = self._heads[column].predict_on_batch(features.get(model, batch))
+                here[:, column] = p_fake[: len(here), 0]
+        return finite(self.study, outputs)

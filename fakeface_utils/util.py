@@ -1,0 +1,364 @@
+"""Errors for people, the places the study writes to, locks, progress, and what the machine is.
+
+Four environment variables move the places that may be large or shared: FAKEFACE_DATA,
+FAKEFACE_CACHE, FAKEFACE_RESULTS and FAKEFACE_FIGURES.
+"""
+
+import contextlib
+import datetime
+import difflib
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "fakeface_utils"
+NOTEBOOKS = ROOT / "notebooks"
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # surrogates: bytes not UTF-8
+PACKAGES = (
+    "tensorflow", "tensorflow-cpu", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn",
+    "scipy",
+)  # fmt: skip
+
+# Put before the code of a child process whose standard input is a pipe: the child ends when we do,
+# however we end. Two processes must never write the same files.
+ENDS_WITH_PARENT = """
+import os, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+"""
+
+
+class StudyError(Exception):
+    """A mistake in a setting, a file or the machine: one sentence that names it and the next step.
+
+    Anything else that is raised is a defect of this package and keeps its traceback.
+    """
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())  # names may come from anywhere
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]  # what IPython shows, not forty lines of frames
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or a notebook's stop button: one sentence on what is kept and how to resume."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+# Places.
+
+
+def _place(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or ROOT / default).expanduser().resolve()
+
+
+def data_dir() -> Path:
+    """Downloaded, drawn and prepared images (21 GB for the paper's)."""
+    return _place("FAKEFACE_DATA", "data")
+
+
+def cache_dir() -> Path:
+    """Verified ImageNet weights (59 MB)."""
+    return _place("FAKEFACE_CACHE", ".cache")
+
+
+def results_dir(run: str) -> Path:
+    """Tables, histories, predictions, models and report of one run."""
+    return _place("FAKEFACE_RESULTS", "results") / run
+
+
+def figures_dir(run: str) -> Path:
+    """Figures of one run."""
+    return _place("FAKEFACE_FIGURES", "figures") / run
+
+
+# Words.
+
+
+def escaped(text: str) -> str:
+    """Text that is safe to print: control characters and broken UTF-8 become backslash escapes."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it: relative to the repository where it lies inside."""
+    return escaped(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path))
+
+
+def count(number: int, what: str) -> str:
+    """'one seed', '5 seeds'."""
+    return f"one {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def first(items: Iterable[str], most: int = 5) -> str:
+    """The first few, and how many more there are."""
+    items = list(items)
+    more = f"; and {len(items) - most} more" if len(items) > most else ""
+    return "; ".join(items[:most]) + more
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name."""
+    close = difflib.get_close_matches(name, names := sorted(names), n=1)
+    return f"did you mean '{close[0]}'?" if close else "there are: " + ", ".join(names)
+
+
+def human_size(size: int) -> str:
+    """A number of bytes, as '3.8 GB'."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+# Files.
+
+
+def sha256(*parts: bytes) -> str:
+    """The digest of some bytes, one after the other."""
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def cannot_write(path: Path, error: OSError) -> StudyError:
+    """The sentence for a folder that takes no files or a disk that is full."""
+    return StudyError(
+        f"cannot write {shown(path)}: {error.strerror or error}; free the disk or the folder, or "
+        "name another with FAKEFACE_DATA, FAKEFACE_CACHE, FAKEFACE_RESULTS or FAKEFACE_FIGURES"
+    )
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path`, which takes its place when the block succeeds.
+
+    Raises:
+        StudyError: the folder can't be written or the disk is full; `path` is as it was.
+    """
+    part = path.with_name(f".part-{uuid.uuid4().hex}-{path.name}")  # Pillow looks at its suffix
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):  # its folder may be none
+            part.unlink()
+
+
+def check_writable(*folders: Path) -> None:
+    """Refuse, before work starts, a folder that takes no files; it is made where it isn't there."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+
+
+def require_free_space(folder: Path, needed: int, what: str) -> None:
+    """Refuse, before work starts, a disk without room for so many bytes of what is named."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise StudyError(
+            f"{what} need {human_size(needed)} and the disk of {shown(folder)} has "
+            f"{human_size(free)} free: make room, name another disk with FAKEFACE_DATA, or take "
+            "fewer images with the setting images_per_class"
+        )
+
+
+@contextlib.contextmanager
+def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file while the block runs; it goes with the process, however that ends.
+
+    Args:
+        path: the lock file; beside it another says who holds it.
+        what: what is being done under it.
+        wait: wait for another holder, after a sentence; or else refuse.
+
+    Raises:
+        StudyError: another process holds it and `wait` is false; or its disk has no locks.
+    """
+    holder = path.with_suffix(".holder")
+    held = FileLock(path, fallback_to_soft=False)  # a soft lock outlives a killed process
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            try:
+                who = holder.read_text(encoding="utf-8")
+            except OSError:
+                who = "another process"
+            if not wait:
+                raise StudyError(
+                    f"{what} is the work of {who}: wait for it to end, or stop it"
+                ) from None
+            print(f"{what}: waiting for {who}", flush=True)
+            held.acquire(poll_interval=0.5)
+    except NotImplementedError as error:  # filelock's, of a file system without flock
+        raise StudyError(
+            f"the disk of {shown(path.parent)} has no file locks, so two processes could write at "
+            "once: name another with FAKEFACE_DATA and FAKEFACE_RESULTS"
+        ) from error
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        since = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        with contextlib.suppress(OSError):  # it only informs; the disk may be full
+            holder.write_text(f"process {os.getpid()} on {platform.node()} since {since}", "utf-8")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        held.release()
+
+
+# Progress and interruption.
+
+
+class _Bar(tqdm):
+    """A bar that moves twice a second at first, then every hundredth of the time that passed."""
+
+    def update(self, n: float | None = 1) -> bool | None:
+        if not self.disable:
+            self.mininterval = max(0.5, (time.time() - self.start_t) / 100)
+        return super().update(n)
+
+
+def progress(total: int, what: str, unit: str, done: int = 0, delay: float = 0) -> Any:
+    """A bar with rate and time left on standard output; none is shown for less than `delay` s."""
+    return _Bar(
+        total=total,
+        initial=done,
+        desc=what,
+        unit=unit,
+        unit_scale=unit == "B",
+        file=sys.stdout,  # a notebook shows standard error in red
+        miniters=1,
+        delay=delay,
+        leave=delay == 0,
+        disable=total == 0,
+    )
+
+
+@contextlib.contextmanager
+def stderr_to(path: str | Path) -> Iterator[None]:
+    """Redirect stderr of this process and its children (C++ code included) to a file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(path, "w") as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextlib.contextmanager
+def on_interrupt() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt for Ctrl-C, a terminal that closes (HUP) and a request to end (TERM).
+
+    Yields:
+        The signals so far: Python raises wherever the code stands, and a library may drop it.
+    """
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield seen  # signals are the main thread's
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no HUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# The machine.
+
+
+def gpus(field: str = "name") -> list[str]:
+    """One field of every GPU, by nvidia-smi; [] without a driver."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
+
+
+def hardware() -> dict[str, Any]:
+    """The CPU's name, the number of cores and the GPUs."""
+    processor, info = platform.processor(), Path("/proc/cpuinfo")
+    if info.exists():
+        names = re.findall(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
+        processor = names[0] if names else processor
+    return {"processor": processor, "cores": os.cpu_count(), "gpus": gpus()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results; Keras' backend where it runs."""
+    installed = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            name = package.removesuffix("-cpu")  # the same TensorFlow without its GPU parts
+            installed[name] = importlib.metadata.version(package)
+    if keras := sys.modules.get("keras"):
+        installed["keras backend"] = keras.backend.backend()
+    return installed
+
+
+def git_revision() -> str:
+    """The commit of the code, with '-modified' if the code has changed since; '' without git."""
+    git = ["git", "-C", str(ROOT)]
+    code = ["fakeface_utils", "beyond", "notebooks", "requirements.lock"]
+    try:
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True)
+        changed = subprocess.run([*git, "status", "--porcelain", "--", *code], capture_output=True)
+    except OSError:
+        return ""
+    if head.returncode:
+        return ""
+    return head.stdout.decode().strip() + ("-modified" if changed.stdout else "")
+
+
+def ask_for_determinism() -> None:
+    """Set the variables that make the backends deterministic, which they read when they start.
+
+    Raises:
+        StudyError: Keras was imported without them, and may have computed something.
+    """
+    flag, flags = "--xla_gpu_deterministic_ops=true", os.environ.get("XLA_FLAGS", "")
+    if os.environ.get("TF_DETERMINISTIC_OPS") == "1" and flag in flags:
+        return
+    if "keras" in sys.modules:
+        raise StudyError(
+            "deterministic must be set before Keras is imported: restart the kernel and run the "
+            "notebook again"
+        )
+    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    os.environ["XLA_FLAGS"] = f"{flags} {flag}".strip()

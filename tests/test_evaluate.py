@@ -1,0 +1,331 @@
+"""Table 1, pairs of networks, notices and the rule of the verdicts, on made-up runs."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fakeface_utils.data  # noqa: F401  its step `dataset`
+from fakeface_utils import evaluate
+from fakeface_utils.evaluate import SIMILAR, difference, not_comparable, pairs, table1, verdict
+from fakeface_utils.evaluate import verdict_on_differences as differ
+from fakeface_utils.evaluate import verdict_on_epochs as epochs
+from fakeface_utils.evaluate import verdict_on_ratios as ratios
+from fakeface_utils.extension import Extension
+from fakeface_utils.models import MODELS, Model
+from fakeface_utils.settings import PROFILES, Study
+from fakeface_utils.step import STEPS
+
+COUNTS = {"train": 50_000, "valid": 10_000, "test": 10_000}
+OTHERS = "other settings: image_size, batch_norm_momentum, epochs, batch_size, learning_rate"
+KINDS = ["both", "only_one", "only_other", "neither"]
+NEAR = [0.969, 0.970, 0.970, 0.970, 0.971]
+CUSTOM = (9644, 356, 208, 9792)  # TP, FN, FP, TN of the paper's test set
+
+
+def study_of(seeds, profile="paper", **settings):
+    return Study(**(PROFILES[profile] | {"run": "made-up", "seeds": range(seeds)} | settings))
+
+
+def prepared(study, counts=COUNTS, **about):
+    """Write what is known of the study's images."""
+    path = STEPS["dataset"].of(study).path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    by_class = {split: {"fake": n, "real": n} for split, n in counts.items()}
+    usual = {"generated": False, "unreadable": {}, "left_out": "", "split_by_us": False}
+    path.write_text(json.dumps({"counts": by_class} | usual | about))
+
+
+def said(monkeypatch, runs):
+    """Let the seeds of models have said this: labels and p_fake."""
+    each = [(m, s, *run) for m, of_model in runs.items() for s, run in enumerate(of_model)]
+    table = pd.concat(
+        [pd.DataFrame({"model": m, "seed": s, "label": y, "p_fake": p}) for m, s, y, p in each],
+        ignore_index=True,
+    )
+    monkeypatch.setattr(evaluate, "predictions", lambda study: table.copy())
+
+
+def counted(*cells):
+    """Labels and p_fake with so many TP, FN, FP, TN."""
+    return np.repeat([1, 1, 0, 0], cells), np.repeat([0.9, 0.1, 0.9, 0.1], cells)
+
+
+def right(monkeypatch, counts):
+    """Let seeds have so many images right: both models, custom CNN alone, VGG16 alone, none."""
+    runs = {}
+    for model, kinds in (("custom_cnn", (1, 1, 0, 0)), ("vgg16", (1, 0, 1, 0))):
+        wrong = [np.repeat(kinds, numbers) == 0 for numbers in counts]
+        labels = [np.arange(len(of_seed)) % 2 for of_seed in wrong]
+        runs[model] = [(y, 0.1 + 0.8 * (y ^ w)) for y, w in zip(labels, wrong, strict=True)]
+    said(monkeypatch, runs)
+
+
+def made(monkeypatch, tmp_path, study, reason=""):
+    """Table 1 of these runs."""
+    monkeypatch.setattr(evaluate, "not_comparable", lambda study: reason)
+    table1.work(study, out=tmp_path)
+    return pd.read_csv(tmp_path / "table1.csv").set_index(["metric", "model"])
+
+
+@pytest.mark.parametrize(
+    ("judge", "given", "expected"),
+    [
+        # s = 0.000707, t(4) = 2.7764: half width of the prediction interval 0.00215 at n = 5
+        (verdict, (NEAR, 0.9718), "reproduced"),
+        (verdict, (NEAR, 0.9722), "not reproduced"),
+        (verdict, (NEAR, 0.9678), "not reproduced"),
+        (verdict, ([0.979, 0.980, 0.980, 0.980, 0.981], 0.9718), "not reproduced"),
+        (verdict, ([0.97, 0.97, 0.97], 0.97), "reproduced"),
+        # The interval is wider than 0.02 to either side: far away or near, nothing is decided.
+        (verdict, ([0.90, 0.97, 0.99], 0.9718), "undecided"),
+        (verdict, ([0.90, 0.97, 0.99], 0.1), "undecided"),
+        # t(1) = 12.706, sqrt(3 / 2): half widths 0.0187 and 0.0209.
+        (verdict, ([0.9700, 0.9717], 0.98), "reproduced"),
+        (verdict, ([0.9700, 0.9719], 0.98), "undecided"),
+        # One seed of five collapsed and is counted.
+        (verdict, ([0.5, 0.970, 0.970, 0.970, 0.971], 0.9718), "undecided"),
+        (verdict, ([0.97, math.nan, 0.97], 0.97), "undecided"),
+        (verdict, ([0.97], 0.97), "undecided"),
+        (verdict, ([0.97], 0.97, "one seed"), "not comparable (one seed)"),
+        (verdict, (NEAR, 0.97, "generated data"), "not comparable (generated data)"),
+        (differ, ([(0.01, 0.05)],), "reproduced"),
+        (differ, ([(-0.01, 0.05)],), "undecided"),
+        (differ, ([(-0.05, -0.01)],), "not reproduced"),
+        (differ, ([(0.01, 0.05), (0.001, 0.002)],), "reproduced"),
+        (differ, ([(0.01, 0.05), (-0.01, 0.02)],), "undecided"),
+        (differ, ([(0.01, 0.05), (-0.02, -0.01)],), "not reproduced"),
+        (differ, ([(math.nan, math.nan)],), "undecided"),
+        (differ, ([],), "undecided"),
+        (differ, ([(0.01, 0.05)], "one seed"), "not comparable (one seed)"),
+        (epochs, ([0, 1, -1], [False] * 3), "reproduced"),
+        (epochs, ([0, 2, -1], [False] * 3), "reproduced"),
+        (epochs, ([2, 5, -1], [False] * 3), "not reproduced"),
+        (epochs, ([8, 8, 0], [True, True, False]), "not reached"),
+        (epochs, ([8, 0, 2], [True, False, False]), "undecided"),
+        (epochs, ([0, 5], [False, False]), "undecided"),
+        (epochs, ([0, 0, 5, 5], [False] * 4), "undecided"),
+        (epochs, ([0, 0], [True, True]), "not reached"),
+        (epochs, ([2, -2], [False, False], SIMILAR), "reproduced"),
+        (epochs, ([3, -3], [False, False], SIMILAR), "not reproduced"),
+        (epochs, ([0, 0], [False, False], 1, "one seed"), "not comparable (one seed)"),
+        (ratios, ([0.1, 0.89],), "reproduced"),
+        (ratios, ([0.1, 0.94],), "undecided"),
+        (ratios, ([0.1, 1.09],), "undecided"),
+        (ratios, ([0.1, 1.11],), "not reproduced"),
+    ],
+)
+def test_the_rule(judge, given, expected):
+    assert judge(*given) == expected
+
+
+@pytest.mark.parametrize("seeds", [3, 10])
+def test_a_run_like_ours_is_reproduced_in_95_of_100_studies(seeds):
+    rng = np.random.default_rng(1)  # one more run, the paper's, printed rounded
+    shared = rng.binomial(20_000, 0.97, 8_000)[:, None] / 20_000
+    studies = shared + rng.normal(0, 0.001, (8_000, seeds + 1))
+    verdicts = [verdict(values[:-1], round(values[-1], 4)) for values in studies]
+    assert verdicts.count("undecided") < 8
+    assert verdicts.count("not reproduced") / len(verdicts) == pytest.approx(0.05, abs=0.008)
+
+
+@pytest.mark.parametrize(
+    ("settings", "valid", "generated", "expected"),
+    [
+        ({"seeds": 2}, 10_000, False, ""),
+        ({"seeds": 1}, 10_000, False, "one seed"),
+        ({"seeds": 2}, 10_000, True, "generated data"),
+        ({"seeds": 2}, 150, False, "other image counts"),
+        ({"seeds": 2, "profile": "demo"}, 10_000, False, OTHERS),
+        ({"seeds": 2, "epochs": 14}, 10_000, False, "other settings: epochs"),
+        # Where the images lie, and how a GPU adds up, stand in no verdict's way.
+        ({"seeds": 2, "data": "/given.zip"}, 10_000, False, ""),
+        ({"seeds": 2, "deterministic": True, "gpus": "all"}, 10_000, False, ""),
+    ],
+)
+def test_only_the_papers_counts_and_settings_are_comparable(
+    places, settings, valid, generated, expected
+):
+    study = study_of(**settings)
+    prepared(study, COUNTS | {"valid": valid}, generated=generated)
+    assert not_comparable(study) == expected
+
+
+def test_table1_by_hand(monkeypatch, tmp_path):
+    right(monkeypatch, [(80, 10, 2, 8), (80, 12, 2, 6), (80, 14, 2, 4)])
+    table = made(monkeypatch, tmp_path, study_of(3))
+    row = table.loc[("accuracy", "custom_cnn")]  # 0.90, 0.92, 0.94
+    assert row[["ours_mean", "ours_sd"]].tolist() == pytest.approx([0.92, 0.02])
+    # p = (100 a + 1.920729) / 103.841459 = 0.885202, 0.904463, 0.923723 for the three; the mean of
+    # p (1 - p) / 103.841459 is (0.000978615 + 0.000832126 + 0.000678505) / 3 = 0.000829749
+    half = (4.302653**2 * 0.02**2 / 3 + 1.959964**2 * 0.000829749) ** 0.5
+    assert row[["ci_low", "ci_high"]].tolist() == pytest.approx(
+        [0.92 - half, 0.92 + half], abs=1e-5
+    )
+    half = 4.302653 * 0.02 * (1 + 1 / 3) ** 0.5  # one more run
+    ends = row[["predicted_low", "predicted_high"]].tolist()
+    assert ends == pytest.approx([0.92 - half, 0.92 + half], abs=1e-6)
+    recall = table.loc[("recall", "custom_cnn")]  # of 50 fakes 45, 46, 47
+    assert recall["ours_mean"] == pytest.approx(0.92)
+    p = (46 + 1.920729) / (50 + 3.841459)  # of the mean of the three, nearly
+    variance = p * (1 - p) / (50 + 3.841459)
+    half = (4.302653**2 * 0.02**2 / 3 + 1.959964**2 * variance) ** 0.5
+    assert recall["ci_low"] == pytest.approx(0.92 - half, abs=0.004)
+    assert row["verdict"] == "undecided"
+    assert table.loc[("accuracy", "vgg16"), "verdict"] == "not reproduced"  # 0.82 three times
+    assert table["paper"].tolist()[:2] == [0.9718, 0.9789]
+
+
+def test_one_seed_has_the_images_interval(monkeypatch, tmp_path):
+    right(monkeypatch, [(340, 30, 10, 20)])
+    row = made(monkeypatch, tmp_path, study_of(1), "one seed").loc[("accuracy", "custom_cnn")]
+    half = 1.96 * (0.925 * 0.075 / 400) ** 0.5
+    ends = row[["ci_low", "ci_high"]].tolist()
+    assert ends == pytest.approx([0.925 - half, 0.925 + half], abs=0.003)
+    assert row[["ours_sd", "predicted_low", "predicted_high"]].isna().all()
+    assert row["verdict"] == "not comparable (one seed)"
+    half = 1.96 * ((0.1 - 0.05**2) / 400) ** 0.5
+    found = difference(study_of(1), "custom_cnn", "vgg16")
+    assert found == pytest.approx((0.05, 0.05 - half, 0.05 + half), abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),  # fakes found than in the paper's run
+    [
+        ([0, 10, -10], "reproduced"),
+        ([400, 410, 390], "not reproduced"),
+        ([0, 300, -300], "undecided"),
+    ],
+)
+def test_runs_like_the_papers_unlike_it_and_unlike_one_another(
+    monkeypatch, tmp_path, more, expected
+):
+    vgg16 = [counted(8949 + n, 1051 - n, 953, 9047) for n in more]
+    said(monkeypatch, {"custom_cnn": [counted(*CUSTOM)] * 3, "vgg16": vgg16})
+    table = made(monkeypatch, tmp_path, study_of(3))
+    assert table.loc[("accuracy", "vgg16"), "verdict"] == expected
+    assert table.loc[("recall", "vgg16"), "verdict"] == expected
+    assert table.loc[("accuracy", "custom_cnn"), "verdict"] == "reproduced"
+
+
+def test_the_positive_class_is_the_studys(monkeypatch, tmp_path):
+    said(monkeypatch, {model: [counted(40, 10, 5, 45)] for model in MODELS})
+    study = study_of(1, positive_class="real")
+    table = made(monkeypatch, tmp_path, study)
+    assert table.loc[("precision", "vgg16"), "ours_mean"] == pytest.approx(45 / 55)
+    fakes = evaluate.by_seed(study, "fake").loc[0, ["tp", "fn", "fp", "tn"]]
+    assert fakes.tolist() == [40, 10, 5, 45]
+
+
+def test_a_network_that_is_not_in_the_paper(monkeypatch, tmp_path):
+    monkeypatch.setitem(MODELS, "third", Model("third", "02_custom_cnn", {}))
+    said(monkeypatch, {m: [counted(40, 10, 5, 45), counted(45, 5, 5, 45)] for m in MODELS})
+    table = made(monkeypatch, tmp_path, study_of(2))
+    own = table.xs("third", level="model")
+    assert own["verdict"].tolist() == ["not in the paper"] * 4
+    assert own["paper"].isna().all()
+    assert own.loc["f1", "ours_mean"] == table.loc[("f1", "vgg16"), "ours_mean"]
+    compared = pairs(study_of(2))[["one", "other", "seed"]].itertuples(index=False, name=None)
+    names = [("custom_cnn", "vgg16"), ("custom_cnn", "third"), ("vgg16", "third")]
+    assert list(compared) == [(*two, seed) for two in names for seed in (0, 1)]
+
+
+def test_table1_is_made_again_for_what_decides_it_and_nothing_else(monkeypatch):
+    decided = table1.settings(study_of(2))
+    assert table1.settings(study_of(3)) != decided
+    assert table1.settings(study_of(2, epochs=3)) != decided
+    monkeypatch.setitem(MODELS, "vgg16", Model("?", "", {}, table1=MODELS["vgg16"].table1))
+    assert table1.settings(study_of(2)) == decided
+    monkeypatch.setitem(MODELS, "vgg16", Model("VGG16", "", {}, table1={"accuracy": 0.9}))
+    assert table1.settings(study_of(2)) != decided
+
+
+def test_mcnemar_by_hand_and_as_published(monkeypatch):
+    # Growth of tubercle bacilli on two media (Armitage and Berry 1994, p. 127): 12 against 2 of 50
+    # specimens, exact P = 0.0129. By hand: 2 * (1 + 14 + 91) / 2**14, and 2 * (1 + 10) / 2**10.
+    counts = [(20, 12, 2, 16), (20, 2, 12, 16), (30, 9, 1, 10), (30, 3, 3, 14), (25, 0, 0, 25)]
+    right(monkeypatch, counts)
+    table = pairs(study_of(5))
+    assert table["seed"].tolist() == [0, 1, 2, 3, 4]
+    assert [tuple(row) for row in table[KINDS].to_numpy()] == counts
+    expected = [212 / 2**14, 212 / 2**14, 22 / 2**10, 1, 1]
+    assert table["p_value"].tolist() == pytest.approx(expected, rel=1e-9)
+    assert round(expected[0], 4) == 0.0129
+
+
+def test_the_difference_of_the_models_by_hand(monkeypatch):
+    right(monkeypatch, [(80, 10, 2, 8), (80, 12, 2, 6), (80, 14, 2, 4)])
+    found = difference(study_of(3), "custom_cnn", "vgg16")
+    # Differences 0.08, 0.10, 0.12: t(2)^2 s^2 / n = 4.302653^2 * 0.0004 / 3 = 0.00246838.
+    # Variances: 10.5 and 2.5 of 102, 12.5 and 2.5, 14.5 and 2.5: (13 / 102 - (8 / 102)^2) / 102 =
+    # 0.00118920, 0.00134748, 0.00149807: mean 0.00134492; times z^2: 0.00516648.
+    half = (0.00246838 + 0.00516648) ** 0.5
+    assert found == pytest.approx((0.10, 0.10 - half, 0.10 + half), abs=1e-5)
+    other = difference(study_of(3), "vgg16", "custom_cnn")
+    assert other == pytest.approx((-found.mean, -found.high, -found.low))
+
+
+def test_a_failed_seed_is_named_counted_and_kept(monkeypatch, tmp_path):
+    """One output for all images, one with rounding noise and one that is no number collapse."""
+    labels = np.arange(48) % 2
+    fine, flat = np.where(labels == 1, 0.9, 0.1), np.full(48, 0.7)
+    outputs = {
+        "custom_cnn": [fine, flat, flat + 1e-8 * labels, flat * np.nan],
+        "vgg16": [fine, fine, 1 - fine, fine],
+    }
+    said(monkeypatch, {model: [(labels, p) for p in of] for model, of in outputs.items()})
+    loss = {"custom_cnn": [0.7] * 4, "vgg16": [0.7, math.nan, 0.7, math.inf]}
+    monkeypatch.setattr(
+        evaluate,
+        "histories",
+        lambda study, m: pd.DataFrame({"seed": range(4), "loss": 0.7, "val_loss": loss[m]}),
+    )
+    assert evaluate.failed_seeds(study_of(4)) == [
+        "custom CNN: 3 of 4 seeds collapsed (1, 2, 3), with one output for all test images; "
+        "they count in every mean.",
+        "VGG16: 2 of 4 seeds diverged (1, 3): the loss was no finite number, and the weights "
+        "before that are scored; they count in every mean.",
+    ]
+    accuracy = made(monkeypatch, tmp_path, study_of(4))["ours_mean"]["accuracy"]
+    assert accuracy.tolist() == [(1 + 0.5 + 0.5 + 0.5) / 4, (1 + 1 + 0 + 1) / 4]
+
+
+def test_notices_of_the_images_the_weights_and_extensions(places, monkeypatch):
+    found = {
+        "leak": Extension("leak", "", notices=lambda study: ["Possible leak."]),
+        "none": Extension("none", ""),
+    }
+    monkeypatch.setattr(evaluate, "extensions", lambda: found)
+    prepared(study_of(1))
+    assert evaluate.notices(study_of(1)) == ["Possible leak."]
+    study = study_of(1, vgg16_weights="random", data="demo")
+    unreadable = {"a.jpg": "broken", "b.jpg": "broken"}
+    prepared(study, generated=True, left_out="x/", split_by_us=True, unreadable=unreadable)
+    words = ["Generated data", "random weights", "without splits", "2 unreadable", "x/", "leak"]
+    for word, sentence in zip(words, evaluate.notices(study), strict=True):
+        assert word in sentence
+
+
+def test_predictions_and_histories_are_read_for_all_models_and_seeds(places):
+    import fakeface_utils.training  # noqa: F401  its steps `train` and `predict`
+
+    study = Study(run="made-up", seeds=(3, 0))
+    for place, (model, seed) in enumerate((m, s) for m in MODELS for s in study.seeds):
+        task = STEPS["predict"].of(study, model, seed)
+        task.folder.mkdir(parents=True)
+        for name, p_fake in (("predictions.csv", 0.25), ("validation.csv", 0.75)):
+            table = pd.DataFrame({"path": ["NA", "001"], "label": [1, 0], "p_fake": p_fake + place})
+            table.to_csv(task.path(name), index=False)
+        history = pd.DataFrame({"epoch": [1, 2], "loss": place, "val_loss": [0.5, math.nan]})
+        history.to_csv(STEPS["train"].of(study, model, seed).path("history.csv"), index=False)
+    table = evaluate.predictions(study)
+    assert table.columns.tolist() == ["model", "seed", "path", "label", "p_fake"]
+    assert table["model"].tolist() == ["custom_cnn"] * 4 + ["vgg16"] * 4
+    assert table["seed"].tolist() == [3, 3, 0, 0] * 2
+    assert table["path"].tolist() == ["NA", "001"] * 4
+    assert table["p_fake"].tolist()[::2] == [0.25, 1.25, 2.25, 3.25]
+    assert evaluate.predictions(study, "valid")["p_fake"].iloc[0] == 0.75
+    assert evaluate.histories(study, "vgg16")["seed"].tolist() == [3, 3, 0, 0]
+    assert evaluate.histories(study, "vgg16")["loss"].tolist() == [2, 2, 3, 3]

@@ -1,0 +1,314 @@
+"""The look that all figures share, their files, what they show; and the lessons' figures."""
+
+import html
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pytest
+from bs4 import BeautifulSoup
+from matplotlib.colors import to_rgb
+
+from classroom import lessons
+from fakeface_utils import figures as drawing
+from fakeface_utils.figures import FULL, HALF, LOOKS, STYLE, inline, picture, save
+from fakeface_utils.models import MODELS, Model
+from fakeface_utils.paper import METRICS
+from fakeface_utils.run import load_study
+
+THIRD = Model("third", "02_custom_cnn", {"color": "#333333", "marker": "^", "ls": ":"})
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays_open():
+    yield
+    plt.close("all")
+
+
+SHOWN = 'what "it" shows, e.g. Perišić'
+
+
+def drawn(width=HALF):
+    shape, (line, photograph) = plt.subplots(1, 2, figsize=(width, 2))
+    line.plot([0.1, 0.9], label="a <b> & more", **LOOKS["valid"])
+    line.legend()
+    photograph.imshow(np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8))
+    return shape, SHOWN
+
+
+def test_the_same_data_gives_the_same_files_with_its_words_and_no_date(tmp_path):
+    files = [tmp_path / f"roc.{kind}" for kind in ("png", "pdf")]
+    save(tmp_path, "roc", drawn())
+    once = [path.read_bytes() for path in files]
+    save(tmp_path, "roc", drawn())
+    assert [path.read_bytes() for path in files] == once
+    assert b"CreationDate" not in once[1]
+    with PIL.Image.open(files[0]) as image:
+        assert {k: v for k, v in image.info.items() if k != "dpi"} == {"Description": SHOWN}
+
+
+def test_a_picture_is_an_image_with_its_words_its_caption_and_its_width(places):
+    study = load_study("demo")
+    study.figures.mkdir(parents=True)
+    for width, kind in ((HALF, "half"), (FULL, "full")):
+        save(study.figures, "roc", drawn(width))
+        shown = BeautifulSoup(picture(study, "roc", "a < b", "about <it>").data, "html.parser")
+        assert shown.figure["class"] == [kind]
+        assert shown.img["alt"] == SHOWN
+        assert int(shown.img["width"]) == pytest.approx(100 * width)
+        assert shown.img["src"].startswith("data:image/png;base64,")
+        assert shown.figcaption.text == "a < b"
+        assert shown.details.p.text == "about <it>"
+    assert "<details" not in picture(study, "roc", "").data
+
+
+def test_what_a_notebook_alone_shows_is_said_in_words_below_it():
+    shown = BeautifulSoup(inline(drawn()).data, "html.parser")
+    assert shown.img["alt"] == shown.figcaption.text == SHOWN
+    assert not plt.get_fignums()  # or the notebook would show it twice
+
+
+def luminance(colour):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_every_colour_is_seen_on_white(name):
+    assert 1.05 / (luminance(LOOKS[name]["color"]) + 0.05) >= 3
+
+
+@pytest.mark.parametrize(
+    "pair", [*itertools.combinations(MODELS, 2), ("train", "valid"), ("real", "fake")]
+)
+def test_two_that_stand_together_differ_without_colour(pair):
+    one, other = (LOOKS[name] for name in pair)
+    assert one["marker"] != other["marker"]
+    assert one["ls"] != other["ls"]
+    assert STYLE["font.size"] == 10
+    assert plt.rcParams["legend.fontsize"] == 9
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), "n" * 40),
+        (("one seed", ""), f"one seed; {'n' * 40}"),
+        (("w" * 30,), f"{'w' * 30}\n{'n' * 40}"),
+        (("w " * 50,), f"{('w ' * 34)[:-1]}\n{('w ' * 16)[:-1]}\n{'n' * 40}"),
+    ],
+)
+def test_the_words_above_are_broken_between_parts(monkeypatch, words, expected):
+    monkeypatch.setattr(drawing, "mark", lambda study: "n" * 40)
+    shape = plt.figure(figsize=(HALF, 1))
+    drawing.title(shape, None, *words)
+    assert shape.get_suptitle() == expected
+
+
+def a_table1(*verdicts):
+    """Table 1 with a verdict for each model."""
+    return pd.DataFrame(
+        [
+            {
+                "model": model, "metric": metric, "ours_mean": 0.95, "ours_sd": 0.01,
+                "paper": 0.97 if MODELS[model].table1 else np.nan, "verdict": verdict,
+                "predicted_low": 0.92, "predicted_high": 1.02, "ci_low": 0.94, "ci_high": 0.96,
+            }
+            for model, verdict in zip(MODELS, verdicts, strict=True)
+            for metric in METRICS
+        ]
+    )  # fmt: skip
+
+
+@pytest.fixture
+def third(monkeypatch):
+    """One network more, which isn't in the paper."""
+    monkeypatch.setitem(MODELS, "third", THIRD)
+
+
+@pytest.fixture
+def runs(monkeypatch, third):
+    """Two seeds of each network: counts, accuracies, outputs and histories."""
+    made = [
+        {"model": m, "seed": s, "tp": 40, "fn": 10, "fp": 5, "tn": 45, **dict.fromkeys(METRICS, v)}
+        for m in MODELS
+        for s, v in enumerate((0.94, 0.96))
+    ]
+    outputs = pd.DataFrame(
+        [(m, s, y, 0.2 + 0.3 * y + 0.01 * k) for m in MODELS for s in (0, 1) for y in (0, 1)
+         for k in range(10)], columns=["model", "seed", "label", "p_fake"],
+    )  # fmt: skip
+    monkeypatch.setattr(drawing, "by_seed", lambda study, positive="": pd.DataFrame(made))
+    monkeypatch.setattr(drawing, "predictions", lambda study: outputs)
+    monkeypatch.setattr(drawing, "mark", lambda study: "")
+    return load_study("paper", seeds=2)
+
+
+def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_there_is_one(
+    monkeypatch, runs
+):
+    told = ("reproduced", "not reproduced", "not in the paper")
+    monkeypatch.setattr(drawing, "table1", lambda study: a_table1(*told))
+    for reason, shown in (("", True), ("generated data", False)):
+        monkeypatch.setattr(drawing, "not_comparable", lambda study, reason=reason: reason)
+        figure, alternative = drawing.forest(runs)
+        axis = figure.axes[0]
+        texts = [text.get_text() for text in axis.texts]
+        assert (texts.count("0.950"), texts.count("0.970")) == (12, 8)
+        assert ("✓ reproduced" in texts, "✗ not reproduced" in texts) == (shown, shown)
+        assert "custom CNN accuracy 0.950, paper 0.970" in alternative
+        assert "third accuracy 0.950;" in alternative
+        assert ("✗ not reproduced" in alternative) == shown
+        lines = {tuple(line.get_xdata()) for line in axis.lines}
+        assert {(0.92, 1), (0.94, 0.96), (0.97,)} <= lines  # cut at 1
+        assert [label.get_text() for label in axis.get_yticklabels()] == [*METRICS] * 3
+
+
+def test_a_network_more_is_in_every_figure(runs):
+    names = [*drawing.of_numbers()]
+    assert names[2:-2] == ["figure4_custom_cnn", "figure3_vgg16", "curves_third"]
+    matrices, words = drawing.confusion_matrices(runs)
+    assert [axis.get_title("left") for axis in matrices.axes] == ["custom CNN", "VGG16", "third"]
+    assert "third: 80 fakes found, 20 missed, 90 reals kept, 10 flagged as fake" in words
+    curve, words = drawing.roc(runs)
+    assert len(curve.axes[0].lines) == 2 * 3 + 1
+    assert words.endswith("custom CNN 1.000, VGG16 1.000, third 1.000.")
+
+
+def histories_of(monkeypatch, *val_losses, accuracy=0.9):
+    """Histories of some seeds, from their validation losses; training loss falls."""
+    tables = [
+        pd.DataFrame({"epoch": range(1, 1 + len(losses)), "val_loss": losses}).assign(
+            seed=seed, loss=np.linspace(0.9, 0.2, len(losses)), accuracy=accuracy,
+            val_accuracy=0.8 + seed / 10, learning_rate=1e-4, seconds=1.0,
+        )
+        for seed, losses in enumerate(val_losses)
+    ]  # fmt: skip
+    for module in (drawing, lessons):
+        monkeypatch.setattr(module, "histories", lambda study, model: pd.concat(tables))
+    monkeypatch.setattr(drawing, "mark", lambda study: "")
+    return load_study("paper", seeds=len(val_losses))
+
+
+@pytest.mark.parametrize(
+    ("val_losses", "best"),
+    [
+        (([0.8, 0.5, 0.7], [0.8, 0.6, 0.3]), 3),
+        (([0.8, 0.5, 0.7], [0.8, np.nan, np.nan]), 2),
+        (([np.nan, np.nan], [np.nan, np.nan]), 1),
+    ],
+)
+def test_curves_mark_the_lowest_mean_loss_and_the_papers_epoch(monkeypatch, val_losses, best):
+    study = histories_of(monkeypatch, *val_losses)
+    figure, words = drawing.curves(study, "vgg16")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[-2:] == ["the paper's best epoch: 7", f"lowest mean validation loss: {best}"]
+    assert f"lowest at epoch {best} (paper: 7)" in words
+    assert [axis.get_ylabel() for axis in figure.axes] == ["accuracy (share)", "loss (nats)"]
+
+
+# The lessons.
+
+
+def cells_of(shown):
+    rows = BeautifulSoup(shown.data, "html.parser").find_all("tr")
+    return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows]
+
+
+def test_a_table_says_columns_and_models_in_words_and_writes_numbers_alike():
+    frame = pd.DataFrame(
+        {
+            "model": ["vgg16", "custom_cnn"],
+            "multiply_adds": [1234567, 0],
+            "val_loss": [0.5, np.nan],
+            "learning_rate": [9.96e-5, 0.01],
+            "seconds": [1.234, 100.0],
+        },
+        index=[7, 8],
+    )
+    assert cells_of(lessons.table(frame, "What <it> shows")) == [
+        ["model", "multiply-adds", "validation loss", "learning rate", "seconds"],
+        ["VGG16", "1,234,567", "0.5000", "9.96e-05", "1.2"],
+        ["custom CNN", "0", "", "0.0100", "100.0"],
+    ]
+    assert "What &lt;it&gt; shows" in lessons.table(frame, "What <it> shows").data
+    assert "val_loss" in frame.columns
+
+
+def test_the_demos_trace_repeats_every_four_pixels_and_is_no_lesson_on_other_images(monkeypatch):
+    monkeypatch.setattr(lessons, "about", lambda study: {"generated": True})
+    figure, words = lessons.demo_trace(None)
+    real, fake, added = (axis.images[0].get_array().astype(int) for axis in figure.axes)
+    difference = fake - real
+    assert f"differ by {np.abs(difference).mean():.1f} of 255" in words
+    assert np.array_equal(added, np.clip(128 + lessons.STRONGER * difference, 0, 255))
+    power = np.abs(np.fft.rfft(difference[..., 1].mean(axis=0)))
+    assert 1 + power[1:].argmax() == lessons.SIDE / 4
+    monkeypatch.setattr(lessons, "about", lambda study: {"generated": False})
+    assert lessons.demo_trace(None) is None
+
+
+def test_the_learning_rate_falls_by_each_reading(monkeypatch):
+    counts = {"train": {"fake": 500, "real": 500}}
+    monkeypatch.setattr(lessons, "about", lambda study: {"counts": counts})
+    figure, words = lessons.learning_rates(load_study("demo"), "custom_cnn")
+    assert [axis.get_title("left") for axis in figure.axes] == ["the paper", "this run"]
+    for axis in figure.axes:
+        per_step, linear, per_epoch, none = (line.get_ydata() for line in axis.lines)
+        assert none[0] == none[-1] == per_step[0] == linear[0] == per_epoch[0]
+        assert linear[-1] < per_step[-1] < per_epoch[-1] < none[-1]
+    assert "the paper, inverse time per step (chosen): 0.000909" in words  # 0.01 / 11
+
+
+@pytest.mark.parametrize(
+    ("losses", "accuracy", "sentence"),
+    [
+        ([0.8, 0.5, 0.4], 0.85, "The lowest is the last epoch's: no overfitting shows yet"),
+        ([0.8, 0.5, 0.4], 0.95, "it learns its training images by heart without getting better"),
+        ([0.8, 0.5, 0.4], 0.55, "It has hardly learned anything yet"),
+        ([0.4, 0.5, 0.7], 0.9, "The last epoch's is 0.300 above the lowest, after 2 epochs."),
+        ([0.8, 0.5, 0.7], 0.9, "above the lowest, after one epoch, too few to tell a rise from"),
+    ],
+)
+def test_where_overfitting_begins_is_told_by_the_numbers(monkeypatch, losses, accuracy, sentence):
+    study = histories_of(monkeypatch, losses, accuracy=accuracy)
+    figure, words = lessons.overfitting(study, "vgg16")
+    loss, val_loss, lowest = figure.axes[0].lines
+    assert list(val_loss.get_ydata()) == losses
+    assert loss.get_ydata()[-1] == pytest.approx(0.2)
+    assert lowest.get_xydata().tolist() == [[1 + int(np.argmin(losses)), min(losses)]]
+    assert sentence in words
+
+
+def test_a_run_that_diverged_at_once_is_drawn_too(monkeypatch):
+    words = lessons.overfitting(histories_of(monkeypatch, [np.nan]), "vgg16")[1]
+    assert "lowest at epoch 1 of 1, nan" in words
+    assert words.endswith("0.800.")
+
+
+def test_every_seed_has_a_thick_line_and_its_name_the_highest_first(monkeypatch):
+    study = histories_of(monkeypatch, [0.8, 0.7], [0.8, 0.7], [0.8, 0.7])
+    figure, words = lessons.seeds_apart(study, "vgg16")
+    lines = figure.axes[0].lines
+    names = ["seed 2: 1.000", "seed 1: 0.900", "seed 0: 0.800"]
+    assert [line.get_label() for line in lines] == names
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+    assert all(line.get_linewidth() >= 2 for line in lines)
+    assert len({(line.get_linestyle(), line.get_marker(), line.get_color()) for line in lines}) == 3
+    assert "from 0.800 to 1.000 over 3 seeds" in words
+
+
+def test_the_surest_mistakes_are_the_furthest_from_the_truth(monkeypatch):
+    outputs = pd.DataFrame({"label": [1, 1, 1, 0, 0], "p_fake": [0.4, 0.1, 0.9, 0.2, 0.7]}).assign(
+        model="vgg16", seed=0
+    )
+    pixels = np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
+    monkeypatch.setattr(lessons, "predictions", lambda study: outputs)
+    monkeypatch.setattr(lessons, "images", lambda study, split: pixels)
+    monkeypatch.setattr(drawing, "mark", lambda study: "")
+    figure, words = lessons.surest_mistakes(load_study("paper"), "vgg16")
+    shown = [int(axis.images[0].get_array()[0, 0, 0]) for axis in figure.axes if axis.images]
+    assert shown == [1, 0, 4]
+    assert html.unescape(words).endswith("2 of 3 fakes called real, 1 of 2 real faces called fake.")
