@@ -7,7 +7,7 @@ figures, report. Nothing here imports TensorFlow: the models are Keras 3 on Tens
 import os
 
 # TensorFlow looks for CUDA on every machine and complains at length where there is none; a GPU
-# that Keras can't use is reported by `device.check_device`.
+# that Keras can't use is reported by `training.start`.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # oneDNN's kernels, which TensorFlow takes by default on some processors only. On one where it

@@ -330,3 +330,10 @@ def test_make_hands_values_on_as_they_are(tmp_path, value):
         assert given["--set"] == "epochs=2 dropout=0"
         assert given["--seeds"] == "0,4"
         assert given["--profile"] == given["--run"] == ""
+
+
+@pytest.mark.parametrize("name", sorted({about.notebook for about in MODELS.values()}))
+def test_a_notebook_trains_every_network_that_models_gives_to_it(name):
+    cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert any(f'tasks_of(study, "{name}")' in source for source in code)
