@@ -201,7 +201,7 @@ def test_trainings_whose_worker_was_killed_equal_a_sequential_run(places, monkey
         thread = threading.Thread(target=work, args=(client,))
         thread.start()
         pids = list(client.run(os.getpid).values())
-        started = [task.marker.with_suffix(".part") / "log.csv" for task in tasks]
+        started = [task.marker.with_suffix(".part") / "best.weights.h5" for task in tasks]
         while not any(path.exists() for path in started):
             assert thread.is_alive()
             time.sleep(0.01)
