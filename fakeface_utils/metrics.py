@@ -56,12 +56,11 @@ def metrics(
 def interval(values: npt.ArrayLike, variance: npt.ArrayLike = 0.0) -> tuple[Any, Any]:
     """The 95 % interval of a mean over seeds, or of a mean difference; the only one in the study.
 
-    m +- sqrt(t(n-1)^2 s^2 / n + z^2 v). All seeds share one test set, so v doesn't average out; it
-    is known with more than n - 1 degrees of freedom: the parts are added in quadrature, each with
-    its own factor (Zou and Donner 2008). One seed gives no s. Coverage: docs/intervals.md.
+    m +- sqrt(t(n-1)^2 s^2 / n + z^2 v): seeds and test set in quadrature, each with its own factor
+    (Zou and Donner 2008), since all seeds share one test set. Coverage: docs/intervals.md.
 
-    `values` are (..., n), the metric of each seed; `variance` (...), v, its variance over test sets
-    of this size, or 0 for a statement about these images alone.
+    `values` are (..., n), the metric of each seed, of which one gives no s; `variance` (...) is v,
+    over test sets of this size, or 0 for a statement about these images alone.
     """
     seeds = np.asarray(values, dtype=float)
     n, mean = seeds.shape[-1], seeds.mean(axis=-1)
