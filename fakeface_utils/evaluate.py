@@ -169,7 +169,8 @@ def printed_table1(study: Study) -> str:
     table = table1(study)
     ends = ["ci_low", "ci_high", "predicted_low", "predicted_high"]
     table[ends] = table[ends].clip(0, 1)
-    return table.to_string(index=False, float_format="{:.4f}".format, na_rep="-")
+    look: Any = {"float_format": "{:.4f}".format, "na_rep": "-", "justify": "right"}
+    return table.to_string(index=False, **look)
 
 
 def right(study: Study) -> dict[str, npt.NDArray[np.bool_]]:

@@ -2,6 +2,10 @@
 
 import html
 import itertools
+import json
+import os
+import subprocess
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,10 +17,11 @@ from matplotlib.colors import to_rgb
 
 from classroom import lessons
 from fakeface_utils import figures as drawing
-from fakeface_utils.figures import FULL, HALF, LOOKS, STYLE, inline, picture, save
+from fakeface_utils.figures import FULL, HALF, LOOKS, inline, picture, save
 from fakeface_utils.models import MODELS, Model
 from fakeface_utils.paper import METRICS
 from fakeface_utils.run import load_study
+from fakeface_utils.util import ROOT
 
 THIRD = Model("third", "02_custom_cnn", {"color": "#333333", "marker": "^", "ls": ":"})
 
@@ -39,10 +44,10 @@ def drawn(width=HALF):
 
 
 def test_the_same_data_gives_the_same_files_with_its_words_and_no_date(tmp_path):
-    files = [tmp_path / f"roc.{kind}" for kind in ("png", "pdf")]
-    save(tmp_path, "roc", drawn())
+    files = [tmp_path / f"x.{kind}" for kind in ("png", "pdf")]
+    save(tmp_path, "x", drawn())
     once = [path.read_bytes() for path in files]
-    save(tmp_path, "roc", drawn())
+    save(tmp_path, "x", drawn())
     assert [path.read_bytes() for path in files] == once
     assert b"CreationDate" not in once[1]
     with PIL.Image.open(files[0]) as image:
@@ -53,21 +58,71 @@ def test_a_picture_is_an_image_with_its_words_its_caption_and_its_width(places):
     study = load_study("demo")
     study.figures.mkdir(parents=True)
     for width, kind in ((HALF, "half"), (FULL, "full")):
-        save(study.figures, "roc", drawn(width))
-        shown = BeautifulSoup(picture(study, "roc", "a < b", "about <it>").data, "html.parser")
+        save(study.figures, "x", drawn(width))
+        shown = BeautifulSoup(picture(study, "x", "a < b", "about <it>").data, "html.parser")
         assert shown.figure["class"] == [kind]
         assert shown.img["alt"] == SHOWN
         assert int(shown.img["width"]) == pytest.approx(100 * width)
         assert shown.img["src"].startswith("data:image/png;base64,")
         assert shown.figcaption.text == "a < b"
         assert shown.details.p.text == "about <it>"
-    assert "<details" not in picture(study, "roc", "").data
+    assert "<details" not in picture(study, "x", "").data
 
 
 def test_what_a_notebook_alone_shows_is_said_in_words_below_it():
     shown = BeautifulSoup(inline(drawn()).data, "html.parser")
     assert shown.img["alt"] == shown.figcaption.text == SHOWN
     assert not plt.get_fignums()  # or the notebook would show it twice
+
+
+DRAWING = """
+import hashlib, io, json, sys
+import pandas as pd
+if len(sys.argv) > 1:
+    for name, value in json.loads(sys.argv[1]).items():
+        pd.set_option(name, value)
+from fakeface_utils import evaluate, figures, report
+from fakeface_utils.run import load_study
+about = {"counts": {"train": {"real": 1, "fake": 1}}, "generated": True}
+evaluate.not_comparable = report.not_comparable = figures.mark = lambda study: "a mark"
+study = load_study(seeds=5).model_copy(update={"run": "examples/demo"})
+table = lambda study: evaluate.step.__globals__["read_file"](study.results / "table1.csv")
+evaluate.table1 = figures.table1 = report.table1 = table
+files = []
+for figure, words in (figures.forest(study), figures.curves(study, "vgg16")):
+    for kind in ("png", "pdf"):
+        file = io.BytesIO()
+        figure.savefig(file, format=kind, metadata={"CreationDate": None} if kind == "pdf" else {})
+        files.append(hashlib.sha256(file.getvalue()).hexdigest())
+print(json.dumps([files, words, evaluate.printed_table1(study), report.verdicts(study).data]))
+"""
+RC = {  # what a person may have in a matplotlibrc
+    "backend": "TkAgg", "font.family": "serif", "font.size": 20, "text.color": "red",
+    "lines.linewidth": 9, "axes.prop_cycle": "cycler('color', ['r'])", "savefig.dpi": 30,
+    "savefig.bbox": "tight", "savefig.transparent": True, "axes.formatter.use_locale": True,
+    "axes.xmargin": 0.4, "figure.autolayout": True, "axes.spines.left": False,
+}  # fmt: skip
+PANDAS = {
+    "display.precision": 1, "display.max_rows": 2, "display.max_columns": 2, "display.width": 20,
+    "display.max_colwidth": 4, "display.chop_threshold": 0.9, "display.colheader_justify": "left",
+    "display.show_dimensions": True, "mode.copy_on_write": True, "future.infer_string": True,
+    "styler.format.precision": 1, "styler.render.max_rows": 2, "display.html.border": 3,
+}  # fmt: skip
+
+
+def test_a_persons_own_settings_of_matplotlib_and_pandas_change_nothing(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("\n".join(f"{k}: {v}" for k, v in RC.items()))
+    plain = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "DISPLAY")}
+    own, given = plain | {"MPLCONFIGDIR": str(tmp_path)}, [json.dumps(PANDAS)]
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", DRAWING, *words],
+            env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout
+        for environment, words in ((plain, []), (own, given))
+    ]  # fmt: skip
+    assert answers[0] == answers[1]
+    assert "0.9550" in answers[0]
 
 
 def luminance(colour):
@@ -87,8 +142,6 @@ def test_two_that_stand_together_differ_without_colour(pair):
     one, other = (LOOKS[name] for name in pair)
     assert one["marker"] != other["marker"]
     assert one["ls"] != other["ls"]
-    assert STYLE["font.size"] == 10
-    assert plt.rcParams["legend.fontsize"] == 9
 
 
 @pytest.mark.parametrize(
@@ -128,36 +181,25 @@ def third(monkeypatch):
     monkeypatch.setitem(MODELS, "third", THIRD)
 
 
-@pytest.fixture
-def runs(monkeypatch, third):
-    """Two seeds of each network: counts, accuracies, outputs and histories."""
+def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_there_is_one(
+    monkeypatch, third
+):
     made = [
-        {"model": m, "seed": s, "tp": 40, "fn": 10, "fp": 5, "tn": 45, **dict.fromkeys(METRICS, v)}
+        {"model": m, "seed": s, **dict.fromkeys(METRICS, v)}
         for m in MODELS
         for s, v in enumerate((0.94, 0.96))
     ]
-    outputs = pd.DataFrame(
-        [(m, s, y, 0.2 + 0.3 * y + 0.01 * k) for m in MODELS for s in (0, 1) for y in (0, 1)
-         for k in range(10)], columns=["model", "seed", "label", "p_fake"],
-    )  # fmt: skip
-    monkeypatch.setattr(drawing, "by_seed", lambda study, positive="": pd.DataFrame(made))
-    monkeypatch.setattr(drawing, "predictions", lambda study: outputs)
+    monkeypatch.setattr(drawing, "by_seed", lambda study: pd.DataFrame(made))
     monkeypatch.setattr(drawing, "mark", lambda study: "")
-    return load_study("paper", seeds=2)
-
-
-def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_there_is_one(
-    monkeypatch, runs
-):
-    told = ("reproduced", "not reproduced", "not in the paper")
-    monkeypatch.setattr(drawing, "table1", lambda study: a_table1(*told))
-    for reason, shown in (("", True), ("generated data", False)):
-        monkeypatch.setattr(drawing, "not_comparable", lambda study, reason=reason: reason)
-        figure, alternative = drawing.forest(runs)
+    for word, shown in (("not reproduced", True), ("not comparable (one seed)", False)):
+        table = a_table1("reproduced" if shown else word, word, "not in the paper")
+        monkeypatch.setattr(drawing, "table1", lambda study, table=table: table)
+        figure, alternative = drawing.forest(load_study("paper", seeds=2))
         axis = figure.axes[0]
         texts = [text.get_text() for text in axis.texts]
         assert (texts.count("0.950"), texts.count("0.970")) == (12, 8)
         assert ("✓ reproduced" in texts, "✗ not reproduced" in texts) == (shown, shown)
+        assert ("verdict" in texts) == shown
         assert "custom CNN accuracy 0.950, paper 0.970" in alternative
         assert "third accuracy 0.950;" in alternative
         assert ("✗ not reproduced" in alternative) == shown
@@ -166,15 +208,9 @@ def test_the_forest_plot_shows_seeds_run_and_paper_and_a_verdict_only_where_ther
         assert [label.get_text() for label in axis.get_yticklabels()] == [*METRICS] * 3
 
 
-def test_a_network_more_is_in_every_figure(runs):
+def test_a_network_more_has_its_curves(third):
     names = [*drawing.of_numbers()]
-    assert names[2:-2] == ["figure4_custom_cnn", "figure3_vgg16", "curves_third"]
-    matrices, words = drawing.confusion_matrices(runs)
-    assert [axis.get_title("left") for axis in matrices.axes] == ["custom CNN", "VGG16", "third"]
-    assert "third: 80 fakes found, 20 missed, 90 reals kept, 10 flagged as fake" in words
-    curve, words = drawing.roc(runs)
-    assert len(curve.axes[0].lines) == 2 * 3 + 1
-    assert words.endswith("custom CNN 1.000, VGG16 1.000, third 1.000.")
+    assert names[2:] == ["figure4_custom_cnn", "figure3_vgg16", "curves_third"]
 
 
 def histories_of(monkeypatch, *val_losses, accuracy=0.9):
