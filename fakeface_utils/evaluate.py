@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .extension import extensions
-from .metrics import Known, confusion, gain, prediction_half_width, rates, scores
+from .metrics import Known, confusion, gain, known, metric_variances, prediction_half_width, rates
 from .models import MODELS
 from .paper import COUNTS, METRICS
 from .settings import Study
@@ -150,15 +150,16 @@ def table1(study: Study, out: Path) -> None:
     """
     reason, rows = not_comparable(study), []
     for model, table in by_seed(study).groupby("model", sort=False):
-        ours, printed = scores(table[["tp", "fn", "fp", "tn"]].to_numpy()), MODELS[model].table1
+        printed, cells = MODELS[model].table1, table[["tp", "fn", "fp", "tn"]].to_numpy()
+        variances = pd.DataFrame(map(metric_variances, cells)).mean()
         for metric in METRICS:
             values, paper = list(table[metric]), printed.get(metric, math.nan)
-            sd = np.std(values, ddof=1) if len(values) > 1 else math.nan
             word = unless(reason, verdict(values, paper))
             word = word if metric in printed else "not in the paper"
-            (mean, low, high), half = ours[metric], prediction_half_width(values)
-            ends = mean - half, mean + half
-            rows.append((metric, model, mean, sd, low, high, paper, word, *ends))
+            sd = np.std(values, ddof=1) if len(values) > 1 else math.nan
+            ours, half = known(values, variances[metric]), prediction_half_width(values)
+            ends = ours.mean - half, ours.mean + half
+            rows.append((metric, model, ours.mean, sd, *ours[1:], paper, word, *ends))
     names = "metric model ours_mean ours_sd ci_low ci_high paper verdict".split()
     written = pd.DataFrame(rows, columns=[*names, "predicted_low", "predicted_high"])
     written.to_csv(out / "table1.csv", index=False, lineterminator="\n")

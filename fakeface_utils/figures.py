@@ -37,7 +37,6 @@ NOTE = 9  # points: ticks, legends, notes; all else is 10
 INK, SOFT, FAINT = "#1b1b1f", "#1b1b1fa0", "#1b1b1f30"
 # On white each has a contrast of 3 or more; line, marker and colour each tell two apart alone.
 LOOKS: dict[str, dict[str, Any]] = {
-    **{name: model.look for name, model in MODELS.items()},
     "train": {"color": "#7d828b", "marker": "o", "ls": "-"},
     "valid": {"color": "#cc4455", "marker": "s", "ls": "--", "mfc": "none"},
     "real": {"color": "#02936c", "marker": "o", "ls": "-", "mfc": "none"},
@@ -125,34 +124,35 @@ def _element(png: io.BytesIO, caption: str, about: str = "") -> HTML:
 def forest(study: Study) -> Drawn:
     """Table 1 as a picture: each training run, where one more would fall, and the paper's value."""
     table, runs = table1(study), by_seed(study).set_index("model")
-    written = {-0.75: ["ours", "paper", "verdict"][: 3 if set(table["verdict"]) & {*SHAPES} else 2]}
+    told, many = bool({*table["verdict"]} & {*SHAPES}), len(study.seeds) > 1
+    beside: dict[float, list[str]] = {-0.75: ["ours", "paper", *["verdict"] * told]}  # by row
     places = [row + row // len(METRICS) for row in range(len(table))]  # a free one for each name
     figure, axis = plt.subplots(figsize=(HALF, 1 + 0.4 * len(table)))
-    spoken, write = [], partial(axis.annotate, textcoords="offset points", va="center")
-    write = partial(write, xycoords=axis.get_yaxis_transform())  # x: a share of the axis; y: a row
+    spoken: list[str] = []
+    look: Any = {"textcoords": "offset points", "va": "center"}
+    look["xycoords"] = axis.get_yaxis_transform()  # x is a share of the axis, y is the row
     for place, row in zip(places, table.itertuples(), strict=True):
         model, of_seeds = MODELS[row.model], runs.loc[[row.model], row.metric]
-        ends, look = np.clip([row.predicted_low, row.predicted_high], 0, 1), model.look
-        axis.plot(ends, [place] * 2, color=look["color"], lw=11, alpha=0.35, solid_capstyle="butt")
-        axis.plot(of_seeds, [place] * len(of_seeds), **(look | {"ls": ""}))
-        words = written[place] = [f"{row.ours_mean:.3f}"]
+        ends, band = np.clip([row.predicted_low, row.predicted_high], 0, 1), model.look["color"]
+        axis.plot(ends, [place] * 2, color=band, lw=11, alpha=0.35, solid_capstyle="butt")
+        axis.plot(of_seeds, [place] * len(of_seeds), **(model.look | {"ls": ""}))
+        words = beside[place] = [f"{row.ours_mean:.3f}"]
         if row.metric in model.table1:
             axis.plot(row.paper, place, **PAPER)
             words.append(f"{row.paper:.3f}")
         if row.verdict in SHAPES:
             words.append(f"{SHAPES[row.verdict]} {row.verdict}")
         if row.metric == METRICS[0]:
-            write(model.title, (0, place - 0.75), (4, 0), weight="bold")
+            axis.annotate(model.title, (0, place - 0.75), (4, 0), weight="bold", **look)
         said = [f"{model.title} {row.metric} {', paper '.join(words[:2])}", *words[2:]]
         spoken.append(", ".join(said))
-    for place, words in written.items():
+    for height, words in beside.items():
         for left, text in zip(COLUMNS, words, strict=False):
-            write(text, (1, place), (left, 0))
+            axis.annotate(text, (1, height), (left, 0), **look)
     axis.set_yticks(places, table["metric"])
     axis.set(ylim=(places[-1] + 0.6, -1.2), xlabel="value of the metric")
     axis.margins(x=0.06)
     axis.grid(axis="y", visible=False)
-    many = len(study.seeds) > 1
     axis.plot([], [], "o", color=SOFT, label="a training run" if many else "our run")
     if many:
         axis.plot([], [], color=FAINT, lw=11, label="one more run, 95 %")
