@@ -21,14 +21,9 @@ Colour = tuple[float, float, float]
 _WINDOW = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
 _CATMULL_ROM = np.linspace(0, 1, 9)[:, None] ** np.arange(4) @ _WINDOW / 2
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
-_SKIN, _HAIR, _IRIS = (
-    [bytes.fromhex(rgb) for rgb in colours.split()]
-    for colours in (
-        "ffdec4 f3c7a4 e2ae84 c48a62 925e40 623e2c",
-        "221b19 3a281f 62422a 96683e ceaa70 944a2c 9e9a96",
-        "462d19 5f7896 5a6e46 322016",
-    )
-)
+_SKIN = [bytes.fromhex(rgb) for rgb in "ffdec4 f3c7a4 e2ae84 c48a62 925e40 623e2c".split()]
+_HAIR = [bytes.fromhex(rgb) for rgb in "221b19 3a281f 62422a 96683e ceaa70 944a2c 9e9a96".split()]
+_IRIS = [bytes.fromhex(rgb) for rgb in "462d19 5f7896 5a6e46 322016".split()]
 
 
 def mix(a: Sequence[float], b: Sequence[float], t: float) -> Colour:
@@ -126,17 +121,27 @@ def draw_portrait(rng: np.random.Generator, size: int) -> Floats:
     yaw, width, jaw = rng.normal(0, 0.05), rng.uniform(0.7, 0.8), rng.uniform(0.12, 0.26)
     volume, long = rng.uniform(0.06, 0.18), rng.uniform() < 0.5
     if long:
-        _draw_long_hair(canvas, rng, skin, hair, width, volume)
+        low, wide = rng.uniform(0.9, 1.7), width + volume
+        across = [0, wide, width + 0.2 + volume, wide, 0.25]
+        back = curve(across, [-1.1 - volume, -0.5, 0.5, low, low + 0.1])
+        canvas.fill(mix(hair, _BLACK, 0.2), back, mirrored(back))
+        _draw_body(canvas, rng, skin)
+        across = [0.5, wide, width + 0.16 + volume, wide, width - 0.2, width - 0.12]
+        lock = curve(across, [-0.9, -0.3, 0.5, low, low + 0.05, 0.3])
+        roots, tips = curve([width, wide], [-0.5, -0.4]), curve([width - 0.18, wide], [low, low])
+        for side in ((-1, 1), (1, 1)):
+            canvas.fill(mix(hair, _BLACK, 0.1), lock * side)
+            _draw_strands(canvas, rng, roots * side, tips * side, hair, 26)
     else:
         _draw_body(canvas, rng, skin)
         cap = arc(0, -0.3, width + 0.06 + volume / 2, 0.8 + volume)
         canvas.fill(mix(hair, _BLACK, 0.25), cap)
-        for side in (-1, 1):
-            canvas.fill(mix(skin, (90, 30, 20), 0.14), arc(side * width, 0.06, 0.12, 0.2))
+        for x in (-width, width):
+            canvas.fill(mix(skin, (90, 30, 20), 0.14), arc(x, 0.06, 0.12, 0.2))
     t = np.radians(np.linspace(0, 360, 49))
     down = np.clip(-np.cos(t), 0, 1)
-    across = width * np.sin(t) * (1 - jaw * down**1.5) + 0.6 * yaw * down
-    canvas.fill(skin, np.stack([across, -np.cos(t)], axis=1))
+    cheeks = width * np.sin(t) * (1 - jaw * down**1.5) + 0.6 * yaw * down
+    canvas.fill(skin, np.stack([cheeks, -np.cos(t)], axis=1))
     _draw_features(canvas, rng, skin, hair, yaw)
     part, line = rng.uniform(-0.4, 0.4), rng.uniform(-0.78, -0.55)
     end = 88 if long else 82
@@ -173,31 +178,6 @@ def _draw_strands(
     base, light = np.array(hair), np.array([255, 240, 215])
     colours = base + shade * np.where(shade > 0, light - base, 1.6 * base)
     canvas.lines(colours, np.stack([root, (root + tip) / 2 + bend, tip], axis=1), 0.018)
-
-
-def _draw_long_hair(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    skin: Colour,
-    hair: Colour,
-    width: float,
-    volume: float,
-) -> None:
-    """What falls behind the body, the body, and what falls before it."""
-    low, wide = rng.uniform(0.9, 1.7), width + volume
-    side = curve(
-        [0, wide, width + 0.2 + volume, wide, 0.25], [-1.1 - volume, -0.5, 0.5, low, low + 0.1]
-    )
-    canvas.fill(mix(hair, _BLACK, 0.2), side, mirrored(side))
-    _draw_body(canvas, rng, skin)
-    lock = curve(
-        [0.5, wide, width + 0.16 + volume, wide, width - 0.2, width - 0.12],
-        [-0.9, -0.3, 0.5, low, low + 0.05, 0.3],
-    )
-    roots, tips = curve([width, wide], [-0.5, -0.4]), curve([width - 0.18, wide], [low, low])
-    for sign in ((-1, 1), (1, 1)):
-        canvas.fill(mix(hair, _BLACK, 0.1), lock * sign)
-        _draw_strands(canvas, rng, roots * sign, tips * sign, hair, 26)
 
 
 def _draw_body(canvas: Canvas, rng: np.random.Generator, skin: Colour) -> None:
@@ -248,8 +228,8 @@ def _draw_features(
     nose_y, nose = rng.uniform(0.24, 0.33), rng.uniform(0.09, 0.13)
     shade, side = mix(skin, (80, 30, 20), 0.25), 1 if rng.uniform() < 0.5 else -1
     tip = 1.7 * yaw
-    across = [yaw + side * 0.07, 1.5 * yaw + side * 0.06, tip + side * nose]
-    canvas.line(mix(skin, shade, 0.6), curve(across, [eye_y, nose_y - 0.14, nose_y]), 0.035)
+    along = [yaw + side * 0.07, 1.5 * yaw + side * 0.06, tip + side * nose]
+    canvas.line(mix(skin, shade, 0.6), curve(along, [eye_y, nose_y - 0.14, nose_y]), 0.035)
     below = curve([tip - nose, tip, tip + nose], [nose_y, nose_y + 0.05, nose_y])
     canvas.line(shade, below, 0.045)
     for side in (-1, 1):
