@@ -26,6 +26,7 @@ from .image_files import (
     UNREADABLE,
     as_input,
     decode,
+    find_images,
     left_out,
     list_images,
     open_images,
@@ -52,14 +53,18 @@ AT_ONCE = 256  # images handed to the threads together
 NAME = KAGGLE.split("/")[1]
 MOUNTS = (Path("/kaggle/input", NAME), Path("/kaggle/input/datasets", KAGGLE))  # on its machines
 ZIP_BYTES = 3_750_000_000
-REASONS = {  # by what the client prints, since every failure exits 1; the first match counts
+HELP = {  # by what the client prints, since every failure exits 1; the first match counts
+    "CERTIFICATE_VERIFY_FAILED": "this network opens what is encrypted: set REQUESTS_CA_BUNDLE to "
+    "the file with its own certificate, and run again",
+    r"\b407\b": "the network's proxy asks for a login: set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"
+    ", and run again",
     r"\b40[13]\b|Authentication required|Unauthorized": "Kaggle asks for a login: create an API "
     "token on kaggle.com (Settings), save it as that page says, and run again",
-    r"\b404\b": f"Kaggle has no dataset {KAGGLE} (404): look for it on kaggle.com",
+    r"\b404\b": f"Kaggle has no dataset {KAGGLE}: look for it on kaggle.com",
+    r"\b429\b": "Kaggle takes no more requests for now: run again in an hour",
     "Expecting value": "a web page answered in Kaggle's place: check the network's proxy",
-    "No space left": "the disk is full: make room, or name another with FAKEFACE_DATA",
-    "resolve|Max retries|Connection|Remote end closed|IncompleteRead|timed out": "Kaggle can't be "
-    "reached, or the connection broke: check the network and run again",
+    "No space left": "make room, or name another disk with FAKEFACE_DATA, and run again",
+    "": "check the network and run again",
 }
 # The client runs in a process of its own: importing it without a login ends the interpreter.
 CLIENT = f"""{ENDS_WITH_PARENT}
@@ -126,10 +131,10 @@ def download(study: Study, out: Path) -> None:
         return
     why = "what Kaggle sent is not a whole zip: run again"
     if code:
-        last = (output.strip().splitlines() or ["no message"])[-1]
-        why = f"the download from Kaggle failed ({last}): run again"
-        why = next((why for words, why in REASONS.items() if re.search(words, output)), why)
-        why += f" ({human_size(_arrived(archive))} have arrived)"
+        last = re.sub(r"//\S+@", "//", (output.strip().splitlines() or ["no message"])[-1])
+        way_out = next(words for found, words in HELP.items() if re.search(found, output))
+        arrived = human_size(_arrived(archive))
+        why = f"the download from Kaggle failed ({last[-300:]}): {way_out} ({arrived} have arrived)"
     else:
         archive.unlink(missing_ok=True)
     by_hand = f"or fetch the zip of {KAGGLE} in a browser and put it at {shown(there)}"
@@ -198,7 +203,8 @@ def prepare(study: Study, split: str, out: Path) -> None:
             found = decode(raw)
             pixels = as_input(found.image, size, study.resize_filter)
         except UNREADABLE as error:
-            return {"path": image.path, "why": reason(error)}, b""
+            unreadable[image.path] = reason(error)
+            return {}, b""
         row = {"path": image.path, "label": image.label, "bytes": len(raw)}
         return row | found.about | {"sha256": found.sha256}, pixels.tobytes()
 
@@ -212,14 +218,12 @@ def prepare(study: Study, split: str, out: Path) -> None:
         for start in range(0, len(members), AT_ONCE):
             # Pillow decodes outside Python's lock.
             for row, pixels in pool.map(work, members[start : start + AT_ONCE]):
-                if pixels:
-                    file.write(pixels)
-                    rows.append(row)
-                else:
-                    unreadable[row["path"]] = row["why"]
+                file.write(pixels)
+                rows += [row] * bool(row)
                 bar.update()
         file.seek(0)
         write_header(len(rows))  # as long as the first: NumPy leaves room
+    unreadable = dict(sorted(unreadable.items()))
     if unreadable and not study.skip_unreadable:
         named = first(f"{path} ({why})" for path, why in unreadable.items())
         raise StudyError(
@@ -253,7 +257,7 @@ def dataset(study: Study, out: Path) -> None:
         },
         "fingerprint": hashlib.sha256("".join(contents).encode()).hexdigest(),
         "unreadable": {path: why for part in unreadable for path, why in part.items()},
-        "left_out": left_out(open_images(source(study))),
+        "left_out": left_out(find_images(open_images(source(study)))[1]),
         "split_by_us": not place_of(tables["train"]["path"].iloc[0])[1],
     }
     (out / "dataset.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -67,8 +67,11 @@ def _remembered(path: Path, files: tuple[Path, ...], quick: str) -> str:
 def _contents(path: Path, files: Iterable[Path]) -> str:
     whole = hashlib.sha256()
     for file in files:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except PermissionError:  # who reads it names it
+            digest = "unreadable"
         name = str(file.relative_to(path))
         whole.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()

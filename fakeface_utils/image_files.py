@@ -6,6 +6,7 @@ real, which are then split by a seed.
 
 import hashlib
 import io
+import itertools
 import os
 import posixpath
 import struct
@@ -117,11 +118,10 @@ def open_images(root: Path) -> Folder | Zip:
 def other_kind(reader: Folder | Zip, path: str) -> str:
     """'' for an image, by its suffix or without one by its content; or else what the file is."""
     *folders, name = path.split("/")
-    suffix = os.path.splitext(name)[1].lower()
-    for part in path.split("/"):
+    for part in (*folders, name):
         if part.startswith(".") or part.lower() in FOREIGN:
             return f"in {part}" if part in folders else "._*" if part.startswith("._") else part
-    if suffix:
+    if suffix := os.path.splitext(name)[1].lower():
         return "" if suffix in SUFFIXES else suffix
     try:
         header(reader.read(path))
@@ -133,9 +133,8 @@ def other_kind(reader: Folder | Zip, path: str) -> str:
 def find_images(reader: Folder | Zip) -> tuple[list[str], dict[str, str]]:
     """The paths of all images, in order; and what every other file is, by its path."""
     kinds = {path: kind or other_kind(reader, path) for path, kind in sorted(reader.entries())}
-    return [path for path in kinds if not kinds[path]], {
-        p: kind for p, kind in kinds.items() if kind
-    }
+    others = {path: kind for path, kind in kinds.items() if kind}
+    return [path for path in kinds if path not in others], others
 
 
 def left_out(others: Mapping[str, str]) -> str:
@@ -167,30 +166,27 @@ def list_images(reader: Folder | Zip) -> pd.DataFrame:
     if not table["split"].any():
         for _, members in table.groupby("kind"):  # 70, 15 and 15 % of each class
             order = np.random.default_rng(0).permutation(members.index)
-            ends = [round(0.7 * len(order)), round(0.85 * len(order))]
-            for split, part in zip(SPLITS, np.split(order, ends), strict=True):
-                table.loc[part, "split"] = split
-    strange = [path for path in paths if escaped(path) != path]
-    stray = table["path"][(table["split"] == "") | (table["kind"] == "")]
+            ends = [0, round(0.7 * len(order)), round(0.85 * len(order)), len(order)]
+            table.loc[order, "split"] = np.repeat(SPLITS, np.diff(ends))
     full = {*zip(table["split"], table["kind"], strict=True)}
-    empty = [f"{split}/{kind}" for split in SPLITS for kind in CLASSES if (split, kind) not in full]
-    if strange:
-        why = f"the name of {strange[0]} can't be printed: rename it"
-    elif len(stray):
-        why = f"image {stray.iloc[0]} lies outside them"
-    elif len(above) > 1:
-        why = f"there are {len(above)} datasets ({', '.join(above)}): give one"
-    elif empty:
-        why = f"no images in {empty[0]}; not read: {left_out(others) or 'nothing'}"
-        why += "; unpack the zip inside" * (".zip" in others.values())
-    else:
-        table["label"] = table["kind"].map(CLASSES.index)
-        order = table["split"].map(SPLITS.index).argsort(kind="stable")
-        return table.loc[order, ["split", "label", "path"]].reset_index(drop=True)
-    raise StudyError(
-        f"{shown(reader.root)} must hold train, valid and test with fake and real inside, or only "
-        f"fake and real: {why}"
-    )
+    unread = left_out(others) + "; unpack the zip inside" * (".zip" in others.values())
+    wrong = [f"the name of {p} can't be printed: rename it" for p in paths if escaped(p) != p]
+    stray = table["path"][(table["split"] == "") | (table["kind"] == "")]
+    wrong += [f"image {path} lies outside them" for path in stray]
+    wrong += [f"there are {len(above)} datasets ({', '.join(above)}): give one"] * (len(above) > 1)
+    wrong += [
+        f"no images in {split}/{kind}; not read: {unread or 'nothing'}"
+        for split, kind in itertools.product(SPLITS, CLASSES)
+        if (split, kind) not in full
+    ]
+    if wrong:
+        raise StudyError(
+            f"{shown(reader.root)} must hold train, valid and test with fake and real inside, or "
+            f"only fake and real: {wrong[0]}"
+        )
+    table["label"] = table["kind"].map(CLASSES.index)
+    order = table["split"].map(SPLITS.index).argsort(kind="stable")
+    return table.loc[order, ["split", "label", "path"]].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

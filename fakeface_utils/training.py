@@ -102,12 +102,12 @@ def drawn_rows(labels: npt.NDArray, share: float, seed: int) -> npt.NDArray[np.i
 
     Of one seed, those of a smaller share are among those of a larger one; at least one stays.
     """
-    kept = []
+    kept: list[int] = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         shuffled = np.random.default_rng((seed, int(label))).permutation(members)
-        kept.append(shuffled[: max(round(share * len(members)), 1)])
-    return np.sort(np.concatenate(kept))
+        kept += shuffled[: max(round(share * len(members)), 1)].tolist()
+    return np.sort(kept)
 
 
 def guesses(accuracy: float, labels: npt.NDArray) -> bool:
@@ -154,7 +154,7 @@ def fit(
     lines: list[dict[str, float]] = []
 
     def keep_best() -> None:
-        """Save the weights of the last epoch where it is the first of the best, or there is none."""
+        """Save the weights, if the last epoch is the first of the best ones or none is done."""
         values = [line[study.best_weights] for line in lines]
         pick = min if study.best_weights == "val_loss" else max
         if not values or values.index(pick(values)) == len(values) - 1:
@@ -261,12 +261,11 @@ class Detectors:
         """The outputs, (N, networks), 0 to 1, for uint8 RGB images (N, size, size, 3)."""
         outputs = np.empty((len(images), len(self.columns)))
         for first in range(0, len(images), AT_ONCE):
-            here = outputs[first : first + AT_ONCE]
+            part = images[first : first + AT_ONCE]
             # Filled up, so that no graph is traced for another number of images.
-            filled = [(0, AT_ONCE - len(here))] + [(0, 0)] * 3
-            batch = np.pad(images[first : first + AT_ONCE], filled)
+            batch = np.pad(part, [(0, AT_ONCE - len(part)), (0, 0), (0, 0), (0, 0)])
             features = {model: base.predict_on_batch(batch) for model, base in self._bases.items()}
             for column, (model, _) in enumerate(self.columns):
                 p_fake = self._heads[column].predict_on_batch(features.get(model, batch))
-                here[:, column] = p_fake[: len(here), 0]
+                outputs[first : first + AT_ONCE, column] = p_fake[: len(part), 0]
         return finite(self.study, outputs)

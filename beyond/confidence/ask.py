@@ -98,11 +98,11 @@ def given_files(names: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for name in names:
-        is_folder, images = os.path.isdir(name), [Path(name)]
+        images = [Path(name)]
         if not os.path.isfile(name):
-            if not is_folder and not glob.has_magic(name):
+            if not os.path.isdir(name) and not glob.has_magic(name):
                 raise StudyError(f"there is no file or folder {name}")
-            matches = [name] if is_folder else sorted(glob.glob(name, recursive=True))
+            matches = [name] if os.path.isdir(name) else sorted(glob.glob(name, recursive=True))
             images = [path for match in matches for path in _images(Path(match))]
         if not images:
             raise StudyError(f"there is no image ({', '.join(image_files.SUFFIXES)}) in {name}")
@@ -111,11 +111,14 @@ def given_files(names: Sequence[str]) -> list[Path]:
 
 
 def _images(place: Path) -> list[Path]:
-    """An image file itself, or all below a folder but hidden ones."""
+    """An image file itself, or all below a folder; what else is there is counted."""
     if not place.is_dir():
-        return [place] if place.is_file() and image_files.is_image(place.name) else []
-    entries = image_files.Folder(place).entries()
-    return sorted(place / path for path, kind in entries if not kind and image_files.is_image(path))
+        is_image = not image_files.other_kind(image_files.Folder(place.parent), place.name)
+        return [place] if place.is_file() and is_image else []
+    images, others = image_files.find_images(image_files.Folder(place))
+    if others:
+        print(f"not read in {util.shown(place)}: {image_files.left_out(others)}")
+    return [place / path for path in images]
 
 
 def check_target(path: Path | None, suffix: str) -> None:
