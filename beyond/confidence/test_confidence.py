@@ -386,7 +386,7 @@ def test_the_eight_re_savings_are_what_they_are_called():
     assert [v.size for v in resaved(PIL.Image.new("RGB", (1, 1)))] == [(1, 1)] * 8
 
 
-def test_folders_patterns_and_names_are_the_files_they_stand_for(tmp_path, monkeypatch):
+def test_folders_patterns_and_names_are_the_files_they_stand_for(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = ("a/1.jpg", "a/b/2.PNG", "a/b/3.txt", "a/.4.jpg", "a/.ipynb_checkpoints/1.jpg",
              "c[1].jpg", "c1.jpg", "d.data")  # fmt: skip
@@ -398,6 +398,8 @@ def test_folders_patterns_and_names_are_the_files_they_stand_for(tmp_path, monke
         return [path.as_posix() for path in given_files(names)]
 
     assert given("a") == ["a/1.jpg", "a/b/2.PNG"]
+    said = "not read in a: 1 .4.jpg; 1 .txt; 1 in .ipynb_checkpoints\n"
+    assert capsys.readouterr().out == said
     assert given("a/**/*") == ["a/1.jpg", "a/b/2.PNG"]
     assert given("*") == ["a/1.jpg", "a/b/2.PNG", "c1.jpg", "c[1].jpg"]
     assert given("c[1].jpg") == ["c[1].jpg"]  # it exists, so it is no pattern
