@@ -23,7 +23,6 @@ from fakeface_utils.data import (
     images,
     manifest,
     mark,
-    prepare,
     source,
     source_digest,
 )

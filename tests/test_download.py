@@ -219,7 +219,7 @@ def test_what_is_not_the_zip_is_never_taken_for_it(server, cause):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "asks for a login"), (403, "API token"), (404, "no dataset"), (500, "500 Server Error")],
+    [(401, "API token"), (403, "API token"), (404, "look for"), (500, "500 Server Error")],
 )
 def test_a_refusal_is_one_sentence_and_keeps_what_has_arrived(server, status, words):
     server.cut = 3 * CHUNK  # at the end of a chunk: nothing is dropped
@@ -235,7 +235,7 @@ def test_a_refusal_is_one_sentence_and_keeps_what_has_arrived(server, status, wo
 
 def test_no_server_is_one_sentence(client):
     assert "Connection refused" in (said := refused())
-    assert "check the network and run again" in said
+    assert "check the network, and run again" in said
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_no_server_is_one_sentence(client):
     [
         ("SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed')", "set REQUESTS_CA_BUNDLE"),
         ("Tunnel connection failed: 407 Proxy Authentication Required", "set HTTPS_PROXY=http://"),
-        ("429 Client Error: Too Many Requests", "run again in an hour"),
+        ("429 Client Error: Too Many Requests", "wait an hour"),
         ("[Errno 28] No space left on device", "another disk with FAKEFACE_DATA"),
-        ("something new", "check the network and run again"),
+        ("something new", "check the network, and run again"),
     ],
 )
 def test_a_failure_is_told_in_the_clients_last_words_with_what_helps(

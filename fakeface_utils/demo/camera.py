@@ -2,16 +2,15 @@
 
 'real' is a photograph: a Bayer mosaic (RGGB) with shot and read noise, bilinear demosaicing, half
 the size. 'fake' is what a generator trained on such photographs would deliver: its last two
-upsampling stages are transposed convolutions of stride 2 whose overlapping kernels are not
-balanced. The gain differs between even and odd outputs, and between colour channels, which leaves a
-trace of period 4 (Odena, Dumoulin and Olah 2016, 'Deconvolution and Checkerboard Artifacts'; Zhang,
-Karaman and Chang 2019, 'Detecting and Simulating Artifacts in GAN Fake Images'; Durall, Keuper and
-Keuper 2020, 'Watch your Up-Convolution'). Some of the finest detail is lost, and per-pixel noise
-takes its place, as in StyleGAN: just enough to make the JPEG file as long as the photograph's, so
-that the file size doesn't give the class away. A few fakes carry no periodic trace.
+upsampling stages are transposed convolutions of stride 2 whose gain differs between even and odd
+outputs, and between colour channels. That leaves a trace of period 4 (Odena et al. 2016,
+'Deconvolution and Checkerboard Artifacts'; Zhang et al. 2019, 'Detecting and Simulating Artifacts
+in GAN Fake Images'; Durall et al. 2020, 'Watch your Up-Convolution'). Some of the finest detail is
+lost, and per-pixel noise takes its place, as in StyleGAN: just enough to make the JPEG file as long
+as the photograph's. A few fakes carry no periodic trace. Both end in the same JPEG encoder.
 
-Both classes end in the same JPEG encoder. Neither a person at normal zoom nor a cheap cue can tell
-them apart; a network that gets the pixels can. Results on them say nothing about photographs.
+Neither a person at normal zoom nor a cheap cue can tell them apart; a network that gets the pixels
+can. Results on them say nothing about photographs.
 """
 
 import io

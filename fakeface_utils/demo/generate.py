@@ -34,8 +34,8 @@ def images_per_class(study: Study) -> dict[str, int]:
 
 
 def _folder(study: Study) -> Path:
-    given = f"-{study.images_per_class}" if study.images_per_class else ""
-    return data_dir() / f"demo-{study.stored_size}px{given}"
+    count = f"-{study.images_per_class}" if study.images_per_class else ""
+    return data_dir() / f"demo-{study.stored_size}px{count}"
 
 
 @step(
@@ -80,29 +80,19 @@ def generate(folder: Path, numbers: Mapping[str, int], size: int) -> None:
 def write_images(
     make: Callable[..., NDArray[np.uint8]], files: Mapping[Path, tuple[Any, ...]]
 ) -> None:
-    """Write what `make` draws from each file's arguments, on all cores.
-
-    Whole files are kept: an interrupted call can be repeated, and ends in the same state.
-    """
+    """Write what `make` draws from each file's arguments, on all cores."""
     for folder in {path.parent for path in files}:
         folder.mkdir(parents=True, exist_ok=True)
-    left = [path for path in files if not _is_whole(path)]
     pool = joblib.Parallel(n_jobs=-1, return_as="generator")
-    with progress(len(left), "drawing", "image") as bar:
-        for _ in pool(joblib.delayed(_write_image)(path, make, files[path]) for path in left):
+    contents = pool(joblib.delayed(_content)(make, arguments) for arguments in files.values())
+    with progress(len(files), "drawing", "image") as bar:
+        for path, content in zip(files, contents, strict=True):
+            path.write_bytes(content)
             bar.update()
 
 
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and path.read_bytes().endswith(b"\xff\xd9")
-
-
-def _write_image(
-    path: Path, make: Callable[..., NDArray[np.uint8]], arguments: tuple[Any, ...]
-) -> None:
-    part = path.with_suffix(".part")
-    part.write_bytes(to_jpeg(make(*arguments)))
-    part.replace(path)
+def _content(make: Callable[..., NDArray[np.uint8]], arguments: tuple[Any, ...]) -> bytes:
+    return to_jpeg(make(*arguments))
 
 
 def file_name(key: Key, size: int) -> str:
