@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .util import ROOT, sha256
+from .util import ROOT, StudyError, sha256, shown
 
 # Modules whose edits make no step run again: they hold settings, titles, places and this engine.
 # What of theirs decides an output is among the settings of the step that writes it.
@@ -21,9 +21,7 @@ NOT_HASHED = {
 }
 UNSURE = 2.0  # seconds within which a file may change again and keep its time stamp
 LOADED: dict[str, str] = {}  # digests of the code that this process runs
-Look = dict[
-    Any, Any
-]  # what one look at many steps has seen: signatures, and whether tasks are done
+Look = dict[Any, Any]  # what one look at many steps has seen: signatures, why tasks aren't done
 
 
 def signature(path: Path, known: list[str] | None = None, look: Look | None = None) -> list[str]:
@@ -31,6 +29,9 @@ def signature(path: Path, known: list[str] | None = None, look: Look | None = No
 
     Contents are read only where the first isn't as `known`. What changed a moment ago may change
     again unseen: its first digest is empty, and never trusted. Hidden files don't count.
+
+    Raises:
+        StudyError: a file can't be read.
     """
     if look is not None and path in look:
         return look[path]
@@ -67,8 +68,14 @@ def _remembered(path: Path, files: tuple[Path, ...], quick: str) -> str:
 def _contents(path: Path, files: Iterable[Path]) -> str:
     whole = hashlib.sha256()
     for file in files:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise StudyError(
+                f"{shown(file)} can't be read ({error.strerror}): let your user read it, or leave "
+                "it out"
+            ) from error
         name = str(file.relative_to(path))
         whole.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()

@@ -18,6 +18,7 @@ from .util import data_dir, figures_dir, results_dir
 # Of ImageNet's kernels and biases for VGG16's 13 convolutions, in their order, as float32.
 IMAGENET_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 
+MOST_SEEDS = 1000
 PARAMETERS = ("profile", "data", "run", "seeds")  # given by themselves; all else are overrides
 Decay = Literal["inverse_time_per_step", "linear_per_epoch", "inverse_time_per_epoch", "none"]
 
@@ -193,6 +194,29 @@ class Study(BaseModel):
 
     options: dict[str, Any] = _ours({}, "settings of what is measured beyond the paper, by name")
 
+    @field_validator("data", "vgg16_weights")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        named = value in ("demo", "kaggle", "imagenet", "random")
+        return value if named else str(Path(value).expanduser().resolve())
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count_or_list(cls, value: Any) -> Any:
+        try:
+            if isinstance(value, str):
+                value = [s for s in value.split(",") if s.strip()] if "," in value else int(value)
+            if isinstance(value, int):
+                value = range(min(value, MOST_SEEDS + 1))
+            seeds = [int(seed) for seed in value]
+        except (ValueError, TypeError):
+            seeds = []
+        if not 0 < len({seed for seed in seeds if 0 <= seed < 2**31}) == len(seeds) <= MOST_SEEDS:
+            raise ValueError(
+                f"give a count from 1 to {MOST_SEEDS}, or different numbers from 0 up, as 0,4,7"
+            )
+        return seeds
+
     @field_validator("images_per_class", mode="before")
     @classmethod
     def _none_in_words(cls, value: Any) -> Any:
@@ -246,14 +270,11 @@ class Study(BaseModel):
         values = self.deciding()
         return {name: values[name] for name in names}
 
-    def overrides(self) -> list[str]:
-        """The settings that aren't the profile's, as 'name=value'."""
-        usual = Study(**PROFILES[self.profile])
-        return [
-            f"{name}={as_typed(value)}"
-            for name, value in self
-            if name not in (*PARAMETERS, "options") and value != getattr(usual, name)
-        ]
+    def overrides(self) -> dict[str, Any]:
+        """The settings that aren't the profile's."""
+        usual = dict(Study(**PROFILES[self.profile]))
+        own = {name: value for name, value in self if name not in (*PARAMETERS, "options")}
+        return {name: value for name, value in own.items() if value != usual[name]}
 
     def table(self) -> pd.DataFrame:
         """Every setting here and in the `paper` profile, the latter's source, and its meaning."""
@@ -272,7 +293,7 @@ class Study(BaseModel):
 
 
 PROFILES: dict[str, dict[str, Any]] = {
-    "paper": {},
+    "paper": {"run": "paper"},
     # A part of the paper's images, small: an hour or two on two CPU cores. Rate, batch size and
     # momentum were chosen on validation images, as below.
     "laptop": {

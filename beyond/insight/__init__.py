@@ -1,6 +1,6 @@
 """What the networks look at: spectra, which need no network, and maps, each put to a test."""
 
-from fakeface_utils.extension import Extension, Option, later
+from fakeface_utils.extension import Extension, later
 
 EXTENSION = Extension(
     "insight",
@@ -8,11 +8,6 @@ EXTENSION = Extension(
     tasks=later(__name__, "show.tasks"),
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
-    options={
-        "beyond_images": Option(
-            1000,
-            "test images of each class that are damaged or mapped",
-            {"demo": 100, "laptop": 300},
-        )
-    },
+    # Test images of each class that are damaged or mapped.
+    options=lambda profile: {"beyond_images": {"demo": 100, "laptop": 300}.get(profile, 1000)},
 )
