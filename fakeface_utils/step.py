@@ -68,7 +68,8 @@ def read_file(path: Path) -> Any:
         match path.suffix:
             case ".csv":
                 words = dict.fromkeys(TEXT, str)
-                return pd.read_csv(path, converters=words, na_values="", keep_default_na=False)
+                table = pd.read_csv(path, dtype=words, na_values="", keep_default_na=False)
+                return table.fillna(dict.fromkeys(TEXT, ""))
             case ".json":
                 return dict(**json.loads(path.read_text(encoding="utf-8")))
             case ".npy":

@@ -334,16 +334,18 @@ def versions() -> dict[str, str]:
 
 def git_revision() -> str:
     """The commit of the code, with '-modified' if the code has changed since; '' without git."""
-    git = ["git", "-C", str(ROOT)]
     code = ["fakeface_utils", "beyond", "notebooks", "requirements.lock"]
+    words = ["git", "-C", str(ROOT), "status", "--porcelain=2", "--branch", "--", *code]
     try:
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True)
-        changed = subprocess.run([*git, "status", "--porcelain", "--", *code], capture_output=True)
+        english = os.environ | {"LC_ALL": "C"}
+        answer = subprocess.run(words, capture_output=True, text=True, env=english)
     except OSError:
         return ""
-    if head.returncode:
-        return ""
-    return head.stdout.decode().strip() + ("-modified" if changed.stdout else "")
+    if answer.returncode:
+        return "unknown (git: dubious ownership)" if "dubious" in answer.stderr else ""
+    commit, *rest = answer.stdout.splitlines()
+    changed = any(not line.startswith("#") for line in rest)
+    return commit.removeprefix("# branch.oid ")[:12] + "-modified" * changed
 
 
 def ask_for_determinism() -> None:

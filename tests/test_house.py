@@ -25,7 +25,7 @@ from fakeface_utils.util import NOTEBOOKS, PACKAGE, ROOT
 ORDER = (  # of the house: a module imports from those before it
     "paper", "models", "util", "settings", "digests", "step", "extension", "demo", "image_files",
     "data", "networks", "training", "trained", "metrics", "evaluate", "claims", "figures", "run",
-    "report", "notebook", "cluster", "chain", "cli",
+    "report", "notebook", "chain", "cli",
 )  # fmt: skip
 MODULES = {
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
