@@ -1,11 +1,14 @@
 """Run the notebooks in order with papermill and skip what is done."""
 
+import contextlib
 import logging
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from .digests import Look
 from .extension import Extension, extensions
@@ -13,7 +16,7 @@ from .notebook import report, tasks_of
 from .run import claim_run, parameters_of
 from .settings import Study
 from .step import Task
-from .util import NOTEBOOKS, StudyError, cannot_write, lock, on_interrupt, shown, stderr_to
+from .util import NOTEBOOKS, StudyError, cannot_write, lock, shown, stderr_to
 
 
 def notebooks(study: Study, asked: Iterable[Extension] = ()) -> dict[str, Path]:
@@ -71,6 +74,29 @@ def run(study: Study, asked: Iterable[Extension] = ()) -> list[str]:
         write_pages(study)
     print(f"took {(time.perf_counter() - start) / 60:.1f} min")
     return failed
+
+
+@contextlib.contextmanager
+def on_interrupt() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt for Ctrl-C, a terminal that closes (HUP) and a request to end (TERM).
+
+    Yields:
+        The signals so far: Python raises wherever the code stands, and a library may drop it.
+    """
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = {getattr(signal, name, signal.SIGINT) for name in names}  # Windows has no HUP
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def left(tasks: list[Task]) -> list[str]:

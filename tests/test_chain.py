@@ -288,8 +288,7 @@ import sys
 from pathlib import Path
 from fakeface_utils import chain
 from fakeface_utils.run import load_study
-from fakeface_utils.util import on_interrupt
-with on_interrupt() as signals:
+with chain.on_interrupt() as signals:
     chain.execute(load_study(run="x"), "n", Path(sys.argv[1]), chain.Status("n", signals))
 """
 

@@ -40,7 +40,7 @@ def test_where_nobody_answers_a_sentence_says_so(monkeypatch, address):
 
 @pytest.mark.usefixtures("places")
 def test_images_are_prepared_before_a_scheduler_is_asked():
-    with pytest.raises(StudyError, match="is missing: run fakeface data --run x$"):
+    with pytest.raises(StudyError, match=r"is missing: run fakeface data --run x$"):
         work.cluster("tcp://127.0.0.1:1", "x", False)
 
 
