@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+from typer.testing import CliRunner
 
 from conftest import SECRET, TINY
 from fakeface_utils import chain
 from fakeface_utils.chain import Status
+from fakeface_utils.cli import app
 from fakeface_utils.extension import Extension, extensions
 from fakeface_utils.models import MODELS
 from fakeface_utils.notebook import report
@@ -324,13 +326,9 @@ def test_a_file_where_a_folder_should_be_is_one_sentence(places, faces, name):
     (places / name).parent.mkdir(parents=True)
     (places / name).write_text("")
     words = ["report", "--data", str(faces), "--run", "x", "--set", "image_size=32"]
-    answer = subprocess.run(
-        [sys.executable, "-m", "fakeface_utils.cli", *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert answer.returncode == 1
-    assert answer.stderr.splitlines()[-1].startswith("error: cannot write ")
-    assert "Traceback" not in answer.stderr
+    answer = CliRunner().invoke(app, words)
+    assert isinstance(answer.exception, StudyError), answer.output
+    assert str(answer.exception).startswith("cannot write ")
 
 
 # The chain with made-up notebooks.

@@ -1,22 +1,25 @@
 """Parameters become a study, a run remembers them, and its name belongs to one study."""
 
+import io
 import json
 import os
+import re
 import shutil
+import sys
 from types import SimpleNamespace
 
 import IPython
 import pytest
 from typer.testing import CliRunner
 
-from fakeface_utils import extension, notebook, run
+from fakeface_utils import cli, extension, notebook, run
 from fakeface_utils.cli import app
 from fakeface_utils.data import dataset
 from fakeface_utils.extension import Extension, extensions
 from fakeface_utils.notebook import open_study
 from fakeface_utils.run import check_run, claim_run, command, load_study, parameters_of
 from fakeface_utils.settings import Study, as_typed, open_questions
-from fakeface_utils.util import StudyError
+from fakeface_utils.util import ROOT, StudyError, git_revision
 
 SMALL = "image_size=32 epochs=1 batch_size=4 custom_filters=2,2,2 custom_dense=4 vgg16_dense=4"
 
@@ -308,7 +311,38 @@ def test_an_unfinished_run_is_not_opened_for_others_and_left_as_it_is(held):
     assert load_study(run="x").seeds == (0,)
 
 
+def test_a_step_is_done_by_its_name_after_those_that_it_stands_on(places, faces):
+    words = ["--data", str(faces), "--run", "x", "--set", "image_size=32"]
+    answer = CliRunner().invoke(app, ["step", "dataset", *words])
+    assert answer.exception is None, answer.output
+    assert dataset.of(load_study(run="x")).why_stale() == ""
+    answer = CliRunner().invoke(app, ["step", "train vgg16", *words])
+    assert str(answer.exception) == "there is no step 'train vgg16': did you mean 'train vgg16 0'?"
+
+
+def test_a_console_without_the_letters_of_a_name_gets_escapes(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), "cp1252", newline="")
+    monkeypatch.setattr(sys, "stdout", console)
+    monkeypatch.setattr(cli, "app", lambda **_: print("\u0416", flush=True))
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert console.buffer.getvalue().strip() == rb"\u0416"
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_a_checkout_that_git_takes_for_somebody_elses_is_said(monkeypatch):
+    assert re.fullmatch("[0-9a-f]{12}(-modified)?", git_revision())
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert git_revision() == "unknown (git: dubious ownership)"
+
+
 # Notebooks.
+
+
+def test_a_name_that_is_no_notebook_is_refused_before_a_run_is_claimed(places):
+    sentence = told(open_study, "01_datset", "", "", "alone")
+    assert sentence == "there is no notebook '01_datset': did you mean '01_dataset'?"
+    assert not (places / "results").exists()
 
 
 @pytest.mark.usefixtures("places")
