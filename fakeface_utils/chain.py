@@ -113,7 +113,6 @@ def executed(study: Study, name: str) -> Path:
 def execute(study: Study, name: str, path: Path, status: "Status") -> None:
     """Run one notebook; a failure becomes one sentence."""
     import papermill  # three seconds to import: not for a skipped chain
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     copy = executed(study, name)
@@ -141,7 +140,7 @@ def execute(study: Study, name: str, path: Path, status: "Status") -> None:
     except OSError as error:
         raise cannot_write(copy, error) from error
     except RuntimeError as error:  # a kernel that dies while it works, or while it starts
-        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):
+        if "Kernel died" not in str(error):
             raise
         raise StudyError(
             f"the kernel of notebook {name} died, most often for lack of memory: take fewer images "

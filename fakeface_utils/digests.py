@@ -20,7 +20,11 @@ NOT_HASHED = {
     "fakeface_utils/util.py",  # places, sentences, locks
 }
 UNSURE = 2.0  # seconds within which a file may change again and keep its time stamp
-LOADED: dict[str, str] = {}  # digests of the code that this process runs
+LOADED = {  # digests of the code that this process runs
+    path.relative_to(ROOT).as_posix(): sha256(path.read_bytes())
+    for folder in ("fakeface_utils", "beyond")
+    for path in (ROOT / folder).rglob("*.py")
+}
 Look = dict[Any, Any]  # what one look at many steps has seen: signatures, why tasks aren't done
 
 
@@ -116,12 +120,3 @@ def code_of(*files: Path) -> dict[str, str]:
 def edited(code: dict[str, str]) -> str:
     """The first of these modules that was edited after this process had read it; '' for none."""
     return next((name for name, now in code.items() if LOADED.setdefault(name, now) != now), "")
-
-
-edited(
-    {
-        path.relative_to(ROOT).as_posix(): sha256(path.read_bytes())
-        for folder in ("fakeface_utils", "beyond")
-        for path in (ROOT / folder).rglob("*.py")
-    }
-)

@@ -154,10 +154,10 @@ def check_run(study: Study) -> None:
         StudyError: with what differs, and what to do.
     """
     parameters, record = study.results / ".parameters.json", study.results / "study.json"
-    computed = any(path != parameters for path in study.results.rglob(".*.json"))
     held = read_file(record) if record.exists() else {}
-    if not held and computed and parameters.exists():  # the record was deleted
-        held = read_file(parameters)
+    if not held and parameters.exists():  # it counts where something was computed
+        markers = [path for path in study.results.rglob(".*.json") if path != parameters]
+        held = read_file(parameters) if markers else {}
     here = study.deciding()
     there = Study().deciding() | held.get("settings", here)  # a newer setting had its default
     refusal = f"run '{study.run}' holds another study: "
