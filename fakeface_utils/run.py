@@ -67,7 +67,7 @@ def load_study(
     given = _parse_overrides(overrides)
     if data:
         given["data"] = data
-    if seeds != "":
+    if seeds not in ("", None):
         given["seeds"] = seeds
     usual = options(profile)
     chosen = {n: v for n, v in (held.pop("options", {}) | given).items() if n in usual}

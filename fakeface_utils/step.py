@@ -316,7 +316,8 @@ class Task:
         else:
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
-        key.write_text(json.dumps(before | {"seconds": seconds}))
+        with replacing(key) as part:
+            part.write_text(json.dumps(before | {"seconds": seconds}))
         self.marker.unlink(missing_ok=True)
         start = time.perf_counter()
         self.step.work(self.study, *self.args, out=out)
