@@ -36,8 +36,8 @@ class Extension:
         missing: why it can't be measured for this study, as no other images given; '' where it can.
         section: its part of the report, as anything that Jupyter shows.
         summary: what the command prints at its end.
-        options: defaults of its settings in a profile, by name; one that two extensions declare is
-            the same for both, and no step of the paper's study has it.
+        options: its settings in a profile by name, each a type and a default for pydantic; one that
+            two extensions declare is the same for both, and no step of the paper's study has it.
         notices: what a reader of Table 1 must know first, as a leak.
         claims: claims of the paper that it can judge: claim, here, verdict, basis.
         commands: `fakeface NAME ...`, functions for typer.
@@ -93,9 +93,9 @@ def extensions() -> dict[str, Extension]:
 
 
 def options(profile: str) -> dict[str, Any]:
-    """The default in a profile of every setting that an extension declares."""
+    """Type and default in a profile of every setting that an extension declares."""
     found = [one.options(profile) for one in extensions().values()]
-    return {name: default for each in found for name, default in each.items()}
+    return {name: field for each in found for name, field in each.items()}
 
 
 def chosen(only: str, study: Study) -> list[Extension]:

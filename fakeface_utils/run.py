@@ -69,10 +69,9 @@ def load_study(
         given["data"] = data
     if seeds not in ("", None):
         given["seeds"] = seeds
-    usual = options(profile)
-    chosen = {n: v for n, v in (held.pop("options", {}) | given).items() if n in usual}
-    fields: Any = {name: (type(default), default) for name, default in usual.items()}
-    values = PROFILES[profile] | held | {n: v for n, v in given.items() if n not in usual}
+    fields = options(profile)
+    chosen = {n: v for n, v in (held.pop("options", {}) | given).items() if n in fields}
+    values = PROFILES[profile] | held | {n: v for n, v in given.items() if n not in fields}
     values |= {"profile": profile, "run": run}
     try:
         values["options"] = create_model("Options", **fields)(**chosen).model_dump()
@@ -112,7 +111,7 @@ def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
 
 def parameters_of(study: Study) -> dict[str, Any]:
     """The parameters that describe a study, as `load_study` takes them: JSON values."""
-    usual = options(study.profile)
+    usual = {name: default for name, (_, default) in options(study.profile).items()}
     changed = {n: v for n, v in study.options.items() if n in usual and v != usual[n]}
     words = [f"{n}={shlex.quote(as_typed(v))}" for n, v in (study.overrides() | changed).items()]
     given = {"profile": study.profile, "data": study.data, "run": study.run}

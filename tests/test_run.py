@@ -29,7 +29,9 @@ def options(monkeypatch):
     """An extension with two settings of its own."""
     numbers = {"demo": 100}
     named = Extension(
-        "named", "Named", options=lambda name: {"number": numbers.get(name, 1000), "place": ""}
+        "named",
+        "Named",
+        options=lambda name: {"number": (int, numbers.get(name, 1000)), "place": (str, "")},
     )
     monkeypatch.setattr(extension, "extensions", lambda: {"named": named})
 

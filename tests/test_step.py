@@ -246,7 +246,7 @@ def test_a_killed_process_took_the_seconds_until_its_last_file(places, study, mo
     def work(out):
         if not (part := out / "part").exists():
             part.touch()
-            os.utime(part, [time.time() + 100] * 2)
+            os.utime(part, (time.time() + 100,) * 2)
             raise KeyboardInterrupt  # which here is as good as a kill
         (out / "a.csv").write_text("text\nin\n")
 

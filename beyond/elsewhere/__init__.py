@@ -53,6 +53,6 @@ EXTENSION = Extension(
     missing=missing,
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
-    options=lambda profile: {"other": Place()},
+    options=lambda profile: {"other": (Place, "")},
     commands={"evaluate": evaluate},
 )
