@@ -176,10 +176,11 @@ def test_trainings_whose_worker_was_killed_equal_a_sequential_run(places, monkey
     for task in tasks_of(study, "01_dataset"):
         task.ensure()
     tasks, failed = train.all(study), []
+    notebooks = {task.notebook: None for task in tasks}
 
-    def command():
+    def command(client):
         try:
-            work.cluster(local.scheduler_address, "tiny", False)
+            do_all(client, [task for name in notebooks for task in tasks_of(study, name)])
         except StudyError as error:
             failed.append(error)
 
@@ -189,7 +190,7 @@ def test_trainings_whose_worker_was_killed_equal_a_sequential_run(places, monkey
         ) as local,
         distributed.Client(local) as client,
     ):
-        thread = threading.Thread(target=command)
+        thread = threading.Thread(target=command, args=(client,))
         thread.start()
         pids = list(client.run(os.getpid).values())
         started = [task.marker.with_suffix(".part") / "best.weights.h5" for task in tasks]
