@@ -7,6 +7,7 @@ CPU, to the last digit.
 
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -138,7 +139,7 @@ def fit(
     what is trained, the whole or its head, and `data` for training and for validation.
     """
     (training, validation), size, epochs = data, study.batch_size, study.epochs
-    log, best, name = out / "history.csv", out / "best.weights.h5", f"{model} seed {seed}"
+    log, best, name = out / "log.csv", out / "best.weights.h5", f"{model} seed {seed}"
     rows = drawn_rows(training[1], study.training_share, seed)
     steps = math.ceil(len(rows) / size)
     rates = schedule(study, model, steps)
@@ -223,6 +224,7 @@ def fit(
             "there"
         ) from None
     network.load_weights(best)
+    shutil.copy(log, out / "history.csv")  # which is moved away before all is done
 
 
 def finite(study: Study, outputs: npt.NDArray) -> npt.NDArray[np.float64]:

@@ -207,7 +207,7 @@ def test_a_best_epoch_before_the_interruption_stays_the_best(tmp_path, monkeypat
         stop_before(stopping, 4)
         with pytest.raises(Interrupted):
             fit(study, "vgg16", head(study), 0, arrays, parted)
-    seconds = pd.read_csv(parted / "history.csv")["seconds"].tolist()
+    seconds = pd.read_csv(parted / "log.csv")["seconds"].tolist()
     again = head(study, seed=1)  # what a new process starts with doesn't matter
     fit(study, "vgg16", again, 0, arrays, parted)
     pd.testing.assert_frame_equal(without_seconds(parted), history, check_exact=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import core_schema
 
-from fakeface_utils.extension import Extension, Option, later
+from fakeface_utils.extension import Extension, later
 from fakeface_utils.settings import Study
 from fakeface_utils.util import StudyError
 
@@ -53,6 +53,6 @@ EXTENSION = Extension(
     missing=missing,
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
-    options={"other": Option(Place(), "a folder or zip of other images, for elsewhere")},
+    options=lambda profile: {"other": (Place, "")},
     commands={"evaluate": evaluate},
 )

@@ -79,7 +79,7 @@ def train_reading(study: Study, reading: str, model: str, seed: int, out: Path) 
 
 
 def _upstream(task: Task) -> list[Task]:
-    return list(task.step.after(task.study, *task.args))
+    return task.after()
 
 
 def _settings(task: Task) -> dict[str, Any]:
