@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .util import ROOT, StudyError, sha256, shown
+from .util import ROOT, sha256
 
 # Modules whose edits make no step run again: they hold settings, titles, places and this engine.
 # What of theirs decides an output is among the settings of the step that writes it.
