@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .util import ROOT, sha256
+from .util import ROOT, StudyError, sha256, shown
 
 # Modules whose edits make no step run again: they hold settings, titles, places and this engine.
 # What of theirs decides an output is among the settings of the step that writes it.
@@ -75,8 +75,10 @@ def _contents(path: Path, files: Iterable[Path]) -> str:
         try:
             with file.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        except PermissionError:  # who reads it names it
-            digest = "unreadable"
+        except PermissionError as error:
+            if file == path:
+                raise StudyError(f"{shown(file)} can't be read: let your user read it") from error
+            digest = "unreadable"  # one of a folder's: who reads it names it
         name = str(file.relative_to(path))
         whole.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
