@@ -33,7 +33,6 @@ from .image_files import (
     place_of,
     reason,
 )
-from .models import MODELS
 from .paper import CLASSES, COUNTS, KAGGLE, SPLITS
 from .settings import Study
 from .step import Task, step
@@ -283,6 +282,6 @@ def mark(study: Study) -> str:
     elif here != paper:
         words = ["{:,} training images at {} pixels (the paper: {:,} at {})".format(*here, *paper)]
     if study.vgg16_weights == "random":
-        frozen = [model.title for model in MODELS.values() if model.frozen_base]
+        frozen = [model.title for model in study.models.values() if model.frozen_base]
         words.append(f"{', '.join(frozen)} with random weights")
     return "; ".join(words)

@@ -20,7 +20,7 @@ from .models import MODELS
 from .paper import COUNTS, METRICS
 from .settings import Study
 from .step import STEPS, step
-from .util import count
+from .util import count, shown
 
 WIDEST = 0.02  # half width of a prediction interval beyond which a verdict would mean nothing
 NEAR = 1  # epochs by which ours may differ from the paper's
@@ -138,7 +138,7 @@ def by_seed(study: Study, positive_class: str = "") -> pd.DataFrame:
 
 
 def _decided_by(study: Study) -> dict[str, Any]:
-    printed = {model: about.table1 for model, about in MODELS.items()}
+    printed = {model: about.table1 for model, about in study.models.items()}
     return study.deciding() | {"seeds": study.seeds, "printed": printed}
 
 
@@ -150,7 +150,7 @@ def table1(study: Study, out: Path) -> None:
     """
     reason, rows = not_comparable(study), []
     for model, table in by_seed(study).groupby("model", sort=False):
-        printed, cells = MODELS[model].table1, table[["tp", "fn", "fp", "tn"]].to_numpy()
+        printed, cells = study.models[model].table1, table[["tp", "fn", "fp", "tn"]].to_numpy()
         variances = pd.DataFrame(map(metric_variances, cells)).mean()
         for metric in METRICS:
             values, paper = list(table[metric]), printed.get(metric, math.nan)
@@ -191,6 +191,8 @@ def difference(study: Study, one: str, other: str) -> Known:
 def notices(study: Study) -> list[str]:
     """What a reader must know before believing a number, a sentence each."""
     data, random = STEPS["dataset"].of(study).read(), study.vgg16_weights == "random"
+    own = ", ".join(name for name in study.models if name not in MODELS)
+    frozen = ", ".join(model.title for model in study.models.values() if model.frozen_base)
     said = {
         "Generated data: these numbers say nothing about the paper.": data["generated"],
         "VGG16 has random weights, not ImageNet's: its numbers mean nothing.": random,
@@ -198,6 +200,9 @@ def notices(study: Study) -> list[str]:
         "validation, 15 % for the test.": data["split_by_us"],
         f"Left out: {count(len(data['unreadable']), 'unreadable image')}.": data["unreadable"],
         f"Not read: {data['left_out']}.": data["left_out"],
+        f"Of this run's own, not in the paper: {own} ({shown(study.networks)}).": own,
+        f"augment={study.augment} is without effect on {frozen}: a frozen base runs once for each "
+        "image.": study.augment != "none",
     }
     found = [sentence for sentence, holds in said.items() if holds]
     for one in extensions().values():
@@ -210,7 +215,7 @@ def failed_seeds(study: Study) -> list[str]:
     """Name the seeds whose training run diverged, or ended in one output for all test images."""
     p_fake, sentences = predictions(study).groupby(["model", "seed"])["p_fake"], []
     collapsed = ~(p_fake.max() - p_fake.min() > 1e-6)  # so does one that is no number
-    for model, about in MODELS.items():
+    for model, about in study.models.items():
         losses = histories(study, model).set_index("seed")[["loss", "val_loss"]]
         diverged = ~np.isfinite(losses).all(axis=1).groupby("seed").all()
         for failed, what in ((diverged, DIVERGED), (collapsed[model], COLLAPSED)):

@@ -25,7 +25,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .data import images, manifest, mark
 from .evaluate import by_seed, histories, table1
-from .models import MODELS
+from .models import titled
 from .paper import CLASSES, METRICS
 from .settings import Study
 from .step import step
@@ -132,7 +132,7 @@ def forest(study: Study) -> Drawn:
     look: Any = {"textcoords": "offset points", "va": "center"}
     look["xycoords"] = axis.get_yaxis_transform()  # x is a share of the axis, y is the row
     for place, row in zip(places, table.itertuples(), strict=True):
-        model, of_seeds = MODELS[row.model], runs.loc[[row.model], row.metric]
+        model, of_seeds = study.models[row.model], runs.loc[[row.model], row.metric]
         ends, band = np.clip([row.predicted_low, row.predicted_high], 0, 1), model.look["color"]
         axis.plot(ends, [place] * 2, color=band, lw=11, alpha=0.35, solid_capstyle="butt")
         axis.plot(of_seeds, [place] * len(of_seeds), **(model.look | {"ls": ""}))
@@ -164,7 +164,7 @@ def forest(study: Study) -> Drawn:
 
 def network_diagram(study: Study) -> Drawn:
     """Figure 2: the paper's own network layer by layer, as it was trained."""
-    own = next(name for name, model in MODELS.items() if not model.frozen_base)
+    own = next(name for name, model in study.models.items() if not model.frozen_base)
     table = train.of(study, own, study.seeds[0]).read("architecture.csv")
     table["activation"] = table["activation"].replace("relu", "ReLU")
     table["output_shape"] = table["output_shape"].str.replace("x", " × ")
@@ -187,13 +187,13 @@ def network_diagram(study: Study) -> Drawn:
     axis.set_axis_off()
     title(figure, study, f"{study.image_size} pixels, {total}")
     layers = ", ".join(table["layer"] + " " + table["output_shape"])
-    words = f"The layers of the {MODELS[own].title} with what each passes on, in order: {layers}"
+    words = f"The layers of the {titled(own)} with what each passes on, in order: {layers}"
     return figure, f"{words}; {total}."
 
 
 def curves(study: Study, model: str) -> Drawn:
     """Figures 3 and 4: accuracy and loss in training and validation, mean and range over seeds."""
-    history, about, many = histories(study, model), MODELS[model], len(study.seeds) > 1
+    history, about, many = histories(study, model), study.models[model], len(study.seeds) > 1
     by_epoch = history.groupby("epoch")
     best = by_epoch["val_loss"].mean().fillna(np.inf).idxmin()  # of seeds that haven't diverged
     figure, axes = plt.subplots(2, 1, figsize=(HALF, 5), sharex=True)
@@ -224,9 +224,10 @@ def curves(study: Study, model: str) -> Drawn:
     )
 
 
-def of_numbers() -> dict[str, Callable[[Study], Drawn]]:
+def of_numbers(study: Study) -> dict[str, Callable[[Study], Drawn]]:
     """The figures without images: their names, and what draws them."""
-    numbered = {name: f"figure{m.figure}_" if m.figure else "curves_" for name, m in MODELS.items()}
+    models = study.models.items()
+    numbered = {name: f"figure{m.figure}_" if m.figure else "curves_" for name, m in models}
     return {
         "table1_forest": forest,
         "figure2_architecture": network_diagram,
@@ -236,17 +237,19 @@ def of_numbers() -> dict[str, Callable[[Study], Drawn]]:
 
 @step(
     "05_figures",
-    writes=lambda study: [f"{name}.{kind}" for name in of_numbers() for kind in ("png", "pdf")],
+    writes=lambda study: [
+        f"{name}.{kind}" for name in of_numbers(study) for kind in ("png", "pdf")
+    ],
     after=("dataset", "train", "predict", "table1"),
     settings=lambda study: (
         study.deciding()
-        | {"seeds": study.seeds, "models": {name: asdict(m) for name, m in MODELS.items()}}
+        | {"seeds": study.seeds, "models": {name: asdict(m) for name, m in study.models.items()}}
     ),
     folder=lambda study: study.figures,
 )
 def figures(study: Study, out: Path) -> None:
     """Draw every figure that shows no image."""
-    for name, draw in of_numbers().items():
+    for name, draw in of_numbers(study).items():
         save(out, name, draw(study))
 
 

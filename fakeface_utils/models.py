@@ -1,9 +1,11 @@
-"""The networks that the study compares: a third is an entry here and `networks/NAME.py`.
+"""The networks that are compared: a third is an entry here and `networks/NAME.py`, or a run's own.
 
 No step is made out of date by an edit here. What a step takes from here is among its settings.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 
@@ -41,3 +43,34 @@ MODELS = {
         table1={"accuracy": 0.8998, "precision": 0.9038, "recall": 0.8949, "f1": 0.8993},
     ),
 }
+OWN = (  # looks of a run's own networks, in their order
+    {"color": "#02936c", "marker": "^", "ls": "-."},
+    {"color": "#a8559a", "marker": "D", "ls": ":"},
+    {"color": "#cc4455", "marker": "v", "ls": "-."},
+)
+
+
+def has_head(text: str) -> bool:
+    """Whether the source of a network names its last layer so that what is before it is frozen."""
+    return bool(re.search("name=[\"']head[\"']", text))
+
+
+def own_models(folder: Path) -> dict[str, Model]:
+    """A run's own networks, a file each: like the paper's that has a frozen base too, or none.
+
+    No file is loaded to know this.
+    """
+    found: dict[str, Model] = {}
+    for path in sorted(folder.glob("[a-z]*.py")):
+        frozen = has_head(path.read_text(encoding="utf-8", errors="replace"))
+        like = next(model for model in MODELS.values() if bool(model.frozen_base) == frozen)
+        look = OWN[len(found) % len(OWN)]
+        found[path.stem] = replace(
+            like, title=path.stem, look=look, figure=None, best_epoch=None, table1={}
+        )
+    return found
+
+
+def titled(model: str) -> str:
+    """A network's title; of a run's own it is its name."""
+    return MODELS[model].title if model in MODELS else model

@@ -16,7 +16,7 @@ from .data import about, manifest, mark
 from .evaluate import difference, failed_seeds, not_comparable, notices, table1
 from .extension import extensions
 from .figures import SHAPES, filled, picture
-from .models import MODELS
+from .models import titled
 from .paper import COUNTS, SPLITS
 from .settings import Study
 from .util import PACKAGE, StudyError, count, replacing, shown
@@ -87,7 +87,7 @@ def _as_text(value: Any) -> str:
         return f"{value:.3g}" if 0 < abs(value) < 0.001 else f"{value:,.4f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return MODELS[value].title if value in MODELS else str(value)
+    return titled(str(value))
 
 
 def opening(study: Study) -> HTML:
@@ -101,7 +101,7 @@ def opening(study: Study) -> HTML:
         "</div>{}<div>{}{}</div></div>",
         answer(study),
         better(study, accuracy["ours_mean"]),
-        paragraphs(_card(study, accuracy.loc[model]) for model in MODELS),
+        paragraphs(_card(study, accuracy.loc[model]) for model in study.models),
         picture(study, "table1_forest", "Table 1 of the paper and here."),
         note(filled('{} <a href="#Limits">Limits</a>', loud)) if loud else "",
         fold(words, items(map(" ".join, differing))) if differing else "",
@@ -126,12 +126,12 @@ def better(study: Study, accuracy: pd.Series) -> str:
     interval += ", of these two networks alone" * (len(study.seeds) == 1)
     if gain.low <= 0:
         return f"Here it stays open which network is better ({interval})."
-    return f"The better one here is {MODELS[first].title}, by {gain.mean:.3f} ({interval})."
+    return f"The better one here is {titled(first)}, by {gain.mean:.3f} ({interval})."
 
 
 def _card(study: Study, row: pd.Series) -> HTML:
     """Accuracy of one model, ours and the paper's, and how sure ours is."""
-    model, run = MODELS[str(row.name)], "one training run"
+    model, run = study.models[str(row.name)], "one training run"
     if len(study.seeds) > 1:
         run = f"one more run: {_range(row['predicted_low'], row['predicted_high'], 3)}"
     lines = [

@@ -7,12 +7,12 @@ reason, its other readings and the models they concern stand beside the default,
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from .models import MODELS
+from .models import MODELS, Model, own_models
 from .util import data_dir, figures_dir, results_dir, sha256
 
 # Of ImageNet's kernels and biases for VGG16's 13 convolutions, in their order, as float32.
@@ -70,8 +70,10 @@ class Study(BaseModel):
         tuple(MODELS),
     )
 
-    custom_filters: tuple[int, int, int] = _paper(
-        (64, 128, 128), "of its convolutions, section 3.1"
+    custom_filters: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = _paper(
+        (64, 128, 128),
+        "of its convolutions, as many as there are numbers, section 3.1",
+        min_length=1,
     )
     custom_dense: int = _paper(256, "nodes of its dense layer, section 3.1", ge=1, le=100_000)
     vgg16_dense: int = _paper(512, "nodes of its new dense layer, section 3.2", ge=1, le=100_000)
@@ -117,6 +119,12 @@ class Study(BaseModel):
 
     epochs: int = _paper(15, "both models, section 4", ge=1, le=10_000)
     batch_size: int = _paper(100, "images a step, both models, section 4", ge=1, le=100_000)
+    optimizer: Literal["adam", "sgd"] = _paper("adam", "adam, or sgd without momentum, section 4")
+    augment: Literal["none", "flip", "shift", "crop", "all"] = _paper(
+        "none",
+        "flip, shift, crop or all: what each epoch changes of a training image, section 2; not for "
+        "a network with a frozen base",
+    )
     learning_rate: float = _paper(0.01, "initial, custom CNN, section 4", gt=0)
     learning_rate_decay: Decay = _open(
         "inverse_time_per_step",
@@ -179,9 +187,12 @@ class Study(BaseModel):
 
     @field_validator("data", "vgg16_weights")
     @classmethod
-    def _absolute(cls, value: str) -> str:
-        named = value in ("demo", "kaggle", "imagenet", "random")
-        return value if named else str(Path(value).expanduser().resolve())
+    def _absolute(cls, value: str, info: ValidationInfo) -> str:
+        if value in ("demo", "kaggle", "imagenet", "random"):
+            return value
+        if info.field_name == "vgg16_weights" and Path(value).suffix != ".h5":
+            raise ValueError("give imagenet, random, or Keras' .h5 file of ImageNet's weights")
+        return str(Path(value).expanduser().resolve())
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -200,12 +211,25 @@ class Study(BaseModel):
             )
         return seeds
 
-    @field_validator("images_per_class", "custom_filters", mode="before")
+    @field_validator("images_per_class", mode="before")
     @classmethod
-    def _as_typed(cls, value: Any) -> Any:
-        if value == "none":
-            return None
-        return value.split(",") if isinstance(value, str) and "," in value else value
+    def _all(cls, value: Any) -> Any:
+        return None if value == "none" else value
+
+    @field_validator("custom_filters", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return [part for part in value.strip("()[]").split(",") if part.strip()]
+        return [value] if isinstance(value, int) else value
+
+    @field_validator("custom_filters")
+    @classmethod
+    def _poolings(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        side = info.data.get("image_size", 0)
+        if side >> len(value) == 0:
+            raise ValueError(f"so many poolings leave nothing of {side} pixels: give fewer")
+        return value
 
     @property
     def data_name(self) -> str:
@@ -226,6 +250,16 @@ class Study(BaseModel):
     def figures(self) -> Path:
         """Figures of this run."""
         return figures_dir(self.run)
+
+    @property
+    def networks(self) -> Path:
+        """Networks of the run's own; a run that is a folder inside another has that one's."""
+        return results_dir(Path(self.run).parts[0]) / "networks"
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The networks that this run compares: the package's, and its own."""
+        return MODELS | own_models(self.networks)
 
     @property
     def prepared(self) -> Path:

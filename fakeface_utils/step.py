@@ -26,7 +26,6 @@ import numpy as np
 import pandas as pd
 
 from .digests import UNSURE, Look, code_of, edited, signature
-from .models import MODELS
 from .paper import SPLITS
 from .settings import Study
 from .util import (
@@ -44,7 +43,7 @@ from .util import (
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 STEPS: dict[str, "Step"] = {}
 AXES: dict[str, Callable[[Study], Iterable[Any]]] = {
-    "model": lambda study: MODELS,
+    "model": lambda study: study.models,
     "seed": lambda study: study.seeds,
     "split": lambda study: SPLITS,
 }

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .models import MODELS
+from .models import MODELS, titled
 from .settings import Study
 from .step import STEPS, Task, step
 from .util import PACKAGE, StudyError, progress, require_free_space
@@ -25,38 +25,48 @@ def prepared(study: Study, split: str, kind: str) -> Any:
 def needs(study: Study, model: str, *splits: str) -> list[Task]:
     """The tasks that leave what a network reads: images, or a frozen base's features of them."""
     tasks = [STEPS["prepare"].of(study, split) for split in splits]
-    frozen = MODELS[model].frozen_base
+    frozen = study.models[model].frozen_base
     return tasks + [features.of(study, model, split) for split in splits if frozen]
 
 
 def arrays(study: Study, model: str, split: str) -> tuple[npt.NDArray, npt.NDArray]:
     """What a network is trained on and asked about, (N, ...), and the labels, (N,); 1 is fake."""
-    frozen = MODELS[model].frozen_base
+    frozen = study.models[model].frozen_base
     inputs = features.of(study, model, split).read() if frozen else prepared(study, split, "npy")
     return inputs, prepared(study, split, "csv")["label"].to_numpy()
 
 
 def base_settings(study: Study, model: str) -> dict[str, str]:
     """What decides the output of a frozen base."""
-    return study.of(*MODELS[model].frozen_base, "feature_dtype", "precision")
+    return study.of(*study.models[model].frozen_base, "feature_dtype", "precision")
 
 
-def file_of(model: str) -> Path:
-    """The file that says what a network is."""
-    return PACKAGE / "networks" / f"{model}.py"
+def own_file(study: Study, model: str, *_: Any) -> dict[str, Path]:
+    """The file of a run's own network, an input; none of a network of the package."""
+    return {} if model in MODELS else {f"{model}.py": study.networks / f"{model}.py"}
+
+
+def file_of(study: Study, model: str, *_: Any) -> list[Path]:
+    """The file of a network of the package, which is code; none of a run's own."""
+    return [PACKAGE / "networks" / f"{model}.py"] if model in MODELS else []
+
+
+def _features(study: Study, model: str, *_: Any) -> Path:
+    """Where a frozen base's features lie: beside the images, or those of a run's own with it."""
+    place = study.prepared / "features" if model in MODELS else study.networks
+    return place / "-".join([model, *base_settings(study, model).values()])
 
 
 @step(
     # No network sees the test set before the end, so its features are made there.
-    lambda study, model, split: "04_evaluate" if split == "test" else MODELS[model].notebook,
+    lambda study, model, split: "04_evaluate" if split == "test" else study.models[model].notebook,
     writes=lambda study, model, split: [f"{split}.npy"],
     after=lambda study, model, split: [STEPS["prepare"].of(study, split)],
     each=("model", "split"),
     settings=lambda study, model, split: base_settings(study, model),
-    folder=lambda study, model, split: (
-        study.prepared / "features" / "-".join([model, *base_settings(study, model).values()])
-    ),
-    code=lambda study, model, split: [file_of(model)],
+    folder=_features,
+    inputs=own_file,
+    code=file_of,
 )
 def features(study: Study, model: str, split: str, out: Path) -> None:
     """Run a frozen base once for each image, since it says the same in every epoch: (N, h, w, c).
@@ -66,7 +76,7 @@ def features(study: Study, model: str, split: str, out: Path) -> None:
     from .networks import base_of, build
     from .training import precision, start
 
-    inputs, title = prepared(study, split, "npy"), f"{MODELS[model].title} features of {split}"
+    inputs, title = prepared(study, split, "npy"), f"{titled(model)} features of {split}"
     start(study, len(inputs))
     base = base_of(build(study, model, 0, precision(study)))
     shape, dtype = (len(inputs), *base.output_shape[1:]), np.dtype(study.feature_dtype)
@@ -105,15 +115,17 @@ def fit_network(study: Study, model: str, seed: int, out: Path) -> Any:
 
 
 @step(
-    lambda study, model, seed: MODELS[model].notebook,
+    lambda study, model, seed: study.models[model].notebook,
     writes=["history.csv", "model.keras", "architecture.csv"],
     after=lambda study, model, seed: needs(study, model, "train", "valid"),
     each=("model", "seed"),
     settings=lambda study, model, seed: (
-        study.deciding() | {"rate": MODELS[model].rate, "frozen_base": MODELS[model].frozen_base}
+        study.deciding()
+        | {name: getattr(study.models[model], name) for name in ("rate", "frozen_base")}
     ),
     folder=lambda study, model, seed: study.results / model / f"seed-{seed}",
-    code=lambda study, model, seed: [file_of(model)],
+    inputs=own_file,
+    code=file_of,
 )
 def train(study: Study, model: str, seed: int, out: Path) -> None:
     """Train one network; one that was interrupted resumes after its last finished epoch."""

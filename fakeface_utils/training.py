@@ -9,14 +9,15 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import PIL.Image
 
-from .models import MODELS
 from .networks import base_of, head_of, keras, layers_of  # keras without its start-up messages
 from .settings import Study
 from .step import STEPS
@@ -61,21 +62,31 @@ def precision(study: Study) -> str:
 
 
 class Batches(keras.utils.PyDataset):
-    """Rows of a memory-mapped array with their labels, in the array's order or another."""
+    """Rows of a memory-mapped array with their labels, in the array's order or another.
 
-    def __init__(self, data: Arrays, size: int, order: npt.NDArray[np.int64] | None = None) -> None:
+    `change(inputs, rows)` gives what is seen of them.
+    """
+
+    def __init__(
+        self,
+        data: Arrays,
+        size: int,
+        order: npt.NDArray[np.int64] | None = None,
+        change: Callable[[npt.NDArray, npt.NDArray], npt.NDArray] = lambda inputs, _: inputs,
+    ) -> None:
         # Two threads read ahead, in order. With one, Keras leaves that to tf.data's autotuning,
         # whose thread TensorFlow 2.21 joins only when it next wakes: 20.5 s for an epoch of 14 s.
         super().__init__(workers=2)
         self.inputs, self.labels = data[0], data[1].astype("float32").reshape(-1, 1)
         self.size, self.order = size, np.arange(len(data[0])) if order is None else order
+        self.change = change
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.size)
 
     def __getitem__(self, index: int) -> Arrays:
         rows = np.sort(self.order[index * self.size : (index + 1) * self.size])
-        return self.inputs[rows], self.labels[rows]
+        return self.change(self.inputs[rows], rows), self.labels[rows]
 
 
 def schedule(
@@ -85,7 +96,7 @@ def schedule(
 
     Per step, lr / (1 + lr/epochs * step), is what Keras' Adam did in 2022; `steps` are an epoch's.
     """
-    name, epochs, schedules = MODELS[model].rate, study.epochs, keras.optimizers.schedules
+    name, epochs, schedules = study.models[model].rate, study.epochs, keras.optimizers.schedules
     rate, decay = getattr(study, name), getattr(study, f"{name}_decay")
     if decay == "none" or epochs == 1:
         return schedules.InverseTimeDecay(rate, 1, 0.0)
@@ -121,9 +132,40 @@ def guesses(accuracy: float, labels: npt.NDArray) -> bool:
     return bool(accuracy < larger + min(3 * error, 0.03))
 
 
+def augmented(
+    images: npt.NDArray, rows: npt.NDArray, kind: str, seed: int, epoch: int
+) -> npt.NDArray:
+    """Images as one epoch sees them: a pure function of seed, epoch and row, so resuming is exact.
+
+    flip: mirrored, every second one; shift: by up to a tenth of the side each way, the edge
+    repeated; crop: a square of 80 to 100 % of the side, enlarged again; all: these three.
+    """
+    if kind == "none":
+        return images
+    side, changed = images.shape[1], images.copy()
+    for place, row in enumerate(rows):
+        mirror, down, right, share, top, left = np.random.default_rng((seed, epoch, row)).random(6)
+        if kind in ("flip", "all") and mirror < 0.5:
+            changed[place] = changed[place][:, ::-1]
+        if kind in ("shift", "all"):
+            across = np.arange(side) + np.rint((np.array([[down], [right]]) - 0.5) * side / 5)
+            lines, columns = across.clip(0, side - 1).astype(int)
+            changed[place] = changed[place][lines][:, columns]
+        if kind in ("crop", "all"):
+            kept = (0.8 + 0.2 * share) * side
+            x, y = (side - kept) * left, (side - kept) * top
+            whole = PIL.Image.fromarray(changed[place])
+            part = whole.resize(
+                (side, side), PIL.Image.Resampling.BILINEAR, (x, y, x + kept, y + kept)
+            )
+            changed[place] = np.asarray(part)
+    return changed
+
+
 def set_dropout(network: keras.Model, seed: int, epoch: int) -> None:
-    """Make dropout a function of seed and epoch: Keras saves its state nowhere."""
-    states = [x.seed_generator.state for x in layers_of(network) if hasattr(x, "seed_generator")]
+    """Make a layer's chance a function of seed and epoch: Keras saves its state nowhere."""
+    parts = [part for layer in layers_of(network) for part in vars(layer).values()]
+    states = [part.state for part in parts if isinstance(part, keras.random.SeedGenerator)]
     values = np.random.SeedSequence((seed, epoch)).generate_state(2 * len(states)).reshape(-1, 2)
     for state, value in zip(states, values, strict=True):
         state.assign(value.astype(state.dtype))
@@ -143,7 +185,8 @@ def fit(
     rows = drawn_rows(training[1], study.training_share, seed)
     steps = math.ceil(len(rows) / size)
     rates = schedule(study, model, steps)
-    network.compile(keras.optimizers.Adam(rates), "binary_crossentropy", metrics=["accuracy"])
+    optimizer = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[study.optimizer]
+    network.compile(optimizer(rates), "binary_crossentropy", metrics=["accuracy"])
     network.optimizer.build(network.trainable_variables)
     # Without an epoch: on JAX, Keras builds its metrics from a first batch and then begins with the
     # second, so that the first epoch of a process would have an order of its own.
@@ -183,10 +226,12 @@ def fit(
                 began = time.perf_counter()
                 set_dropout(network, seed, epoch)
                 order = np.random.default_rng((seed, epoch)).permutation(rows)
+                kind = "none" if study.models[model].frozen_base else study.augment
+                change = partial(augmented, kind=kind, seed=seed, epoch=epoch)
                 # A call for each epoch: within one, Keras decides when the threads that read ahead
                 # start on the next epoch, and could do so before its order is set.
                 found = network.fit(
-                    Batches(training, size, order),
+                    Batches(training, size, order, change),
                     validation_data=Batches(validation, size),
                     shuffle=False,  # Keras would shuffle the batches with a random state of its own
                     verbose=0,
@@ -249,15 +294,16 @@ def load(study: Study, model: str, seed: int) -> keras.Model:
 class Detectors:
     """The trained networks of a run, asked together; a frozen base runs once for all its seeds.
 
-    `columns` are their (model, seed), in the order of the outputs, and `size` is their images'.
+    All models, or some. `columns` are their (model, seed), in the order of the outputs, and `size`
+    is their images'.
     """
 
-    def __init__(self, study: Study, models: Iterable[str] = MODELS) -> None:
+    def __init__(self, study: Study, models: Iterable[str] = ()) -> None:
         self.study, self.size = study, study.image_size
-        self.columns = [(model, seed) for model in models for seed in study.seeds]
+        self.columns = [(m, seed) for m in models or study.models for seed in study.seeds]
         whole = {column: load(study, *column) for column in self.columns}
         self._heads = [head_of(network) for network in whole.values()]
-        self._bases = {m: base_of(n) for (m, _), n in whole.items() if MODELS[m].frozen_base}
+        self._bases = {m: base_of(n) for (m, _), n in whole.items() if study.models[m].frozen_base}
 
     def p_fake(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """The outputs, (N, networks), 0 to 1, for uint8 RGB images (N, size, size, 3)."""

@@ -110,7 +110,9 @@ def first(items: Iterable[str], most: int = 5) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of a message about an unknown name."""
-    close = difflib.get_close_matches(name, names := sorted(names), n=1)
+    names = sorted(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    close += [n for n in names if name == "".join(word[:1] for word in n.split("_"))]  # lr
     return f"did you mean '{close[0]}'?" if close else "there are: " + ", ".join(names)
 
 

@@ -7,10 +7,12 @@ that part's features, is its last layer and called `head`.
 import importlib
 import math
 import os
+import runpy
 from collections.abc import Iterator
 
 import pandas as pd
 
+from ..models import MODELS
 from ..settings import Study
 from ..util import StudyError, stderr_to
 
@@ -37,7 +39,9 @@ def build(study: Study, model: str, seed: int, precision: str = "float32") -> ke
     keras.config.set_dtype_policy(precision)
     try:
         keras.utils.set_random_seed(seed)
-        return importlib.import_module(f".{model}", __package__).build(study)
+        if model in MODELS:
+            return importlib.import_module(f".{model}", __package__).build(study)
+        return runpy.run_path(str(study.networks / f"{model}.py"))["build"](study)
     finally:
         keras.config.set_dtype_policy("float32")
 
