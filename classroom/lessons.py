@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from fakeface_utils.data import about, images
 from fakeface_utils.evaluate import histories, predictions
 from fakeface_utils.figures import FAINT, FULL, HALF, INK, LOOKS, Drawn, title
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.report import as_table
 from fakeface_utils.settings import Decay, Study
@@ -86,7 +86,7 @@ def learning_rates(study: Study, model: str) -> Drawn:
     colours, ends = sns.color_palette("colorblind"), []
     for axis, (panel, one, number) in zip(axes, panels, strict=True):
         for place, reading in enumerate(get_args(Decay)):
-            own = reading == getattr(study, f"{MODELS[model].rate}_decay")
+            own = reading == getattr(study, f"{study.models[model].rate}_decay")
             label = reading.replace("_", " ") + (" (chosen)" if own else "")
             rates = _rates(one, model, reading, number)
             look: Any = {"ls": DASHES[place], "color": colours[place], "lw": 3.5 if own else 2}
@@ -102,7 +102,7 @@ def _rates(study: Study, model: str, reading: str, number: int) -> list[float]:
     """At most 200 learning rates, evenly spread over the steps of so many images."""
     from fakeface_utils.training import schedule
 
-    changed = study.model_copy(update={f"{MODELS[model].rate}_decay": reading})
+    changed = study.model_copy(update={f"{study.models[model].rate}_decay": reading})
     steps = math.ceil(number / study.batch_size)
     asked = np.linspace(0, study.epochs * steps - 1, min(200, study.epochs * steps)).astype(int)
     rates = schedule(changed, model, steps)
@@ -124,7 +124,7 @@ def normalized(study: Study, model: str) -> Drawn:
     words = []
     for axis, values, name in zip(axes, maps, ("before", "after"), strict=True):
         shown = values[..., channel]
-        axis.hist(shown.ravel(), 50, color=MODELS[model].look["color"])
+        axis.hist(shown.ravel(), 50, color=study.models[model].look["color"])
         mean, spread = float(shown.mean()), float(shown.std())
         axis.axvline(mean, color=INK, lw=1)
         axis.set(title=f"{name}: {mean:.2f} ± {spread:.2f}", xlabel="value")
@@ -150,9 +150,9 @@ def overfitting(study: Study, model: str) -> Drawn:
     axis.set(xlabel="epoch", ylabel="loss (binary cross-entropy)", ylim=(0, None))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside lower left", ncols=4)
-    title(figure, study, f"{MODELS[model].title}, seed {seed}")
+    title(figure, study, f"{titled(model)}, seed {seed}")
     return figure, (
-        f"Loss of {MODELS[model].title}, seed {seed}: in validation lowest at epoch "
+        f"Loss of {titled(model)}, seed {seed}: in validation lowest at epoch "
         f"{best['epoch']:.0f} of {last['epoch']:.0f}, {best['val_loss']:.3f}. In the last epoch "
         f"{last['loss']:.3f} in training and {last['val_loss']:.3f} in validation; accuracy "
         f"{last['accuracy']:.3f} and {last['val_accuracy']:.3f}. {_what_shows(history)}"
@@ -194,11 +194,11 @@ def seeds_apart(study: Study, model: str) -> Drawn:
     axis.set(xlabel="epoch", ylabel="validation accuracy (share of images)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside lower left", ncols=3, title="in the last epoch")
-    title(figure, study, MODELS[model].title)
+    title(figure, study, titled(model))
     spread = f"from {last.min():.3f} to {last.max():.3f} over {count(len(last), 'seed')}"
     if len(last) == 1:
         spread = f"{last.iloc[0]:.3f} with one seed; give seeds = 3 to see what chance does"
-    return figure, f"Validation accuracy of {MODELS[model].title} in the last epoch: {spread}."
+    return figure, f"Validation accuracy of {titled(model)} in the last epoch: {spread}."
 
 
 def surest_mistakes(study: Study, model: str, columns: int = 4) -> Drawn:
@@ -220,8 +220,8 @@ def surest_mistakes(study: Study, model: str, columns: int = 4) -> Drawn:
         named = "fakes called real" if kind == "fake" else "real faces called fake"
         part.suptitle(f"{len(wrong)} {named}, the surest first", x=0.01, ha="left")
         words.append(f"{len(wrong)} of {len(members)} {named}")
-    title(figure, study, f"{MODELS[model].title}, seed {seed}; p: p(fake)")
-    shown = f"The surest mistakes of {MODELS[model].title}, seed {seed}: {', '.join(words)}."
+    title(figure, study, f"{titled(model)}, seed {seed}; p: p(fake)")
+    shown = f"The surest mistakes of {titled(model)}, seed {seed}: {', '.join(words)}."
     return figure, shown
 
 

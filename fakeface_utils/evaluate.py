@@ -20,7 +20,7 @@ from .models import MODELS
 from .paper import COUNTS, METRICS
 from .settings import Study
 from .step import STEPS, step
-from .util import count, shown
+from .util import count
 
 WIDEST = 0.02  # half width of a prediction interval beyond which a verdict would mean nothing
 NEAR = 1  # epochs by which ours may differ from the paper's
@@ -200,7 +200,7 @@ def notices(study: Study) -> list[str]:
         "validation, 15 % for the test.": data["split_by_us"],
         f"Left out: {count(len(data['unreadable']), 'unreadable image')}.": data["unreadable"],
         f"Not read: {data['left_out']}.": data["left_out"],
-        f"Of this run's own, not in the paper: {own} ({shown(study.networks)}).": own,
+        f"Not in the paper, but networks of this run's own: {own}.": own,
         f"augment={study.augment} is without effect on {frozen}: a frozen base runs once for each "
         "image.": study.augment != "none",
     }

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fakeface_utils.evaluate import predictions
 from fakeface_utils.metrics import ANY, known, proportion_variance
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.settings import Study
 
@@ -28,7 +28,7 @@ def leaked_accuracy(study: Study, leaked: list[str]) -> pd.DataFrame:
         seen = right.columns.isin(leaked)
         means = [right.loc[:, chosen].mean(axis=1) for chosen in (seen, ~seen)]
         counts = [int(chosen.sum()) for chosen in (seen, ~seen)]
-        row = {"model": MODELS[model].title, "class": kind, "leaked": counts[0]}
+        row = {"model": titled(model), "class": kind, "leaked": counts[0]}
         row |= {"others": counts[1], "accuracy": right.to_numpy().mean()}
         row |= {"on leaked": means[0].mean(), "without leaked": means[1].mean()}
         if kind != "all" and all(counts):

@@ -10,13 +10,13 @@ import pandas as pd
 
 from fakeface_utils.evaluate import failed_seeds, notices, predictions
 from fakeface_utils.metrics import Known, Z, confusion, interval, known, metric_variances, rates
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import Model
 from fakeface_utils.paper import METRICS
 from fakeface_utils.run import open_finished
 from fakeface_utils.settings import Study, as_typed
 from fakeface_utils.step import read_file
-from fakeface_utils.trained import predict
-from fakeface_utils.util import StudyError, escaped
+from fakeface_utils.trained import own_file, predict
+from fakeface_utils.util import StudyError, escaped, sha256
 
 RESAMPLES = 2_000
 AT_ONCE = 100  # resamples whose counts are held at a time: 16 MB for the paper's test set
@@ -63,16 +63,17 @@ def compare(studies: Sequence[Study]) -> Comparison:
     outputs = {
         (study.run, model): outputs_of(study, model, first.positive_class)
         for study in studies
-        for model in MODELS
+        for model in study.models
     }
     paired = {study.run: tested_on(study) == tested_on(first) != {""} for study in studies}
     rows, apart = [], []
-    for model, about in MODELS.items():
-        found = {study.run: _scores(*outputs[study.run, model]) for study in studies}
+    for model, about in models_of(studies).items():
+        found = {study.run: outputs.get((study.run, model)) for study in studies}
+        scored = {run: _scores(*both) for run, both in found.items() if both}
         for metric in METRICS:
-            row = {run: f"{values[metric]:.4f}" for run, values in found.items()}
+            row = {run: f"{scored[run][metric]:.4f}" if run in scored else "-" for run in found}
             rows.append({"model": about.title, "metric": metric} | row)
-        for study in others:
+        for study in (study for study in others if {first.run, study.run} <= {*scored}):
             gains = differences(
                 outputs[first.run, model], outputs[study.run, model], paired[study.run]
             )
@@ -88,6 +89,11 @@ def compare(studies: Sequence[Study]) -> Comparison:
         pd.DataFrame(rows),
         pd.DataFrame(apart),
     )
+
+
+def models_of(studies: Sequence[Study]) -> dict[str, Model]:
+    """The networks of any of the runs; one that a run has of its own may be in no other."""
+    return {name: about for study in studies for name, about in study.models.items()}
 
 
 def tested_on(study: Study) -> set[str]:
@@ -180,10 +186,16 @@ def paired_variances(truth: Bools, first: Bools, second: Bools) -> dict[str, flo
 
 def settings_apart(studies: Sequence[Study]) -> pd.DataFrame:
     """The settings that differ between runs: the setting, and a column per run."""
-    settings = {study.run: study.deciding() for study in studies}
-    table = pd.DataFrame(settings).map(lambda value: escaped(as_typed(value)))
+    settings = {study.run: study.deciding() | _own(study) for study in studies}
+    table = pd.DataFrame(settings).fillna("-").map(lambda value: escaped(as_typed(value)))
     table = table.rename_axis("the setting").reset_index()
     return table[table[list(settings)].nunique(axis=1) > 1].reset_index(drop=True)
+
+
+def _own(study: Study) -> dict[str, str]:
+    """Digests of a run's own networks: two of one name may be different ones."""
+    files = [item for model in study.models for item in own_file(study, model).items()]
+    return {f"networks/{name}": sha256(path.read_bytes())[:8] for name, path in files}
 
 
 def _better(gain: Known, first: Study, other: Study) -> str:

@@ -8,7 +8,6 @@ from matplotlib.ticker import MaxNLocator
 
 from fakeface_utils.evaluate import histories
 from fakeface_utils.figures import HALF, Drawn, inline
-from fakeface_utils.models import MODELS
 from fakeface_utils.report import as_table, note
 from fakeface_utils.settings import Study
 from fakeface_utils.util import PACKAGE, replacing, results_dir, sha256, shown
@@ -62,11 +61,14 @@ def write_page(studies: Sequence[Study], found: measure.Comparison) -> Path:
 
 def curves(studies: Sequence[Study]) -> Drawn:
     """Accuracy and loss on validation images by epoch: a row a model, a line a run."""
-    size = (HALF, 2.5 * len(MODELS))
-    figure, axes = plt.subplots(len(MODELS), 2, figsize=size, sharex=True, squeeze=False)
+    models = measure.models_of(studies)
+    size = (HALF, 2.5 * len(models))
+    figure, axes = plt.subplots(len(models), 2, figsize=size, sharex=True, squeeze=False)
     lowest = []
-    for row, (model, about) in zip(axes, MODELS.items(), strict=True):
+    for row, (model, about) in zip(axes, models.items(), strict=True):
         for place, study in enumerate(studies):
+            if model not in study.models:
+                continue
             history = histories(study, model)
             look = {"color": COLOURS[place % len(COLOURS)], "ls": DASHES[place % len(DASHES)]}
             for axis, quantity in zip(row, ("accuracy", "loss"), strict=True):

@@ -15,7 +15,7 @@ import PIL.Image
 
 from fakeface_utils import image_files, util
 from fakeface_utils.data import about
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import titled
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.util import StudyError
@@ -164,7 +164,7 @@ class Network(NamedTuple):
 
     def header(self) -> str:
         """Three lines: which network, that it proves nothing, and what its words mean."""
-        known, title = self.about(), MODELS[self.model].title
+        known, title = self.about(), titled(self.model)
         return (
             f"run {self.study.run}, {title} seed {self.seed}: learned from "
             f"{known['learned_from']}\n{NO_PROOF}\nfake above {known['fake_above']:.3f}, real "
@@ -179,9 +179,9 @@ def open_network(run: str, model: str, seed: int | None = None) -> Network:
 
     Its run must be trained, tested and calibrated up to date.
     """
-    if model not in MODELS:
-        raise StudyError(f"unknown model '{model}': {util.nearest(model, MODELS)}")
     study = load_study(run=run)
+    if model not in study.models:
+        raise StudyError(f"unknown model '{model}': {util.nearest(model, study.models)}")
     runs = sorted(path.parent.name for path in util.results_dir("").glob("*/study.json"))
     if run not in runs:
         raise StudyError(

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from fakeface_utils.evaluate import by_seed, predictions
 from fakeface_utils.figures import HALF, SOFT, Drawn, picture, save, title
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.report import as_table, fold, paragraphs
 from fakeface_utils.settings import Study
@@ -59,7 +59,7 @@ def scores_table(measured: dict[str, Any]) -> pd.DataFrame:
         ):
             means = pd.DataFrame([one[when] for one in seeds.values()]).mean()
             verdict = "can be believed" if means["ece"] <= means["ece_high"] else verdict
-            row = {"model": MODELS[model].title, "p_fake": p_fake, **means, "verdict": verdict}
+            row = {"model": titled(model), "p_fake": p_fake, **means, "verdict": verdict}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -104,9 +104,9 @@ def confusion_matrices(study: Study) -> Drawn:
     """Confusion matrices on the test set, summed over seeds, fake first; shares of a true class."""
     cells, counted = ["tp", "fn", "fp", "tn"], []
     sums = by_seed(study, "fake").groupby("model")[cells].sum()
-    size = (HALF * max(1, len(MODELS) / 2), 2.9)
-    figure, axes = plt.subplots(1, len(MODELS), figsize=size, sharey=True, squeeze=False)
-    for axis, (name, model) in zip(axes[0], MODELS.items(), strict=True):
+    size = (HALF * max(1, len(study.models) / 2), 2.9)
+    figure, axes = plt.subplots(1, len(study.models), figsize=size, sharey=True, squeeze=False)
+    for axis, (name, model) in zip(axes[0], study.models.items(), strict=True):
         matrix = sums.loc[name].to_numpy().reshape(2, 2)
         shares = matrix / matrix.sum(axis=1, keepdims=True)
         tints = LinearSegmentedColormap.from_list("", ["#fff", model.look["color"]])
@@ -129,7 +129,7 @@ def roc(study: Study) -> Drawn:
     """ROC curves on the test set, one line per seed."""
     figure, axis = plt.subplots(figsize=(HALF, 4.8))
     means, outputs = [], predictions(study)
-    for name, model in MODELS.items():
+    for name, model in study.models.items():
         seeds = [
             own[["label", "p_fake"]].T.to_numpy()
             for _, own in outputs[outputs["model"] == name].groupby("seed")
@@ -151,9 +151,9 @@ def reliability_diagram(study: Study) -> Drawn:
     """The share of fakes against p(fake), before and after the temperature, counts below."""
     measured, table = calibration.of(study).read(), predictions(study)
     shape: Any = {"sharex": True, "sharey": "row", "height_ratios": (3, 1), "squeeze": False}
-    size = (HALF * max(1, len(MODELS) / 2), 4.6)
-    figure, axes = plt.subplots(2, len(MODELS), figsize=size, **shape)
-    for (diagram, counts), (name, model) in zip(axes.T, MODELS.items(), strict=True):
+    size = (HALF * max(1, len(study.models) / 2), 4.6)
+    figure, axes = plt.subplots(2, len(study.models), figsize=size, **shape)
+    for (diagram, counts), (name, model) in zip(axes.T, study.models.items(), strict=True):
         own, colour = table[table["model"] == name], model.look["color"]
         fitted = own["seed"].map(lambda seed, m=name: measured[m][str(seed)]["temperature"])
         diagram.plot([0, 1], [0, 1], ":", color=SOFT)
@@ -192,7 +192,10 @@ DRAWN = {"confusion_matrices": confusion_matrices, "roc": roc, "reliability": re
     after=["dataset", "predict", "calibration"],
     settings=lambda study: (
         study.deciding()
-        | {"seeds": list(study.seeds), "models": {n: [m.title, m.look] for n, m in MODELS.items()}}
+        | {
+            "seeds": list(study.seeds),
+            "models": {n: [m.title, m.look] for n, m in study.models.items()},
+        }
     ),
     folder=lambda study: study.figures,
 )

@@ -11,7 +11,6 @@ from fakeface_utils import util
 from fakeface_utils.data import manifest, prepare
 from fakeface_utils.digests import signature
 from fakeface_utils.image_files import open_images
-from fakeface_utils.models import MODELS
 from fakeface_utils.paper import SPLITS
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
@@ -34,11 +33,12 @@ def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -
     """
     root = Path(os.path.abspath(folder))  # a link's own name may be that of its class
     sets, passed_over = list_sets(root)
-    if model and model not in MODELS:
-        raise util.StudyError(f"unknown model '{model}': {util.nearest(model, MODELS)}")
+    study = load_study(run=run)
+    if model and model not in study.models:
+        raise util.StudyError(f"unknown model '{model}': {util.nearest(model, study.models)}")
     if csv:
         check_place(csv := csv.absolute())
-    study, models = load_study(run=run), [model] if model else [*MODELS]
+    models = [model] if model else [*study.models]
     tasks = [task for one in models for task in predict.all(study, model=one)]
     seen, unknown = seen_by(study, [recorded(task) for task in tasks])
     learned_from = read_file(study.results / "study.json")["dataset"]

@@ -11,7 +11,7 @@ from IPython.display import HTML
 from fakeface_utils.data import about
 from fakeface_utils.evaluate import by_seed
 from fakeface_utils.figures import HALF, INK, NOTE, SOFT, Drawn, picture, save, title
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import titled
 from fakeface_utils.report import as_table, items, note, paragraphs
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
@@ -71,14 +71,14 @@ def shown_table(table: pd.DataFrame, home: Mapping[str, float] | None = None) ->
     for _, row in table.iterrows():
         accuracy, *others = digits(row)
         accuracy += f" ({row['ci_low']:.3f} to {row['ci_high']:.3f})" if row["images"] else ""
-        about_set = [row["set"], MODELS[row["model"]].title, row["images"]]
+        about_set = [row["set"], titled(row["model"]), row["images"]]
         rows.append([*about_set, accuracy, *others, failing(row)])
     for model in table["model"].unique():
         if len(own := of_model(table, model)) > 1:
             means = digits(own[SCORES].mean(skipna=False))
-            rows.append([f"mean of {len(own)} sets", MODELS[model].title, "", *means, ""])
+            rows.append([f"mean of {len(own)} sets", titled(model), "", *means, ""])
     for model, share in (home or {}).items():
-        rows.append(["its own test set", MODELS[model].title, "", f"{share:.3f}", *[""] * 7])
+        rows.append(["its own test set", titled(model), "", f"{share:.3f}", *[""] * 7])
     names = ["set", "model", "images", "accuracy at 0.5 (95 %)", "of reals", "of fakes", "AUC"]
     names += ["average precision", "at our validation threshold", "tuned on these very answers"]
     return pd.DataFrame(rows, columns=[*names, "how it fails"])
@@ -110,7 +110,7 @@ def read_formats(study: Study) -> pd.DataFrame:
     folder=lambda study: study.figures,
     settings=lambda study: {
         "seeds": list(study.seeds),
-        "models": {name: [model.title, model.look] for name, model in MODELS.items()},
+        "models": {name: [model.title, model.look] for name, model in study.models.items()},
     },
 )
 def elsewhere_figure(study: Study, out: Path) -> None:
@@ -125,7 +125,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
     names, home, spoken = names[:MOST_SETS], at_home(study), []
     figure, (whole, sides) = plt.subplots(1, 2, figsize=(HALF, 0.6 * len(names) + 1.6), sharey=True)
     for number, model in enumerate(models):
-        name, look = MODELS[model].title, MODELS[model].look
+        name, look = titled(model), study.models[model].look
         colour, marker = look["color"], look["marker"]
         own = table[table["model"] == model].set_index("set").loc[names]
         places = np.arange(len(names)) + 0.44 * number / len(models)

@@ -13,7 +13,6 @@ from scipy.special import ndtri
 from fakeface_utils.data import manifest
 from fakeface_utils.evaluate import predictions
 from fakeface_utils.metrics import ANY, Z, known, share_of
-from fakeface_utils.models import MODELS
 from fakeface_utils.paper import SPLITS
 from fakeface_utils.settings import Study
 from fakeface_utils.step import step
@@ -44,7 +43,7 @@ def insight(study: Study, out: Path) -> None:
     ]
     worth = [
         {"model": model, **controls([task.read() for task in maps.all(study, model=model)])}
-        for model in MODELS
+        for model in study.models
     ]
     tables = {
         "spectra": pd.concat(curves) if curves else pd.DataFrame(columns=["size", "side"]),

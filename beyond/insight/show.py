@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from fakeface_utils.figures import HALF, INK, LOOKS, Drawn, picture, save, title
 from fakeface_utils.metrics import Known
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.report import as_table, paragraphs
 from fakeface_utils.settings import Study
@@ -54,7 +54,7 @@ def tasks(study: Study) -> list[Task]:
     "insight",
     writes=["spectra.png", "spectra.pdf", "mean_maps.png", "mean_maps.pdf"],
     after=["dataset", "insight", "maps"],
-    settings=lambda study: {name: model.title for name, model in MODELS.items()},
+    settings=lambda study: {name: model.title for name, model in study.models.items()},
     folder=lambda study: study.figures,
 )
 def insight_figures(study: Study, out: Path) -> None:
@@ -90,9 +90,9 @@ def of_spectra(study: Study, curves: pd.DataFrame) -> Drawn:
 
 def mean_maps(study: Study) -> Drawn:
     """The mean map of each class, trained and untrained, of each model's first seed."""
-    seed, kinds = study.seeds[0], len(MODELS)
+    seed, kinds = study.seeds[0], len(study.models)
     figure, axes = plt.subplots(kinds, 4, figsize=(HALF, 2 * kinds), squeeze=False)
-    for row, (name, model) in zip(axes, MODELS.items(), strict=True):
+    for row, (name, model) in zip(axes, study.models.items(), strict=True):
         network = maps.of(study, name, seed).read()
         for place, state in ((0, "trained"), (2, "untrained")):
             limit = np.quantile(np.abs(network[state]), CLIPPED) or 1.0
@@ -104,7 +104,7 @@ def mean_maps(study: Study) -> Drawn:
     about = f"{len(network['rows'])} images, seed {seed}"
     title(figure, study, about, "red speaks for fake, blue for real")
     found = insight.of(study).read("maps.csv").itertuples()
-    worth = "; ".join(f"{MODELS[row.model].title}: {verdict(row)}" for row in found)
+    worth = "; ".join(f"{titled(row.model)}: {verdict(row)}" for row in found)
     return figure, f"Mean maps of both classes, trained and untrained. {worth}."
 
 
@@ -131,7 +131,7 @@ def accuracies(table: pd.DataFrame) -> pd.DataFrame:
         name = f"spectrum, {row['name']}, {row['side']:.0f} pixels"
         rows.append(
             {
-                "model": name if spectrum else MODELS[row["name"]].title,
+                "model": name if spectrum else titled(row["name"]),
                 "accuracy": f"{own:.3f}",
                 "AUC": f"{row['auc']:.3f}",
                 "verdict": verdict,
@@ -158,7 +158,7 @@ def controls(found: pd.DataFrame) -> pd.DataFrame:
     """What the controls say about the maps of each model."""
     rows = found.to_dict("records")
     columns = {
-        "maps of": [MODELS[row["model"]].title for row in rows],
+        "maps of": [titled(row["model"]) for row in rows],
         "cells": [f"{row['rows']} × {row['columns']}, {row['cells']} read" for row in rows],
         "alike untrained": [f"{_known(row, 'untrained'):.2f}" for row in rows],
         "alike another seed": [f"{_known(row, 'seeds'):.2f}" for row in rows],

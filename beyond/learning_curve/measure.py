@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import MODELS, titled
 from fakeface_utils.settings import Study, as_typed
 from fakeface_utils.step import AXES, STEPS, Task, step
 from fakeface_utils.util import count
@@ -45,6 +45,7 @@ def _needs(study: Study, share: float, model: str, seed: int) -> list[Task]:
     each=("share", "model", "seed"),
     after=_needs,
     settings=lambda *which: (task := _training(*which)).step.settings(task.study, *task.args),
+    inputs=lambda *which: (task := _training(*which)).step.inputs(task.study, *task.args),
     code=lambda *which: (task := _training(*which)).step.code(task.study, *task.args),
     folder=lambda *which: _training(*which).folder,
 )
@@ -76,7 +77,7 @@ def learning_curve(study: Study, out: Path) -> None:
 
     labels = STEPS["prepare"].of(study, "train").read("train.csv")["label"].to_numpy()
     rows, curves = [], {}
-    for model in MODELS:
+    for model in study.models:
         wrong = {}
         for share in (*SHARES, 1.0):
             # as many as training really drew: a class keeps whole images
@@ -99,15 +100,15 @@ def learning_curve(study: Study, out: Path) -> None:
 
 def sentence(model: str, curve: dict[str, Any]) -> str:
     """Where the curve of one model leads, or why it leads nowhere."""
-    about = MODELS[model]
     if curve["why_not"]:
-        return f"{about.title}: no curve: {curve['why_not']}."
+        return f"{titled(model)}: no curve: {curve['why_not']}."
     at, low, high = (1 - curve[name][-1] for name in ("error", "high", "low"))
     share = f"(n / {curve['sizes_fitted'][-1]:,.0f})"
     law = f"{curve['a']:.3f} + {curve['b']:.3f} {share}^-{curve['c']:.2f}"
-    printed = f"; the paper says {about.table1['accuracy']}" if about.table1 else ""
+    told = MODELS[model].table1 if model in MODELS else {}
+    printed = f"; the paper says {told['accuracy']}" if told else ""
     return (
-        f"{about.title}: at {curve['target']:,} images of each class the curve gives an accuracy "
+        f"{titled(model)}: at {curve['target']:,} images of each class the curve gives an accuracy "
         f"of {at:.3f} (95 % band {low:.3f} to {high:.3f}){printed}. Error = {law}."
     )
 

@@ -7,7 +7,6 @@ from IPython.display import HTML
 from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
 from fakeface_utils.figures import HALF, SOFT, picture, save, title
-from fakeface_utils.models import MODELS
 from fakeface_utils.paper import COUNTS
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
@@ -28,7 +27,7 @@ CAPTION = (
     after=["learning_curve"],
     settings=lambda study: {
         "seeds": list(study.seeds),
-        "models": {m: [about.title, about.look, about.table1] for m, about in MODELS.items()},
+        "models": {m: [about.title, about.look, about.table1] for m, about in study.models.items()},
     },
     folder=lambda study: study.figures,
 )
@@ -37,7 +36,7 @@ def figure_learning_curve(study: Study, out: Path) -> None:
     task = learning_curve.of(study)
     points, curves = task.read(), task.read("learning_curve.json")
     figure, axis = plt.subplots(figsize=(HALF, 3.9))
-    for model, about in MODELS.items():
+    for model, about in study.models.items():
         look, own, curve = about.look, points[points["model"] == model], curves[model]
         axis.plot(own["images_per_class"], 1 - own["accuracy"], **look | {"ls": ""})
         axis.plot([], [], label=about.title, **look)
@@ -61,7 +60,7 @@ def figure_learning_curve(study: Study, out: Path) -> None:
     measured = "; ".join(
         f"{about.title} "
         + ", ".join(f"{value:.3f} at {size:,.0f}" for size, value in means[model].items())
-        for model, about in MODELS.items()
+        for model, about in study.models.items()
     )
     leads = " ".join(sentence(model, curve) for model, curve in curves.items())
     words = f"Test accuracy by training images of each class: {measured}. {leads}"

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fakeface_utils.metrics import Known, interval, proportion_variance
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import MODELS, titled
 from fakeface_utils.settings import Study, as_typed, register
 from fakeface_utils.step import AXES, STEPS, Task, step
 from fakeface_utils.util import count
@@ -90,6 +90,11 @@ def _code(task: Task) -> list[Path]:
     return list(task.step.code(task.study, *task.args))
 
 
+def baseline(study: Study) -> list[Task]:
+    """The study's own training runs of the paper's networks."""
+    return [task for model in MODELS for task in STEPS["train"].all(study, model=model)]
+
+
 def trained_readings(study: Study) -> list[Task]:
     """Every training run that the comparison takes beside the study's own."""
     return [
@@ -103,8 +108,7 @@ def trained_readings(study: Study) -> list[Task]:
 
 def readings_tasks(study: Study) -> list[Task]:
     """The same, each after the images and features that only it needs."""
-    own = {task.marker for task in STEPS["train"].all(study)}
-    own |= {one.marker for task in STEPS["train"].all(study) for one in task.before()}
+    own = {one.marker for task in baseline(study) for one in (*task.before(), task)}
     found: dict[Path, Task] = {}
     for task in trained_readings(study):
         found |= {one.marker: one for one in (*task.before(), task) if one.marker not in own}
@@ -154,7 +158,7 @@ def mean_difference(reading: Sequence[float], baseline: Sequence[float], images:
     ["open_questions.csv"],
     after=lambda study: [
         STEPS["dataset"].of(study),
-        *STEPS["train"].all(study),
+        *baseline(study),
         *trained_readings(study),
     ],
     settings=lambda study: {**study.deciding(), "seeds": list(study.seeds)},
@@ -201,7 +205,7 @@ def summary(study: Study) -> str:
     """Which two readings matter most, and how many may not matter at all."""
     table = by_size(open_questions.of(study).read())
     largest = [
-        f"{row.setting}={row.value} ({MODELS[str(row.model)].title}) by {in_points(row)}"
+        f"{row.setting}={row.value} ({titled(str(row.model))}) by {in_points(row)}"
         for row in table[:2].itertuples()
     ]
     unclear = int(((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).sum())

@@ -7,7 +7,7 @@ import numpy as np
 from IPython.display import HTML
 
 from fakeface_utils.figures import HALF, INK, NOTE, picture, save, title
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import MODELS, titled
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
@@ -72,7 +72,7 @@ def figure_open_questions(study: Study, out: Path) -> None:
         axis.plot(100 * row.difference, place, **look)
         for x, side, text in ((0, "left", name), (1, "right", in_points(row))):
             axis.text(x, place - 0.45, text, transform=across, ha=side, va="center", size=NOTE)
-        told.append(f"{name} ({MODELS[str(row.model)].title}) {in_points(row)}")
+        told.append(f"{name} ({titled(str(row.model))}) {in_points(row)}")
     axis.axvline(0, color=INK, ls=":", lw=1, zorder=1)
     axis.set(xlim=(left, right), ylim=(len(table) - 0.6, -0.8), yticks=())
     axis.set(xlabel="change of validation accuracy (percentage points)")

@@ -13,7 +13,6 @@ from sklearn.metrics import cohen_kappa_score
 
 from fakeface_utils.data import manifest, prepare
 from fakeface_utils.evaluate import predictions
-from fakeface_utils.models import MODELS
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
@@ -41,7 +40,7 @@ def compared_seed(study: Study) -> int:
 def before(study: Study, *_: Any) -> list[Task]:
     """What every quiz stands on: the test images, and the networks' answers to them."""
     seed = compared_seed(study)
-    return [prepare.of(study, "test"), *(predict.of(study, model, seed) for model in MODELS)]
+    return [prepare.of(study, "test"), *(predict.of(study, model, seed) for model in study.models)]
 
 
 def drawn(study: Study, seed: int) -> pd.DataFrame:
@@ -80,7 +79,7 @@ def networks_answers(study: Study, images: pd.DataFrame) -> pd.DataFrame:
     """p_fake of the compared seed's networks for the images of a quiz, a column per model."""
     table = predictions(study).query(f"seed == {compared_seed(study)}")
     wide = table.pivot(index="path", columns="model", values="p_fake")
-    return wide.loc[images["path"], list(MODELS)].reset_index(drop=True)
+    return wide.loc[images["path"], list(study.models)].reset_index(drop=True)
 
 
 # A class's answers.

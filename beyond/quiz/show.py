@@ -18,7 +18,6 @@ from IPython.display import HTML
 from fakeface_utils.data import about, images, source
 from fakeface_utils.evaluate import FEWEST, HARDLY, unless, verdict_on_differences
 from fakeface_utils.image_files import as_input, open_images, original
-from fakeface_utils.models import MODELS
 from fakeface_utils.paper import CLASSES, COUNTS
 from fakeface_utils.report import as_table, paragraphs
 from fakeface_utils.run import load_study
@@ -63,7 +62,7 @@ def command(run: str, seed: int, files: Path | None = None) -> None:
     after=measure.before,
     folder=measure.folder,
     inputs=lambda study, seed: {TEMPLATE.name: TEMPLATE},
-    settings=lambda study, seed: {"run": study.run, "titles": _titles()},
+    settings=lambda study, seed: {"run": study.run, "titles": _titles(study)},
 )
 def quiz(study: Study, seed: int, out: Path) -> None:
     """The page with the images that a seed draws.
@@ -94,7 +93,7 @@ def quiz(study: Study, seed: int, out: Path) -> None:
         sides=[study.image_size, side],
         as_stored=bool((faces[["width", "height"]] == side).all(axis=None)),
         generated=about(study)["generated"],
-        networks=list(_titles().values()),
+        networks=list(_titles(study).values()),
         sure=measure.SURE,
         published=PUBLISHED,
         run=study.run,
@@ -103,8 +102,8 @@ def quiz(study: Study, seed: int, out: Path) -> None:
     (out / "quiz.html").write_text(text, encoding="utf-8")
 
 
-def _titles() -> dict[str, str]:
-    return {name: model.title for name, model in MODELS.items()}
+def _titles(study: Study) -> dict[str, str]:
+    return {name: model.title for name, model in study.models.items()}
 
 
 def _pictures(pixels: list[npt.NDArray[np.uint8]], seed: int) -> list[str]:
@@ -139,7 +138,7 @@ def sealed(text: str, pictures: list[str]) -> str:
 def shown_table(study: Study) -> pd.DataFrame:
     """The table of `people` with the networks' titles."""
     table = people.of(study).read()
-    return table.assign(who=table["who"].replace(_titles()))
+    return table.assign(who=table["who"].replace(_titles(study)))
 
 
 def tasks(study: Study) -> list[Task]:

@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from fakeface_utils.figures import HALF, INK, SOFT, Drawn, picture, save, title
 from fakeface_utils.metrics import Known
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import titled
 from fakeface_utils.report import as_table, fold, items, paragraphs
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
@@ -43,7 +43,9 @@ def tasks(study: Study) -> list[Task]:
     "robustness",
     writes=[f"{name}.{kind}" for name in CAPTIONS for kind in ("png", "pdf")],
     after=["dataset", "robustness"],
-    settings=lambda study: {name: [model.title, model.look] for name, model in MODELS.items()},
+    settings=lambda study: {
+        name: [model.title, model.look] for name, model in study.models.items()
+    },
     folder=lambda study: study.figures,
 )
 def robustness_figures(study: Study, out: Path) -> None:
@@ -65,7 +67,7 @@ def of_damages(study: Study, table: pd.DataFrame) -> Drawn:
         axis.set_visible(len(panels) % 2 == 0)
     for number, (about, members) in enumerate(panels.items()):
         row, column = divmod(number, 2)
-        _panel(axes[2 * row : 2 * row + 2, column], table, members, about)
+        _panel(axes[2 * row : 2 * row + 2, column], study, table, members, about)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     title(figure, study, _basis(table))
     return figure, f"Accuracy after each damage. {' '.join(sentences(table))}"
@@ -78,41 +80,41 @@ def of_bands(study: Study, table: pd.DataFrame, cuts: pd.DataFrame) -> Drawn:
     looks: Any = {"figsize": (HALF * columns / 2, 6.8), "height_ratios": (3, 1.6, 3)}
     figure, axes = plt.subplots(3, columns, sharey="row", **looks)
     for column, family in enumerate(filters):
-        _panel(axes[:2, column], table, [family], DAMAGES[family].title)
+        _panel(axes[:2, column], study, table, [family], DAMAGES[family].title)
     for axis, (model, own) in zip(axes[2], cuts.groupby("model", sort=False), strict=False):
-        look = MODELS[str(model)].look
+        look = study.models[str(model)].look
         for kind, (dash, _) in CALLED.items():
             axis.plot(range(len(own)), own[kind], **look | {"ls": dash})
             ends = own[f"{kind}_from"], own[f"{kind}_to"]
             axis.fill_between(range(len(own)), *ends, color=look["color"], alpha=0.12, lw=0)
         axis.set_xticks(range(len(own)), map(as_fraction, own["cutoff"]))
         axis.set(xlabel="cut, of Nyquist", ylim=(-0.03, 1.03))
-        axis.set_title(f"Mixed, {MODELS[str(model)].title}")
+        axis.set_title(f"Mixed, {titled(str(model))}")
     axes[2, 0].set_ylabel("called fake")
     for dash, what in CALLED.values():
         axes[0, 0].plot([], [], dash, color=SOFT, label=what)  # for the legend
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     title(figure, study, _basis(table))
     told = (
-        f"{MODELS[row.model].title} cut at {as_fraction(row.cutoff)}: {row.decides}"
+        f"{titled(row.model)} cut at {as_fraction(row.cutoff)}: {row.decides}"
         for row in cuts.itertuples()
     )
     return figure, f"Which band decides what mixed images are called. {'; '.join(told)}."
 
 
-def _panel(axes: Any, table: pd.DataFrame, families: list[str], about: str) -> None:
+def _panel(axes: Any, study: Study, table: pd.DataFrame, families: list[str], about: str) -> None:
     """One or more families of damage, undamaged at the left."""
     (above, below), several = axes, len(families) > 1
     for number, (model, rows) in enumerate(table.groupby("model", sort=False)):
         own = rows[rows["family"].isin(("clean", *families))]
-        look, places = MODELS[str(model)].look, np.arange(float(len(own)))
+        look, places = study.models[str(model)].look, np.arange(float(len(own)))
         if several:  # nothing lies between two of them; bars stand side by side
             look, places = look | {"ls": ""}, places + 0.2 * number - 0.1
             above.vlines(places, own["low"], own["high"], color=look["color"])
         else:
             ends = own["low"], own["high"]
             above.fill_between(places, *ends, color=look["color"], alpha=0.18, lw=0)
-        above.plot(places, own["accuracy"], label=MODELS[str(model)].title, **look)
+        above.plot(places, own["accuracy"], label=titled(str(model)), **look)
         below.plot(places, own["called_fake"], **look | {"lw": 1, "ms": 4})
     names = ["none", *(_words(row, short=True) for row in own[1:].itertuples())]
     for axis, shown in ((above, [""] * len(own)), (below, names)):
@@ -153,7 +155,7 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "damage": _words(row),
-                "model": MODELS[row.model].title,
+                "model": titled(row.model),
                 "images": row.images,
                 "accuracy": f"{Known(row.accuracy, row.low, row.high):.3f}",
                 "lost": "" if undamaged else f"{lost:.3f}",
@@ -170,7 +172,7 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
 def shares(cuts: pd.DataFrame) -> pd.DataFrame:
     """What mixed images are called, for a person."""
     shown = {"cut, of Nyquist": cuts["cutoff"].map(as_fraction)}
-    shown["model"] = [MODELS[model].title for model in cuts["model"]]
+    shown["model"] = [titled(model) for model in cuts["model"]]
     for kind, (_, words) in CALLED.items():
         ends = cuts[[kind, f"{kind}_from", f"{kind}_to"]].itertuples(index=False)
         shown[words] = [f"{Known(*values):.2f}" for values in ends]
@@ -182,7 +184,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
     said = []
     for model, own in table.groupby("model", sort=False):
         clean = own[own["family"] == "clean"].iloc[0]
-        had = f"{MODELS[str(model)].title}: right on {clean.accuracy:.3f} of these images undamaged"
+        had = f"{titled(str(model))}: right on {clean.accuracy:.3f} of these images undamaged"
         if clean.low <= 0.5:
             said.append(f"{had}, no better than guessing: what damage costs can't be told.")
             continue

@@ -115,7 +115,8 @@ def _module(function: Any) -> str:
         for name, value in _outside(here).items():
             module = str(getattr(value, "__module__", ""))
             if isinstance(value, ModuleType):
-                imports.add(f"import {value.__name__} as {name}")
+                renamed = f" as {name}" if value.__name__ != name else ""
+                imports.add(f"import {value.__name__}{renamed}")
             elif module != "__main__" and getattr(sys.modules.get(module), name, None) is value:
                 imports.add(f"from {module} import {name}")
             elif isinstance(value, FunctionType) and value.__name__ == name:
