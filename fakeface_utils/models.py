@@ -46,7 +46,7 @@ MODELS = {
 OWN = (  # looks of a run's own networks, in their order
     {"color": "#02936c", "marker": "^", "ls": "-."},
     {"color": "#a8559a", "marker": "D", "ls": ":"},
-    {"color": "#cc4455", "marker": "v", "ls": "-."},
+    {"color": "#cc4455", "marker": "v", "ls": (0, (8, 2, 1, 2, 1, 2))},
 )
 
 

@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 from classroom import lessons
 from fakeface_utils import figures as drawing
 from fakeface_utils.figures import FULL, HALF, LOOKS, inline, picture, save
-from fakeface_utils.models import MODELS, Model
+from fakeface_utils.models import MODELS, OWN, Model
 from fakeface_utils.paper import METRICS
 from fakeface_utils.run import load_study
 from fakeface_utils.util import ROOT
@@ -123,7 +123,7 @@ def luminance(colour):
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
-MODEL_LOOKS = [model.look for model in MODELS.values()]
+MODEL_LOOKS = [*(model.look for model in MODELS.values()), *OWN]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_network_that_is_not_in_the_paper_is_in_every_figure_without_a_verdict
     lines = {tuple(line.get_xdata()) for line in axis.lines}
     assert {(0.92, 1), (0.94, 0.96), (0.97,)} <= lines  # cut at 1
     assert [label.get_text() for label in axis.get_yticklabels()] == [*METRICS] * 3
-    names = [*drawing.of_numbers()]
+    names = [*drawing.of_numbers(load_study("paper"))]
     assert names[2:] == ["figure4_custom_cnn", "figure3_vgg16", "curves_third"]
 
 

@@ -13,8 +13,9 @@ from conftest import TINY
 from fakeface_utils import networks, training
 from fakeface_utils.models import MODELS
 from fakeface_utils.networks import architecture, base_of, build, head_of
+from fakeface_utils.networks.own import own_network
 from fakeface_utils.run import load_study
-from fakeface_utils.trained import features, file_of, predict
+from fakeface_utils.trained import features, file_of, own_file, predict
 from fakeface_utils.training import Detectors, fit, load, precision, start
 from fakeface_utils.util import Interrupted, StudyError
 
@@ -31,11 +32,28 @@ def images():
 # The contract.
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_network_takes_bytes_gives_probabilities_and_loads_in_safe_mode(model, images, tmp_path):
-    assert file_of(model).is_file()
-    assert MODELS[model].title
-    assert MODELS[model].look
+def chance(study):
+    """A network of a run's own, with layers whose chance isn't dropout's."""
+    inputs = keras.Input((study.image_size, study.image_size, 3), dtype="uint8")
+    x = keras.layers.RandomFlip()(keras.layers.Rescaling(1 / 255)(inputs))
+    x = keras.layers.GaussianNoise(0.1)(keras.layers.AveragePooling2D(5)(x))
+    outputs = keras.layers.Dense(1, activation="sigmoid", dtype="float32")
+    return keras.Model(inputs, outputs(keras.layers.Flatten()(x)))
+
+
+@pytest.fixture
+def own(places):
+    own_network(STUDY, "own", chance)
+
+
+@pytest.mark.parametrize("model", [*MODELS, "own"])
+def test_a_network_takes_bytes_gives_probabilities_and_loads_in_safe_mode(
+    model, own, images, tmp_path
+):
+    (file,) = [*file_of(STUDY, model), *own_file(STUDY, model).values()]
+    assert file.is_file()
+    assert STUDY.models[model].title
+    assert STUDY.models[model].look
     network = build(STUDY, model, 0)
     p_fake = network.predict_on_batch(images)
     assert network.input.dtype == "uint8"
@@ -49,13 +67,14 @@ def test_a_network_takes_bytes_gives_probabilities_and_loads_in_safe_mode(model,
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [*MODELS, "own"])
 def test_a_network_trains_on_60_images_and_resumes_to_the_digit(
-    model, precision, tmp_path, monkeypatch
+    model, own, precision, tmp_path, monkeypatch
 ):
+    study = STUDY.model_copy(update={"augment": "all"})
     rng, labels = np.random.default_rng(0), np.arange(60) % 2
     inputs = rng.integers(0, 256, (60, 35, 35, 3), dtype=np.uint8)
-    if MODELS[model].frozen_base:
+    if study.models[model].frozen_base:
         inputs = base_of(build(STUDY, model, 0)).predict_on_batch(inputs)
     set_dropout = training.set_dropout
 
@@ -70,7 +89,7 @@ def test_a_network_trains_on_60_images_and_resumes_to_the_digit(
         monkeypatch.setattr(training, "set_dropout", stop)
         (tmp_path / name).mkdir(exist_ok=True)
         network = head_of(build(STUDY, model, 3, precision))
-        fit(STUDY, model, network, 3, ((inputs, labels), (inputs, labels)), tmp_path / name)
+        fit(study, model, network, 3, ((inputs, labels), (inputs, labels)), tmp_path / name)
         history = (tmp_path / name / "history.csv").read_text().splitlines()
         return network.get_weights(), [line.rpartition(",")[0] for line in history]
 

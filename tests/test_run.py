@@ -47,6 +47,14 @@ def told(call, *words, **named):
 # Parameters.
 
 
+@pytest.mark.parametrize("given", ["32,64", "(32,64)", "[32, 64]", [32, 64], (32, 64), "32,64,"])
+def test_filters_may_be_of_any_number(given):
+    study = load_study(run="few", overrides={"custom_filters": given})
+    assert study.custom_filters == (32, 64)
+    assert load_study(**parameters_of(study)).custom_filters == (32, 64)
+    assert load_study(overrides="custom_filters=32").custom_filters == (32,)
+
+
 def test_the_paper_profile_has_the_papers_settings_and_others_list_their_differences():
     study = load_study("paper")
     assert (study.image_size, study.epochs, study.batch_size) == (224, 15, 100)
@@ -86,6 +94,14 @@ def test_seeds_are_a_count_or_a_list(seeds, expected):
     [
         ({"profile": "dmo"}, ["'dmo'", "did you mean 'demo'?"]),
         ({"profile": 5}, ["unknown profile '5'"]),
+        ({"overrides": "lr=1"}, ["'lr'", "did you mean 'learning_rate'?"]),
+        ({"overrides": "vgg16_weights=resnet50"}, ["vgg16_weights", "imagenet, random, or Keras'"]),
+        ({"overrides": "custom_filters="}, ["custom_filters", "at least 1 item"]),
+        ({"overrides": "custom_filters=64,0"}, ["custom_filters", "greater than or equal to 1"]),
+        ({"overrides": "custom_filters=5000"}, ["custom_filters", "less than or equal to 4096"]),
+        ({"overrides": "custom_filters=8,8,8,8,8,8"}, ["leave nothing of 56 pixels: give fewer"]),
+        ({"overrides": "optimizer=rmsprop"}, ["optimizer", "'adam' or 'sgd'"]),
+        ({"overrides": "augment=zoom"}, ["augment", "'flip'"]),
         ({"overrides": "epoch=2"}, ["'epoch'", "did you mean 'epochs'?"]),
         ({"overrides": {"epoch": 2}}, ["'epoch'", "did you mean 'epochs'?"]),
         ({"overrides": "epochs=two"}, ["'epochs'", "'two'"]),

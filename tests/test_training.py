@@ -1,6 +1,7 @@
 """Training that is killed, interrupted, repeated or resumed; its schedule and its best epoch."""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -331,12 +332,14 @@ def test_the_readings_of_the_decay(model, decay, expected):
 LOW = {
     "dropout": 0, "batch_norm_momentum": 0, "padding": "same", "dense_batch_norm": False,
     "best_weights": "val_loss", "batch_size": 1, "custom_dense": 1, "vgg16_dense": 1,
-    "learning_rate": 1e-9, "vgg16_learning_rate": 1e-9,
+    "learning_rate": 1e-9, "vgg16_learning_rate": 1e-9, "optimizer": "sgd", "augment": "none",
+    "custom_filters": (2,),
 }  # fmt: skip
 HIGH = {
     "dropout": 0.9, "batch_norm_momentum": 0.99, "padding": "valid", "dense_batch_norm": True,
     "best_weights": "val_accuracy", "batch_size": 1000, "custom_dense": 64, "vgg16_dense": 64,
-    "learning_rate": 10.0, "vgg16_learning_rate": 10.0,
+    "learning_rate": 10.0, "vgg16_learning_rate": 10.0, "optimizer": "adam", "augment": "all",
+    "custom_filters": (2, 2, 2),
 }  # fmt: skip
 
 
@@ -355,6 +358,53 @@ def test_both_ends_of_every_setting_train(tmp_path, model, settings):
 
 
 @pytest.mark.parametrize("watched", ["val_loss", "val_accuracy"])
+def test_an_epoch_changes_images_as_a_pure_function_of_seed_epoch_and_image():
+    images = np.random.default_rng(0).integers(0, 256, (40, 35, 35, 3), dtype=np.uint8)
+    before, rows = images.copy(), np.arange(40) + 7
+
+    def seen(kind, seed=1, epoch=2, some=slice(None)):
+        return training.augmented(images[some], rows[some], kind, seed, epoch)
+
+    assert seen("none") is images
+    for kind in ("flip", "shift", "crop", "all"):
+        changed = seen(kind)
+        assert changed.shape == images.shape
+        assert changed.dtype == np.uint8
+        np.testing.assert_array_equal(changed[5:9], seen(kind, some=slice(5, 9)))
+        for other in (seen(kind, seed=2), seen(kind, epoch=3)):
+            assert (changed != other).any()
+    np.testing.assert_array_equal(images, before)
+    mirrored = (seen("flip") == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (mirrored | (seen("flip") == images).all(axis=(1, 2, 3))).all()
+    assert 10 <= mirrored.sum() <= 30
+    found = []
+    for one, other in zip(images, seen("shift"), strict=True):
+        for down, right in itertools.product(range(-4, 5), repeat=2):
+            lines, columns = (np.arange(35) + by for by in (down, right))
+            shifted = one[lines.clip(0, 34)][:, columns.clip(0, 34)]  # the edge is repeated
+            found += [(down, right)] if (shifted == other).all() else []
+    assert len(found) == 40
+    for by in zip(*found, strict=True):
+        assert {*range(-3, 4)} <= {*by} <= {*range(-4, 5)}
+    ramp = np.zeros((40, 35, 35, 3), np.uint8) + 5 * np.arange(35, dtype=np.uint8)[:, None, None]
+    ends = training.augmented(ramp, rows, "crop", 1, 2)[:, [0, -1], 0, 0] / 5
+    spans = ends[:, 1] - ends[:, 0]  # 34 of the whole picture, 27 of the smallest part
+    assert 26.5 < spans.min() < 29 < 32 < spans.max() <= 34
+
+
+def test_what_is_trained_goes_by_optimizer_and_augment(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
+    data, found = (split(images, 0), split(images, 1)), set()
+    for number, settings in enumerate(({}, {"optimizer": "sgd"}, {"augment": "flip"})):
+        study, out = SMALL.model_copy(update=settings), tmp_path / str(number)
+        out.mkdir()
+        network = build(study, "custom_cnn", 0)
+        fit(study, "custom_cnn", network, 0, data, out)
+        assert type(network.optimizer).__name__.lower() == study.optimizer
+        found.add(tuple(pd.read_csv(out / "history.csv")["loss"]))
+    assert len(found) == 3
+
+
 def test_a_training_that_diverges_ends_there_and_keeps_the_weights_before(
     tmp_path, capsys, images, watched
 ):

@@ -42,7 +42,7 @@ def figure_learning_curve(study: Study, out: Path) -> None:
         axis.plot([], [], label=about.title, **look)
         if not curve["why_not"]:
             grid, colour = curve["grid"], look["color"]
-            axis.plot(grid, curve["error"], look.get("ls", "-"), color=colour, lw=1.5)
+            axis.plot(grid, curve["error"], color=colour, ls=look["ls"], lw=1.5)
             axis.fill_between(grid, curve["low"], curve["high"], color=colour, alpha=0.15, lw=0)
         if about.table1:
             star = look | {"marker": "*", "ls": "", "ms": 12}
