@@ -8,7 +8,6 @@ import keras
 import pytest
 from keras import layers
 
-from fakeface_utils.digests import signature
 from fakeface_utils.evaluate import notices, table1
 from fakeface_utils.figures import figures
 from fakeface_utils.models import MODELS
@@ -46,7 +45,7 @@ def do(study):
 
 def test_a_network_of_ones_own_is_in_the_run_until_its_file_is_taken_away(finished, capsys):
     study = finished()
-    told, before = notices(study), [signature(train.of(study, m, 0).marker) for m in MODELS]
+    told, before = notices(study), [train.of(study, m, 0).marker.stat().st_mtime_ns for m in MODELS]
     with pytest.raises(StudyError, match="mine isn't the network that is called 'custom_cnn'"):
         own_network(study, "custom_cnn", mine)
     assert not study.networks.exists()
@@ -54,7 +53,7 @@ def test_a_network_of_ones_own_is_in_the_run_until_its_file_is_taken_away(finish
     assert "mine is a network of run 'made-up' now" in capsys.readouterr().out
     assert [*study.models] == [*MODELS, "mine"]
     assert do(study) == ["train mine 0", "predict mine 0", "table1"]
-    assert before == [signature(train.of(study, m, 0).marker) for m in MODELS]
+    assert before == [train.of(study, m, 0).marker.stat().st_mtime_ns for m in MODELS]
     table = table1(study)
     assert table["model"].tolist()[8:] == ["mine"] * 4
     assert set(table["verdict"][8:]) == {"not in the paper"}
@@ -72,7 +71,7 @@ def test_a_network_of_ones_own_is_in_the_run_until_its_file_is_taken_away(finish
     own_network(study, "mine", other)
     assert train.of(study, "mine", 0).why_not_done() == "mine.py has changed"
     assert do(study)[0] == "train mine 0"
-    assert before == [signature(train.of(study, m, 0).marker) for m in MODELS]
+    assert before == [train.of(study, m, 0).marker.stat().st_mtime_ns for m in MODELS]
 
     assert load_study(run="another").models == MODELS
     (study.networks / "mine.py").unlink()

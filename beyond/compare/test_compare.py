@@ -102,6 +102,19 @@ def test_runs_with_the_same_predictions_differ_by_0_and_the_interval_is_around_0
     assert set(table["better"]) == {"can't tell"}
 
 
+def test_a_network_that_only_one_run_has_stands_there_alone(make, places, capsys):
+    one, file = make("one", [20]), places / "results" / "two" / "networks" / "mine.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("not loaded: no Python")
+    table, found = table_of(one, make("two", [10]))
+    assert len(table) == 4 * len(MODELS)
+    (row,) = found.table.query("model == 'mine' and metric == 'accuracy'").itertuples()
+    assert (row.one, numbers(row.two)[0]) == ("-", 0.95)
+    assert found.settings["the setting"].tolist() == ["networks/mine.py"]
+    command(["one", "two"])
+    assert "mine of two" in page_of(["one", "two"]).read_text()
+
+
 def test_a_known_difference_has_its_value_and_its_interval(make):
     table, found = table_of(make("one", [40]), make("two", [10]))
     # 30 of 200 images right only in the second run: Agresti and Min's variance, with half an image
