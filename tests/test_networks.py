@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
+from classroom.own import own_network
 from conftest import TINY
 from fakeface_utils import networks, training
 from fakeface_utils.models import MODELS
 from fakeface_utils.networks import architecture, base_of, build, head_of
-from fakeface_utils.networks.own import own_network
 from fakeface_utils.run import load_study
 from fakeface_utils.trained import features, file_of, own_file, predict
 from fakeface_utils.training import Detectors, fit, load, precision, start

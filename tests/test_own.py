@@ -8,10 +8,10 @@ import keras
 import pytest
 from keras import layers
 
+from classroom.own import own_network
 from fakeface_utils.evaluate import notices, table1
 from fakeface_utils.figures import figures
 from fakeface_utils.models import MODELS
-from fakeface_utils.networks.own import own_network
 from fakeface_utils.report import opening
 from fakeface_utils.run import load_study
 from fakeface_utils.trained import arrays, features, predict, train

@@ -14,11 +14,11 @@ from typing import Any
 
 import keras
 
-from ..extension import extensions
-from ..models import MODELS, has_head
-from ..settings import Study
-from ..util import StudyError, replacing, shown
-from . import base_of, head_of
+from fakeface_utils.extension import extensions
+from fakeface_utils.models import MODELS, has_head
+from fakeface_utils.networks import base_of, head_of
+from fakeface_utils.settings import Study
+from fakeface_utils.util import StudyError, replacing, shown
 
 TAKEN = ("fake", "networks", "notebooks", "real", "spectrum", "test", "train", "valid")
 
@@ -35,7 +35,7 @@ def own_network(study: Study, name: str, function: Callable[[Study], keras.Model
     """
     yours = getattr(function, "__name__", "your network")
     if name in MODELS:
-        if not _same(function, importlib.import_module(f".{name}", __package__).build):
+        if not _same(function, importlib.import_module(f"fakeface_utils.networks.{name}").build):
             raise StudyError(
                 f"{yours} isn't the network that is called '{name}', which stays as it is: to "
                 f"train yours, give it a name of its own, as own_network(study, 'mine', {yours})"
