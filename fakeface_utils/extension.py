@@ -31,6 +31,7 @@ class Option:
     default: Any
     meaning: str
     profiles: Mapping[str, Any] = field(default_factory=dict)  # another default by profile
+    kind: Any = None  # a type for pydantic, where it isn't simply the default's
 
     def usual(self, profile: str) -> Any:
         """Its default in a profile."""

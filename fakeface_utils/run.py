@@ -74,7 +74,7 @@ def load_study(
         values["data"] = data if data in ("demo", "kaggle") else _absolute(data)
     if (weights := values.get("vgg16_weights", "imagenet")) not in ("imagenet", "random"):
         values["vgg16_weights"] = _absolute(weights)
-    fields: Any = {name: (type(option.default), ...) for name, option in known.items()}
+    fields: Any = {name: (one.kind or type(one.default), ...) for name, one in known.items()}
     try:
         values["options"] = create_model("Options", **fields)(**values["options"]).model_dump()
         return Study(**values)
