@@ -109,12 +109,9 @@ def section(study: Study) -> HTML:
         picture(study, "audit_duplicates", "The most similar pairs: are they duplicates?"),
     ]
     if found["leaked"] and not any(task.why_stale() for task in STEPS["predict"].all(study)):
-        seen = leaked_accuracy(study, found["leaked"])
+        seen = leaked_accuracy(study, found["leaked"]).astype(object).fillna("-")
         parts.append(as_table(seen, "Accuracy on leaked test images and without them"))
     return paragraphs(parts)
-
-
-# Figures. `title` marks what isn't the paper's.
 
 
 @step(
@@ -156,19 +153,16 @@ def leak_curve(study: Study, leaks: dict[str, Any]) -> Drawn:
         axis.set_ylabel("test faces seen there (%)")
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    for kind in ends:
+    aside = {"real": most / 50, "fake": 0}  # so that no bar hides another
+    for axis, kind in ((near, "fake"), (near, "real"), (far, "fake")):
         measured = pd.DataFrame(leaks[kind]["measured"])
         bars = [measured["share"] - measured["low"], measured["high"] - measured["share"]]
         style = LOOKS[kind] | {"ls": "", "capsize": 3, "elinewidth": 1.2}
         style |= {"label": f"{kind} images, measured"}
-        aside = most / 50 if kind == "real" else 0  # so that no bar hides another
-        near.errorbar(measured["n"] + aside, measured["share"], np.clip(bars, 0, 1), **style)
-        if kind == "fake":
-            far.errorbar(measured["n"], measured["share"], np.clip(bars, 0, 1), **style)
+        axis.errorbar(measured["n"] + aside[kind], measured["share"], np.clip(bars, 0, 1), **style)
     far.set_xlabel("images of the class in training and validation")
     far.axvline(PAPER_LEARNED, color=INK, ls=":", lw=1.2)
-    far.annotate(f"the paper's {PAPER_LEARNED:,}", (PAPER_LEARNED, 1), (-4, 2), ha="right",
-                 va="top", textcoords="offset points")  # fmt: skip
+    far.text(PAPER_LEARNED, 1.02, f"the paper's {PAPER_LEARNED:,} ", ha="right", va="top")
     figure.legend(*near.get_legend_handles_labels(), loc="outside lower left", ncols=2)
     title(figure, study)
     told = [f"{kind} {end['share']:.1%} among {end['n']:,}" for kind, end in ends.items()]
@@ -190,9 +184,8 @@ def _draw_models(axis: Any, n: Any, leak: dict[str, Any]) -> None:
         axis.plot(n, share(n, leak["faces"]), dash, color=colour, lw=1.5, label=f"fakes, {name}")
         axis.fill_between(n, low, high, color=colour, alpha=0.15, lw=0)
         if n[-1] > PAPER_LEARNED:
-            value = float(share(PAPER_LEARNED, leak["faces"]))
-            at, text = (PAPER_LEARNED, value), f"{100 * value:.0f} %"
-            axis.annotate(text, at, textcoords="offset points", **place)
+            at = (PAPER_LEARNED, float(share(PAPER_LEARNED, leak["faces"])))
+            axis.annotate(f"{100 * at[1]:.0f} %", at, textcoords="offset points", **place)
 
 
 @step(

@@ -133,9 +133,6 @@ def sealed(text: str, pictures: list[str]) -> str:
     return base64.b64encode(mixed).decode()
 
 
-# What a class's answers say.
-
-
 def shown_table(study: Study) -> pd.DataFrame:
     """The table of `people` with the networks' titles."""
     table = people.of(study).read()
