@@ -307,6 +307,15 @@ def _deciding(study: Study) -> dict[str, Any]:
     return study.deciding() | {"seeds": list(study.seeds), "models": models}
 
 
+def pictures(*names: str) -> dict[str, Any]:
+    """What a step that draws figures says of them: NAME.png and NAME.pdf, where, and for what."""
+    return {
+        "writes": [f"{name}.{kind}" for name in names for kind in ("png", "pdf")],
+        "settings": _deciding,
+        "folder": lambda study: study.figures,
+    }
+
+
 @step(
     "05_figures",
     writes=lambda study: [f"{name}.{kind}" for name in of_numbers() for kind in ("png", "pdf")],
@@ -323,13 +332,7 @@ def figures(study: Study, out: Path) -> None:
 # Of data whose licence forbids it this must not be published.
 
 
-@step(
-    "05_figures",
-    writes=["figure1_samples.png", "figure1_samples.pdf"],
-    after=("dataset", "prepare"),
-    settings=lambda study: study.deciding(),
-    folder=lambda study: study.figures,
-)
+@step("05_figures", after=("dataset", "prepare"), **pictures("figure1_samples"))
 def samples(study: Study, out: Path, columns: int = 4) -> None:
     """Figure 1: images of both classes from the training set, drawn with seed 0."""
     pixels, labels = images(study, "train"), manifest(study, "train")["label"].to_numpy()

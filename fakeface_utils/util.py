@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -252,7 +252,7 @@ def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
 # Work, progress and interruption.
 
 
-def in_threads(work: Callable[[Any], Any], items: Sequence, at_once: int = 256) -> Iterator[list]:
+def in_threads(work: Callable[[Any], Any], items: Any, at_once: int = 256) -> Iterator[list]:
     """What `work` makes of each item, in order; so many at a time, which bounds the memory."""
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(items), at_once):

@@ -10,7 +10,18 @@ from IPython.display import HTML
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from fakeface_utils.data import about, images, manifest
-from fakeface_utils.figures import FAINT, HALF, INK, LOOKS, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import (
+    FAINT,
+    HALF,
+    INK,
+    LOOKS,
+    SOFT,
+    Drawn,
+    picture,
+    pictures,
+    save,
+    title,
+)
 from fakeface_utils.metrics import Known
 from fakeface_utils.paper import CLASSES, SPLITS
 from fakeface_utils.report import as_table, fold, paragraphs
@@ -114,13 +125,7 @@ def section(study: Study) -> HTML:
     return paragraphs(parts)
 
 
-@step(
-    "audit",
-    writes=[f"{name}.{kind}" for name in ("audit_cues", "leak_curve") for kind in ("png", "pdf")],
-    after=["dataset", "audit"],
-    settings=Study.deciding,
-    folder=lambda study: study.figures,
-)
+@step("audit", after=["dataset", "audit"], **pictures("audit_cues", "leak_curve"))
 def audit_figures(study: Study, out: Path) -> None:
     """How well cheap cues predict the class, and the leak; no image is shown."""
     found = audit.of(study).read()
@@ -188,13 +193,7 @@ def _draw_models(axis: Any, n: Any, leak: dict[str, Any]) -> None:
             axis.annotate(f"{100 * at[1]:.0f} %", at, textcoords="offset points", **place)
 
 
-@step(
-    "audit",
-    writes=["audit_duplicates.png", "audit_duplicates.pdf"],
-    after=["prepare", "dataset", "audit"],
-    settings=Study.deciding,
-    folder=lambda study: study.figures,
-)
+@step("audit", after=["prepare", "dataset", "audit"], **pictures("audit_duplicates"))
 def audit_duplicates(study: Study, out: Path) -> None:
     """The most similar pairs, duplicates first; with the paper's images not to be published."""
     told, columns = [], 4

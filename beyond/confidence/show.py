@@ -10,7 +10,7 @@ from IPython.display import HTML
 from matplotlib.ticker import NullFormatter
 
 from fakeface_utils.evaluate import predictions
-from fakeface_utils.figures import HALF, SOFT, picture, save, title
+from fakeface_utils.figures import HALF, SOFT, picture, pictures, save, title
 from fakeface_utils.models import MODELS
 from fakeface_utils.report import as_table, paragraphs
 from fakeface_utils.settings import Study
@@ -66,16 +66,7 @@ def section(study: Study) -> HTML:
     return paragraphs([shown, table])
 
 
-@step(
-    "confidence",
-    writes=["reliability.png", "reliability.pdf"],
-    after=["dataset", "predict", "calibration"],
-    settings=lambda study: (
-        study.deciding()
-        | {"seeds": list(study.seeds), "models": {n: [m.title, m.look] for n, m in MODELS.items()}}
-    ),
-    folder=lambda study: study.figures,
-)
+@step("confidence", after=["dataset", "predict", "calibration"], **pictures("reliability"))
 def reliability_figure(study: Study, out: Path) -> None:
     """The share of fakes against p(fake), before and after the temperature, counts below."""
     measured, table = calibration.of(study).read(), predictions(study)

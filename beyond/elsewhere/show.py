@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from fakeface_utils.data import about
 from fakeface_utils.evaluate import by_seed
-from fakeface_utils.figures import HALF, INK, NOTE, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, INK, NOTE, SOFT, Drawn, picture, pictures, save, title
 from fakeface_utils.models import MODELS
 from fakeface_utils.report import as_table, items, note, paragraphs
 from fakeface_utils.settings import Study
@@ -112,16 +112,7 @@ def read_formats(study: Study) -> pd.DataFrame:
     return elsewhere.of(study).read("formats.csv").astype(object).fillna("")
 
 
-@step(
-    "elsewhere",
-    writes=["elsewhere.png", "elsewhere.pdf"],
-    after=["elsewhere", "predict", "dataset"],
-    folder=lambda study: study.figures,
-    settings=lambda study: {
-        "seeds": list(study.seeds),
-        "models": {name: [model.title, model.look] for name, model in MODELS.items()},
-    },
-)
+@step("elsewhere", after=["elsewhere", "predict", "dataset"], **pictures("elsewhere"))
 def elsewhere_figure(study: Study, out: Path) -> None:
     """Each set's accuracy beside the model's own at home, and by class."""
     save(out, "elsewhere", draw(study, elsewhere.of(study).read()))

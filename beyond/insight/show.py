@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, LOOKS, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, INK, LOOKS, Drawn, picture, pictures, save, title
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS
 from fakeface_utils.paper import CLASSES
@@ -50,13 +50,7 @@ def tasks(study: Study) -> list[Task]:
     return [*measured, insight_figures.of(study)]
 
 
-@step(
-    "insight",
-    writes=["spectra.png", "spectra.pdf", "mean_maps.png", "mean_maps.pdf"],
-    after=["dataset", "insight", "maps"],
-    settings=lambda study: {name: model.title for name, model in MODELS.items()},
-    folder=lambda study: study.figures,
-)
+@step("insight", after=["dataset", "insight", "maps"], **pictures("spectra", "mean_maps"))
 def insight_figures(study: Study, out: Path) -> None:
     """Draw both figures; they show no image."""
     save(out, "spectra", of_spectra(study, insight.of(study).read()))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, INK, SOFT, Drawn, picture, pictures, save, title
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS
 from fakeface_utils.report import as_table, fold, items, paragraphs
@@ -39,13 +39,7 @@ def tasks(study: Study) -> list[Task]:
     return [*damaged.all(study), robustness.of(study), robustness_figures.of(study)]
 
 
-@step(
-    "robustness",
-    writes=[f"{name}.{kind}" for name in CAPTIONS for kind in ("png", "pdf")],
-    after=["dataset", "robustness"],
-    settings=lambda study: {name: [model.title, model.look] for name, model in MODELS.items()},
-    folder=lambda study: study.figures,
-)
+@step("robustness", after=["dataset", "robustness"], **pictures(*CAPTIONS))
 def robustness_figures(study: Study, out: Path) -> None:
     """Draw both figures; they show no image."""
     table, cuts = (robustness.of(study).read(name) for name in robustness.of(study).writes)
