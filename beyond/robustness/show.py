@@ -123,7 +123,7 @@ def _panel(axes: Any, table: pd.DataFrame, families: list[str], about: str) -> N
 def _words(row: Any, short: bool = False) -> str:
     """A row's damage: in full, or as there is room below an axis."""
     damage = DAMAGES[row.family]
-    if row.level != row.level:  # NaN: it has one strength
+    if np.isnan(row.level):  # it has one strength
         return damage.title.lower().replace(" ", "\n") if short else damage.title
     return damage.tick(row.level) if short else damage.words(row.level)
 
@@ -138,26 +138,27 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in table.itertuples():
         had, lost = clean.loc[row.model], Known(row.loss, row.loss_low, row.loss_high)
-        verdict = "loses" if lost.low > 0 else "gains" if lost.high < 0 else "no change seen"
-        if verdict == "loses" and row.called_fake != had.called_fake:
-            verdict += f", calls more {'fake' if row.called_fake > had.called_fake else 'real'}"
+        verdict, more = "no change seen", row.called_fake - had.called_fake
         if had.low <= 0.5:
             verdict = "guesses undamaged"
+        elif lost.low > 0:
+            verdict = f"loses, calls more {'fake' if more > 0 else 'real'}" if more else "loses"
+        elif lost.high < 0:
+            verdict = "gains"
         undamaged = row.family == "clean"
-        rows.append(
-            {
-                "damage": _words(row),
-                "model": MODELS[row.model].title,
-                "images": row.images,
-                "accuracy": f"{Known(row.accuracy, row.low, row.high):.3f}",
-                "lost": "" if undamaged else f"{lost:.3f}",
-                "reals right": f"{row.real_accuracy:.3f}",
-                "fakes right": f"{row.fake_accuracy:.3f}",
-                "called fake": f"{row.called_fake:.3f}",
-                "AUC": f"{row.auc:.3f}",
-                "verdict": "" if undamaged else verdict,
-            }
-        )
+        words = {
+            "damage": _words(row),
+            "model": MODELS[row.model].title,
+            "images": row.images,
+            "accuracy": f"{Known(row.accuracy, row.low, row.high):.3f}",
+            "lost": "" if undamaged else f"{lost:.3f}",
+            "reals right": f"{row.real_accuracy:.3f}",
+            "fakes right": f"{row.fake_accuracy:.3f}",
+            "called fake": f"{row.called_fake:.3f}",
+            "AUC": f"{row.auc:.3f}",
+            "verdict": "" if undamaged else verdict,
+        }
+        rows.append(words)
     return pd.DataFrame(rows)
 
 

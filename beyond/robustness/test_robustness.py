@@ -290,7 +290,7 @@ def study(places, monkeypatch):
     monkeypatch.setattr(ask, "train", train)
     monkeypatch.setattr(training, "Detectors", Sharp)
     monkeypatch.setattr(Sharp, "asked", 0)
-    monkeypatch.setattr(ask, "_loaded", {})
+    ask._networks.cache_clear()
     study = load_study("demo", data=str(places / "set"), run="x", overrides="beyond_images=8")
     for task in (*prepare.all(study), STEPS["dataset"].of(study), *train.all(study)):
         task.ensure()
@@ -336,7 +336,7 @@ def test_an_interruption_resumes_at_the_damage_it_was_in(study, monkeypatch, cap
     monkeypatch.setattr(Sharp, "limit", 10**9)
     ask.ask(study)
     assert Sharp.asked == EVERYTHING
-    assert next(iter(ask._loaded.values())).columns == [(model, 0) for model in MODELS]
+    assert ask._networks.cache_info().misses == 1
     long = ask.damaged.of(study, "clean").read()
     assert list(long.columns) == ["path", "label", "model", "seed", "p_fake"]
     assert long.groupby("model", sort=False).size().to_dict() == dict.fromkeys(MODELS, 16)
@@ -351,6 +351,10 @@ def test_an_image_that_is_gone_is_missed(study, places):
 def test_the_images_are_a_drawn_part_of_each_class_and_pairs_are_of_two(study):
     few = ask.asked_about(study)
     assert few["label"].value_counts().to_dict() == {0: 8, 1: 8}
+    rest = ask.manifest(study, "test").iloc[5:]  # seven fakes are left: as many reals, so that
+    with pytest.MonkeyPatch.context() as patch:  # guessing is right half of the time
+        patch.setattr(ask, "manifest", lambda study, split: rest)
+        assert ask.asked_about(study)["label"].value_counts().to_dict() == {0: 7, 1: 7}
     assert few.index.is_monotonic_increasing
     mixed = ask.pairs(few)
     kinds = mixed.groupby(["label", "high_label"])["path"].agg(["size", "nunique"])
