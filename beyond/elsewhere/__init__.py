@@ -17,6 +17,9 @@ def absolute(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path)) if path else ""
 
 
+Place = Annotated[str, AfterValidator(absolute)]
+
+
 def missing(study: Study) -> str:
     """Why there are no other images; '' where a person gave some or the demo draws them."""
     from .sets import list_sets
@@ -47,12 +50,6 @@ EXTENSION = Extension(
     missing=missing,
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
-    options={
-        "other": Option(
-            "",
-            "a folder or zip of other images, for elsewhere",
-            kind=Annotated[str, AfterValidator(absolute)],
-        )
-    },
+    options={"other": Option("", "a folder or zip of other images, for elsewhere", kind=Place)},
     commands={"evaluate": evaluate},
 )
