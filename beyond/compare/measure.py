@@ -27,23 +27,14 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side, in words; differences are to the first.
-
-    Attributes:
-        runs: their names.
-        notices: what a reader must know before believing a number, with the runs it is about.
-        about: a row per run: data, test images and whether they are paired, pixels, seeds.
-        settings: the settings that differ, a column per run.
-        table: Table 1 of each run: the mean over seeds with its interval.
-        differences: each metric's difference with its interval, and which run is better.
-    """
+    """Runs side by side, in words; differences are to the first."""
 
     runs: tuple[str, ...]
-    notices: list[str]
-    about: pd.DataFrame
-    settings: pd.DataFrame
-    table: pd.DataFrame
-    differences: pd.DataFrame
+    notices: list[str]  # what a reader must know before believing a number, with the runs' names
+    about: pd.DataFrame  # a row per run: data, test images and whether they are paired, seeds
+    settings: pd.DataFrame  # those that differ, a column per run
+    table: pd.DataFrame  # Table 1 of each run: the mean over seeds with its interval
+    differences: pd.DataFrame  # each metric's, with its interval, and which run is better
 
 
 def evaluated(runs: Sequence[str]) -> list[Study]:

@@ -19,8 +19,8 @@ from fakeface_utils.util import count
 
 from .measure import BINS, calibration, reliability, tempered
 
-BEFORE: Any = {"marker": "o", "ls": "-"}
-AFTER: Any = {"marker": "s", "ls": "--", "mfc": "none"}
+BEFORE: Any = {"marker": "o", "ls": "-", "label": "as it comes"}
+AFTER: Any = {"marker": "s", "ls": "--", "mfc": "none", "label": "with the temperature"}
 HOW = (
     "The calibration error (ECE) is the mean, over the test images, of |share of fakes - mean "
     f"p(fake)| in their bin of {BINS}. The temperature divides the logit of every output; it is "
@@ -39,14 +39,14 @@ def scores_table(measured: dict[str, Any]) -> pd.DataFrame:
     for model, seeds in measured.items():
         fitted = float(np.mean([one["temperature"] for one in seeds.values()]))
         unsure = "too sure" if fitted > 1 else "too cautious"
-        for when, p_fake, verdict in (
-            ("before", "as it comes", unsure),
-            ("after", f"with the temperature {fitted:.2f}", "not to be believed either"),
-        ):
+        words = {"before": ("as it comes", unsure)}
+        words["after"] = f"with the temperature {fitted:.2f}", "not to be believed either"
+        for when, (p_fake, verdict) in words.items():
             means = pd.DataFrame([one[when] for one in seeds.values()]).mean()
             verdict = "can be believed" if means["ece"] <= means["ece_high"] else verdict
-            row = {"model": MODELS[model].title, "p_fake": p_fake, **means, "verdict": verdict}
-            rows.append(row)
+            rows.append(
+                {"model": MODELS[model].title, "p_fake": p_fake, **means, "verdict": verdict}
+            )
     return pd.DataFrame(rows)
 
 
@@ -81,7 +81,7 @@ def reliability_figure(study: Study, out: Path) -> None:
             outputs = tempered(own["p_fake"], temperature).to_numpy()
             rows = reliability(own["label"].to_numpy(), outputs, len(study.seeds))
             ends = [rows["fakes"] - rows["low"], rows["high"] - rows["fakes"]]
-            style = look | {"color": colour, "ls": "", "elinewidth": 1}
+            style = look | {"color": colour, "ls": "", "elinewidth": 1, "label": ""}
             diagram.errorbar(rows["p_fake"] + aside, rows["fakes"], ends, **style)
             edges = np.linspace(0, 1, BINS + 1)
             counts.hist(outputs, edges, histtype="step", color=colour, lw=1.5, ls=look["ls"])
@@ -91,9 +91,8 @@ def reliability_figure(study: Study, out: Path) -> None:
         counts.yaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].set_ylabel("share of fakes")
     axes[1, 0].set_ylabel("outputs")
-    axes[0, 0].plot([], [], color=SOFT, label="as it comes", **BEFORE)
-    axes[0, 0].plot([], [], color=SOFT, label="with the temperature", **AFTER)
-    axes[0, 0].plot([], [], ":", color=SOFT, label="perfectly calibrated")
+    for look in (BEFORE, AFTER, {"ls": ":", "label": "perfectly calibrated"}):
+        axes[0, 0].plot([], [], color=SOFT, **look)
     figure.legend(loc="outside lower left", ncols=2)
     added = " added up" if len(study.seeds) > 1 else ""
     title(figure, study, f"{count(len(study.seeds), 'seed')}{added}")

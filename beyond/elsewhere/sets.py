@@ -175,7 +175,7 @@ def most_common(values: pd.Series) -> str:
     return f"{named}, {len(shares) - 2} more" if len(shares) > 2 else named
 
 
-def formats_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def formats_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """How the files of every set and class were saved, by the images of each that count.
 
     A row has set, class, images, the most common values of each of `PROPERTIES`, and differs: the
@@ -184,14 +184,13 @@ def formats_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for name, images in tables.items():
         table = images[images["why"] == ""]
-        labels = table["label"].to_numpy(dtype=np.int64)
         compared = table.assign(size=grouped_sizes(table["size"])) if len(table) else table
-        apart = ", ".join(PROPERTIES[p] for p in PROPERTIES if differs(compared[p], labels))
-        for label, kind in enumerate(CLASSES):
-            if len(own := table[labels == label]):
-                values = {p: most_common(own[p]) for p in PROPERTIES}
-                row = {"set": name, "class": kind, "images": len(own), **values}
-                rows.append(row | {"differs": apart})
+        labels = table["label"].to_numpy(dtype=np.int64)
+        apart = ", ".join(words for p, words in PROPERTIES.items() if differs(compared[p], labels))
+        for label, own in table.groupby("label"):
+            values = {p: most_common(own[p]) for p in PROPERTIES}
+            about = {"set": name, "class": CLASSES[label], "images": len(own)}
+            rows.append(about | values | {"differs": apart})
     return pd.DataFrame(rows, columns=["set", "class", "images", *PROPERTIES, "differs"])
 
 

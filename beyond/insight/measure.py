@@ -149,7 +149,8 @@ def controls(networks: list[dict[str, npt.NDArray]]) -> dict[str, Any]:
     more = falls[..., 0] - falls[..., 1]
     difference = known(more.mean(axis=1), more.mean(axis=0).var(ddof=1) / more.shape[1], ANY)
     return {
-        **dict(zip(("rows", "columns"), shape, strict=True)),
+        "rows": shape[0],
+        "columns": shape[1],
         "cells": read[0] * read[1],
         "removed_cells": removed_cells(read),
         **spread("untrained", np.median, [network["untrained_rank"] for network in networks]),
