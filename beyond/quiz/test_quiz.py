@@ -20,7 +20,6 @@ from beyond.quiz.show import hardly_told_apart, sealed
 from fakeface_utils.data import images, manifest
 from fakeface_utils.evaluate import FEWEST, HARDLY, table1
 from fakeface_utils.models import MODELS
-from fakeface_utils.trained import predict
 from fakeface_utils.util import StudyError
 
 chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
@@ -176,17 +175,6 @@ def test_sealing_is_undone_by_the_same_pictures_alone():
     back = bytes(a ^ b for a, b in zip(base64.b64decode(once), key, strict=False))
     assert back.decode() == "fake, 0.998 ž"
     assert sealed("fake, 0.998 ž", shown[::-1]) != once
-
-
-def test_the_pages_step_reads_predictions_and_template(study):
-    depends = show.quiz.of(study, 0).depends_on()
-    read = {name.split("/")[-1] for name in depends["inputs"]}
-    assert {"quiz.html.j2", "predictions.csv", "test.npy", "test.csv"} <= read
-    code = {"beyond/quiz/show.py", "beyond/quiz/measure.py", "fakeface_utils/image_files.py"}
-    assert code <= set(depends["code"])
-    other = study.model_copy(update={"seeds": (4, 7)})
-    asked = {task.args[-1] for task in measure.before(other) if task.step is predict}
-    assert asked == {4}
 
 
 def test_a_perfect_person_and_one_who_always_says_real(study, asked, tmp_path):
