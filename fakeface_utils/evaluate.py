@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .extension import Extension, extensions
-from .metrics import Known, confusion, gain, known, metric_variances, prediction_half_width, rates
+from .metrics import Known, confusion, gain, prediction_half_width, rates, scores
 from .models import MODELS
 from .paper import COUNTS, METRICS
 from .settings import Study
@@ -150,14 +150,14 @@ def table1(study: Study, out: Path) -> None:
     """
     reason, rows = not_comparable(study), []
     for model, table in by_seed(study).groupby("model", sort=False):
-        printed, cells = study.models[model].table1, table[["tp", "fn", "fp", "tn"]].to_numpy()
-        variances = pd.DataFrame(map(metric_variances, cells)).mean()
+        printed = study.models[model].table1
+        known = scores(table[["tp", "fn", "fp", "tn"]].to_numpy())
         for metric in METRICS:
             values, paper = list(table[metric]), printed.get(metric, math.nan)
             word = unless(reason, verdict(values, paper))
             word = word if metric in printed else "not in the paper"
             sd = np.std(values, ddof=1) if len(values) > 1 else math.nan
-            ours, half = known(values, variances[metric]), prediction_half_width(values)
+            ours, half = known[metric], prediction_half_width(values)
             ends = ours.mean - half, ours.mean + half
             rows.append((metric, model, ours.mean, sd, *ours[1:], paper, word, *ends))
     names = "metric model ours_mean ours_sd ci_low ci_high paper verdict".split()

@@ -235,16 +235,27 @@ def of_numbers(study: Study) -> dict[str, Callable[[Study], Drawn]]:
     }
 
 
+def _deciding(study: Study) -> dict[str, Any]:
+    models = {name: asdict(model) for name, model in study.models.items()}
+    return study.deciding() | {"seeds": list(study.seeds), "models": models}
+
+
+def pictures(*names: str) -> dict[str, Any]:
+    """What a step that draws figures says of them: NAME.png and NAME.pdf, where, and for what."""
+    return {
+        "writes": [f"{name}.{kind}" for name in names for kind in ("png", "pdf")],
+        "settings": _deciding,
+        "folder": lambda study: study.figures,
+    }
+
+
 @step(
     "05_figures",
     writes=lambda study: [
         f"{name}.{kind}" for name in of_numbers(study) for kind in ("png", "pdf")
     ],
     after=("dataset", "train", "predict", "table1"),
-    settings=lambda study: (
-        study.deciding()
-        | {"seeds": study.seeds, "models": {name: asdict(m) for name, m in study.models.items()}}
-    ),
+    settings=_deciding,
     folder=lambda study: study.figures,
 )
 def figures(study: Study, out: Path) -> None:
@@ -253,13 +264,7 @@ def figures(study: Study, out: Path) -> None:
         save(out, name, draw(study))
 
 
-@step(
-    "05_figures",
-    writes=["figure1_samples.png", "figure1_samples.pdf"],
-    after=("dataset", "prepare"),
-    settings=lambda study: study.deciding(),
-    folder=lambda study: study.figures,
-)
+@step("05_figures", after=("dataset", "prepare"), **pictures("figure1_samples"))
 def samples(study: Study, out: Path) -> None:
     """Figure 1: images of both classes from the training set, drawn with seed 0.
 

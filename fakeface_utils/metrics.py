@@ -116,6 +116,16 @@ def known(values: npt.ArrayLike, variance: float = 0, ends: tuple[float, float] 
     return Known(float(np.asarray(values).mean()), low, high)
 
 
+def scores(matrices: Sequence[npt.NDArray[np.int64]]) -> dict[str, Known]:
+    """The four metrics, each as it is known, from the confusion matrix of each seed."""
+    cells = [np.ravel(matrix) for matrix in matrices]
+    values, variances = [rates(*of) for of in cells], [metric_variances(of) for of in cells]
+    return {
+        name: known([of[name] for of in values], float(np.mean([of[name] for of in variances])))
+        for name in values[0]
+    }
+
+
 def share_of(yes: npt.NDArray[np.bool_]) -> Known:
     """A share of images, such as accuracy, from (seeds, N) yes or no."""
     shares = yes.mean(axis=1)

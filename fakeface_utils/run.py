@@ -54,12 +54,10 @@ def load_study(
     if profile and profile not in PROFILES:
         raise StudyError(f"unknown profile '{profile}': {nearest(profile, PROFILES)}")
     run = run or PROFILES[profile or "demo"]["run"]
-    taken = ("bench", "examples", *extensions())  # folders of results/ that are no run's
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", run) or run.lower() in taken:
-        raise StudyError(
-            f"'{run}' is no name for a run: give letters, digits, '-', '_' and '.', at most 100, "
-            f"but not {', '.join(taken)}"
-        )
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", run):
+        raise StudyError(f"run is '{run}': use letters, digits, '-', '_' and '.', at most 100")
+    if run.lower() in ("bench", "examples", *extensions()):  # folders of results/ that are no run's
+        raise StudyError(f"run is '{run}', which is no name for a run here: give another")
     held = _remembered(run)
     if profile not in ("", held.get("profile")):
         held = {}  # another profile under the same name: nothing of the old one is meant

@@ -18,7 +18,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,23 @@ def check_writable(*folders: Path) -> None:
             raise cannot_write(folder, error) from error
 
 
+def check_target(path: Path, suffix: str, beginning: str) -> None:
+    """Refuse, before work starts, a place that is neither free nor an earlier file of this kind.
+
+    `beginning` is how such a file begins.
+    """
+    ours = not os.path.lexists(path)
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            ours = file.read(len(beginning)) == beginning.encode()
+    if path.suffix.lower() != suffix or not ours:
+        raise StudyError(
+            f"{shown(path)} is no place for a table: name a new {suffix} file, or one that this "
+            "command wrote"
+        )
+    check_writable(path.parent)
+
+
 def require_free_space(folder: Path, needed: int, what: str) -> None:
     """Refuse, before work starts, a disk without room for so many bytes of what is named."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
@@ -218,6 +236,13 @@ def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         held.release()
+
+
+def in_threads(work: Callable[[Any], Any], items: Any, at_once: int = 256) -> Iterator[list]:
+    """What `work` makes of each item, in order; so many at a time, which bounds the memory."""
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(items), at_once):
+            yield list(pool.map(work, items[start : start + at_once]))
 
 
 class _Bar(tqdm):

@@ -115,7 +115,7 @@ def test_no_module_and_no_extension_is_long():
     lines = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
     assert {name: length for name, length in lines.items() if length > 400} == {}
     for one in extensions():
-        assert sum(n for name, n in lines.items() if name.startswith(f"beyond.{one}.")) <= 950, one
+        assert sum(n for name, n in lines.items() if name.startswith(f"beyond.{one}.")) <= 850, one
 
 
 @pytest.mark.parametrize(
@@ -186,11 +186,19 @@ def test_what_notebooks_import_is_installed():
 # What is tracked.
 
 
-def tracked() -> list[Path]:
+def listed() -> list[Path]:
+    """What git knows, there or not; nothing outside a checkout."""
     answer = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True)
-    if answer.returncode:
-        pytest.skip("not a git checkout")
-    return [path for name in answer.stdout.splitlines() if (path := ROOT / name).is_file()]
+    return [ROOT / name for name in answer.stdout.splitlines()]
+
+
+def tracked() -> list[Path]:
+    return [path for path in listed() if path.is_file()] or pytest.skip("not a git checkout")
+
+
+def taken_away() -> set[Path]:
+    """Folders of beyond/ that a person has removed: pages and examples of theirs stay."""
+    return {path.parent for path in listed() if path.parent.parent == FOLDER} - {*FOLDER.iterdir()}
 
 
 def test_no_path_of_a_machine_and_no_registry_is_in_the_project():
@@ -226,7 +234,8 @@ def test_no_picture_of_a_person_and_no_array_is_tracked():
     tasks += [task for one in extensions().values() for task in one.tasks(study)]
     drawing = [task for task in tasks if task.folder == study.figures]
     pictures = [task for task in drawing if look_at & {*task.step.work.__code__.co_names}]
-    assert {"samples", "audit_duplicates"} <= {task.name for task in pictures}
+    gone = taken_away()  # of whose figures nothing is known
+    assert {"samples", "audit_duplicates"} <= {task.name for task in pictures} or gone
     curves = {name for task in drawing if task not in pictures for name in task.writes}
     records = (ROOT / "results" / "examples").glob("*/study.json")
     about = {path.parent.name: json.loads(path.read_text())["dataset"] for path in records}
@@ -236,7 +245,8 @@ def test_no_picture_of_a_person_and_no_array_is_tracked():
         if parts[0] in ("results", "figures"):
             assert parts[1] == "examples", path  # a name that no command writes to
             of_people = not about.get(parts[2], {"generated": True})["generated"]
-            assert not of_people or path.suffix in (".csv", ".json") or path.name in curves, path
+            known = path.suffix in (".csv", ".json") or path.name in curves or gone
+            assert not of_people or known, path
 
 
 # What a visitor meets first.
@@ -253,7 +263,7 @@ def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\((?!https?:)([^)\s]*)\)", page.read_text()):
         name, _, anchor = link.partition("#")
         target = page.parent / name if name else page
-        assert target.exists(), link
+        assert target.exists() or target.resolve().parent in taken_away(), link
         assert not anchor or anchor in anchors(target), link
 
 

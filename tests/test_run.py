@@ -96,7 +96,7 @@ def test_seeds_are_a_count_or_a_list(seeds, expected):
         ({"profile": 5}, ["unknown profile '5'"]),
         ({"overrides": "lr=1"}, ["'lr'", "did you mean 'learning_rate'?"]),
         ({"overrides": "vgg16_weights=resnet50"}, ["vgg16_weights", "imagenet, random, or Keras'"]),
-        ({"overrides": "custom_filters="}, ["custom_filters", "at least 1 item"]),
+        ({"overrides": {"custom_filters": ""}}, ["custom_filters", "at least 1 item"]),
         ({"overrides": "custom_filters=64,0"}, ["custom_filters", "greater than or equal to 1"]),
         ({"overrides": "custom_filters=5000"}, ["custom_filters", "less than or equal to 4096"]),
         ({"overrides": "custom_filters=8,8,8,8,8,8"}, ["leave nothing of 56 pixels: give fewer"]),
@@ -195,7 +195,7 @@ def test_a_run_opens_without_the_extension_whose_setting_it_had(monkeypatch):
 
 
 def test_another_profile_takes_nothing_of_the_run_and_a_path_comes_back_whole(places):
-    weights = places / "my weights.npz"
+    weights = places / "my weights.h5"
     study = remembered(run="mine", overrides={"vgg16_weights": str(weights)})
     assert study.vgg16_weights == str(weights)
     assert load_study(run="mine") == load_study(**parameters_of(study)) == study

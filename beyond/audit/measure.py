@@ -1,7 +1,6 @@
 """The audit of the prepared images: duplicates, leaks between splits, cheap cues."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -54,15 +53,15 @@ def audit(study: Study, out: Path) -> None:
         pairs += [(kind, first[a], first[b], *apart) for a, b, *apart in members]
     duplicates = _described(table, pairs)
     duplicates.to_csv(out / "duplicates.csv", index=False, lineterminator="\n")
-    sizes = Counter(f"{w} x {h}" for w, h in zip(table["width"], table["height"], strict=True))
+    sizes = table["width"].astype(str) + " x " + table["height"].astype(str)
     linked = np.array([pair[1:3] for pair in pairs if pair[0] != "unlike"], int).reshape(-1, 2).T
     graph = coo_array((np.ones(linked.shape[1]), linked), (len(table), len(table)))
     faces = connected_components(graph, directed=False)[1].astype(int)
     test = (table["split"] == "test").to_numpy()
     of = {kind: (table["class"] == kind).to_numpy() for kind in CLASSES}
     found = {
-        "sizes": dict(sizes.most_common(10)),
-        "modes": dict(Counter(table["mode"]).most_common()),
+        "sizes": sizes.value_counts().head(10).to_dict(),
+        "modes": table["mode"].value_counts().to_dict(),
         "pairs": {kind: _counted(duplicates, kind) for kind in ("exact", "near")},
         "leaked": table["path"][test & np.isin(faces, faces[~test])].tolist(),
         "complete": complete,
@@ -73,15 +72,11 @@ def audit(study: Study, out: Path) -> None:
 
 
 def _described(table: pd.DataFrame, pairs: list[tuple]) -> pd.DataFrame:
-    """Pairs of row numbers as pairs of named images."""
+    """Pairs of row numbers as pairs of named images, those that cross splits first."""
     apart = ["distance", "difference", "shifts"]
     found = pd.DataFrame(pairs, columns=["kind", "a", "b", *apart]).astype({"a": int, "b": int})
-    sides = [
-        table.loc[found[side], ["split", "class", "path"]]
-        .reset_index(drop=True)
-        .add_suffix(f"_{side}")
-        for side in "ab"
-    ]
+    about = table[["split", "class", "path"]]
+    sides = [about.loc[found[x]].reset_index(drop=True).add_suffix(f"_{x}") for x in "ab"]
     named = pd.concat([found["kind"], *sides, found[apart]], axis=1)
     named["same"] = named["split_a"] == named["split_b"]
     named = named.sort_values(["kind", "same", "shifts"], kind="stable").drop(columns="same")

@@ -9,13 +9,12 @@ all 24.5 million pairs of 7,000 of the paper's images: docs/dataset_card.md.
 import functools
 import heapq
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from fakeface_utils.util import progress
+from fakeface_utils.util import in_threads, progress
 
 HASH_DISTANCE = 16  # of 64 bits, at most so many differ
 SHIFTS = 1.75  # the difference of near-duplicates stays below it
@@ -59,11 +58,10 @@ def fingerprints(
         return bits, thumbnail, shift(np.asarray(small))
 
     found: list[tuple[np.uint64, Bytes, float]] = []
-    with progress(sum(map(len, splits)), "hashing", "image") as bar, ThreadPoolExecutor() as pool:
-        for images in splits:
-            for start in range(0, len(images), 256):
-                found += pool.map(work, images[start : start + 256])
-                bar.update(len(found) - bar.n)
+    with progress(sum(map(len, splits)), "hashing", "image") as bar:
+        for batch in (batch for images in splits for batch in in_threads(work, images)):
+            found += batch
+            bar.update(len(batch))
     hashes, thumbnails, shifts = zip(*found, strict=True)
     return np.array(hashes), np.stack(thumbnails), np.array(shifts)
 

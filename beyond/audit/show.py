@@ -10,7 +10,18 @@ from IPython.display import HTML
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from fakeface_utils.data import about, images, manifest
-from fakeface_utils.figures import FAINT, HALF, INK, LOOKS, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import (
+    FAINT,
+    HALF,
+    INK,
+    LOOKS,
+    SOFT,
+    Drawn,
+    picture,
+    pictures,
+    save,
+    title,
+)
 from fakeface_utils.metrics import Known
 from fakeface_utils.paper import CLASSES, SPLITS
 from fakeface_utils.report import as_table, fold, paragraphs
@@ -109,21 +120,12 @@ def section(study: Study) -> HTML:
         picture(study, "audit_duplicates", "The most similar pairs: are they duplicates?"),
     ]
     if found["leaked"] and not any(task.why_stale() for task in STEPS["predict"].all(study)):
-        seen = leaked_accuracy(study, found["leaked"])
+        seen = leaked_accuracy(study, found["leaked"]).astype(object).fillna("-")
         parts.append(as_table(seen, "Accuracy on leaked test images and without them"))
     return paragraphs(parts)
 
 
-# Figures. `title` marks what isn't the paper's.
-
-
-@step(
-    "audit",
-    writes=[f"{name}.{kind}" for name in ("audit_cues", "leak_curve") for kind in ("png", "pdf")],
-    after=["dataset", "audit"],
-    settings=Study.deciding,
-    folder=lambda study: study.figures,
-)
+@step("audit", after=["dataset", "audit"], **pictures("audit_cues", "leak_curve"))
 def audit_figures(study: Study, out: Path) -> None:
     """How well cheap cues predict the class, and the leak; no image is shown."""
     found = audit.of(study).read()
@@ -156,19 +158,16 @@ def leak_curve(study: Study, leaks: dict[str, Any]) -> Drawn:
         axis.set_ylabel("test faces seen there (%)")
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    for kind in ends:
+    aside = {"real": most / 50, "fake": 0}  # so that no bar hides another
+    for axis, kind in ((near, "fake"), (near, "real"), (far, "fake")):
         measured = pd.DataFrame(leaks[kind]["measured"])
         bars = [measured["share"] - measured["low"], measured["high"] - measured["share"]]
         style = LOOKS[kind] | {"ls": "", "capsize": 3, "elinewidth": 1.2}
         style |= {"label": f"{kind} images, measured"}
-        aside = most / 50 if kind == "real" else 0  # so that no bar hides another
-        near.errorbar(measured["n"] + aside, measured["share"], np.clip(bars, 0, 1), **style)
-        if kind == "fake":
-            far.errorbar(measured["n"], measured["share"], np.clip(bars, 0, 1), **style)
+        axis.errorbar(measured["n"] + aside[kind], measured["share"], np.clip(bars, 0, 1), **style)
     far.set_xlabel("images of the class in training and validation")
     far.axvline(PAPER_LEARNED, color=INK, ls=":", lw=1.2)
-    far.annotate(f"the paper's {PAPER_LEARNED:,}", (PAPER_LEARNED, 1), (-4, 2), ha="right",
-                 va="top", textcoords="offset points")  # fmt: skip
+    far.text(PAPER_LEARNED, 1.02, f"the paper's {PAPER_LEARNED:,} ", ha="right", va="top")
     figure.legend(*near.get_legend_handles_labels(), loc="outside lower left", ncols=2)
     title(figure, study)
     told = [f"{kind} {end['share']:.1%} among {end['n']:,}" for kind, end in ends.items()]
@@ -190,18 +189,11 @@ def _draw_models(axis: Any, n: Any, leak: dict[str, Any]) -> None:
         axis.plot(n, share(n, leak["faces"]), dash, color=colour, lw=1.5, label=f"fakes, {name}")
         axis.fill_between(n, low, high, color=colour, alpha=0.15, lw=0)
         if n[-1] > PAPER_LEARNED:
-            value = float(share(PAPER_LEARNED, leak["faces"]))
-            at, text = (PAPER_LEARNED, value), f"{100 * value:.0f} %"
-            axis.annotate(text, at, textcoords="offset points", **place)
+            at = (PAPER_LEARNED, float(share(PAPER_LEARNED, leak["faces"])))
+            axis.annotate(f"{100 * at[1]:.0f} %", at, textcoords="offset points", **place)
 
 
-@step(
-    "audit",
-    writes=["audit_duplicates.png", "audit_duplicates.pdf"],
-    after=["prepare", "dataset", "audit"],
-    settings=Study.deciding,
-    folder=lambda study: study.figures,
-)
+@step("audit", after=["prepare", "dataset", "audit"], **pictures("audit_duplicates"))
 def audit_duplicates(study: Study, out: Path) -> None:
     """The most similar pairs, duplicates first; with the paper's images not to be published."""
     told, columns = [], 4

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+from bs4 import BeautifulSoup
 
 from beyond.audit import EXTENSION, cues, pairs, show
 from beyond.audit.cues import Cue, cue_accuracies
@@ -378,6 +379,21 @@ def test_accuracy_on_leaked_images_against_the_others(leaking, monkeypatch):
     assert of_fakes["high"] == pytest.approx(0.5 + half, abs=1e-5)
     every = leaked_accuracy(leaking, list(table["path"]))  # all of training in the test set
     assert every["without leaked"].isna().all()
+
+
+def test_where_every_test_image_leaks_the_rest_is_a_dash(finished, faces):
+    for path in (faces / "a/b/train").rglob("*.jpg"):
+        shutil.copy(path, faces / "a/b/test" / path.parent.name)
+    study = finished()
+    for task in EXTENSION.tasks(study):
+        task.ensure()
+    assert len(audit.of(study).read()["leaked"]) == 8
+    page = BeautifulSoup(EXTENSION.section(study).data, "html.parser")
+    head, *rows = page.find_all("table")[-1].find_all("tr")
+    names = [cell.text for cell in head.find_all("th")]
+    first = dict(zip(names, [cell.text for cell in rows[0].find_all("td")], strict=True))
+    assert (first["leaked"], first["others"], first["without leaked"]) == ("8", "0", "-")
+    assert float(first["accuracy"]) == float(first["on leaked"])
 
 
 def test_the_section_and_its_figures(leaking):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakeface_utils.evaluate import failed_seeds, notices, predictions
-from fakeface_utils.metrics import Known, Z, confusion, interval, known, metric_variances, rates
+from fakeface_utils.metrics import Known, Z, confusion, interval, metric_variances, rates, scores
 from fakeface_utils.models import Model
 from fakeface_utils.paper import METRICS
 from fakeface_utils.run import open_finished
@@ -27,23 +27,14 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side, in words; differences are to the first.
-
-    Attributes:
-        runs: their names.
-        notices: what a reader must know before believing a number, with the runs it is about.
-        about: a row per run: data, test images and whether they are paired, pixels, seeds.
-        settings: the settings that differ, a column per run.
-        table: Table 1 of each run: the mean over seeds with its interval.
-        differences: each metric's difference with its interval, and which run is better.
-    """
+    """Runs side by side, in words; differences are to the first."""
 
     runs: tuple[str, ...]
-    notices: list[str]
-    about: pd.DataFrame
-    settings: pd.DataFrame
-    table: pd.DataFrame
-    differences: pd.DataFrame
+    notices: list[str]  # what a reader must know before believing a number, with the runs' names
+    about: pd.DataFrame  # a row per run: data, test images and whether they are paired, seeds
+    settings: pd.DataFrame  # those that differ, a column per run
+    table: pd.DataFrame  # Table 1 of each run: the mean over seeds with its interval
+    differences: pd.DataFrame  # each metric's, with its interval, and which run is better
 
 
 def evaluated(runs: Sequence[str]) -> list[Study]:
@@ -68,12 +59,12 @@ def compare(studies: Sequence[Study]) -> Comparison:
     paired = {study.run: tested_on(study) == tested_on(first) != {""} for study in studies}
     rows, apart = [], []
     for model, about in models_of(studies).items():
-        found = {study.run: outputs.get((study.run, model)) for study in studies}
-        scored = {run: _scores(*both) for run, both in found.items() if both}
+        theirs = [study for study in studies if model in study.models]
+        found = {study.run: scores(_matrices(*outputs[study.run, model])) for study in theirs}
         for metric in METRICS:
-            row = {run: f"{scored[run][metric]:.4f}" if run in scored else "-" for run in found}
+            row = {run: f"{values[metric]:.4f}" for run, values in found.items()}
             rows.append({"model": about.title, "metric": metric} | row)
-        for study in (study for study in others if {first.run, study.run} <= {*scored}):
+        for study in (study for study in others if {first.run, study.run} <= {*found}):
             gains = differences(
                 outputs[first.run, model], outputs[study.run, model], paired[study.run]
             )
@@ -86,7 +77,7 @@ def compare(studies: Sequence[Study]) -> Comparison:
         _notices(studies),
         pd.DataFrame([_about(study, study == first, paired[study.run]) for study in studies]),
         settings_apart(studies),
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).fillna("-"),
         pd.DataFrame(apart),
     )
 
@@ -103,36 +94,30 @@ def tested_on(study: Study) -> set[str]:
 
 
 def outputs_of(study: Study, model: str, positive: str) -> tuple[Bools, Bools]:
-    """Whether each test image is of the positive class (N,), and called so by each seed (n, N).
-
-    In the order of the paths.
-    """
-    table = predictions(study)
-    own = table[table["model"] == model].sort_values(["seed", "path"])
-    wide = own.pivot(index="path", columns="seed", values="p_fake")[list(study.seeds)]
-    fake, labels = wide.to_numpy().T >= 0.5, own.drop_duplicates("path")["label"].to_numpy()
+    """Whether each test image is of the positive class (N,), and called so by each seed (n, N)."""
+    own = predictions(study).query(f"model == '{model}'")
+    fake = own["p_fake"].to_numpy().reshape(len(study.seeds), -1) >= 0.5
+    labels = own["label"].to_numpy()[: fake.shape[1]]
     return (labels == 1, fake) if positive == "fake" else (labels == 0, ~fake)
 
 
-def _scores(truth: Bools, called: Bools) -> dict[str, Known]:
-    values, variances = _of_seeds(truth, called)
-    return {metric: known(values[metric], variances[metric]) for metric in METRICS}
-
-
-def _of_seeds(truth: Bools, called: Bools) -> tuple[pd.DataFrame, pd.Series]:
-    """Each metric of each seed, and its mean variance over test sets of this size."""
-    matrices = [confusion(truth, one) for one in called]
-    values = pd.DataFrame([rates(*matrix.ravel()) for matrix in matrices])
-    return values, pd.DataFrame([metric_variances(matrix) for matrix in matrices]).mean()
+def _matrices(truth: Bools, called: Bools) -> list[npt.NDArray[np.int64]]:
+    """The confusion matrix of each seed."""
+    return [confusion(truth, one) for one in called]
 
 
 def differences(
     first: tuple[Bools, Bools], second: tuple[Bools, Bools], paired: bool
 ) -> dict[str, Known]:
     """By metric, the second run's mean minus the first's, with its interval."""
-    (values, variances), (others, more) = _of_seeds(*first), _of_seeds(*second)
-    of_images = paired_variances(first[0], first[1], second[1]) if paired else variances + more
-    return {m: difference(values[m], others[m], of_images[m]) for m in METRICS}
+    matrices = [_matrices(*outputs) for outputs in (first, second)]
+    ours, theirs = (pd.DataFrame(rates(*one.ravel()) for one in seeds) for seeds in matrices)
+    if paired:
+        variances: Any = paired_variances(first[0], first[1], second[1])
+    else:
+        of_runs = (pd.DataFrame(map(metric_variances, seeds)).mean() for seeds in matrices)
+        variances = sum(of_runs)
+    return {name: difference(ours[name], theirs[name], variances[name]) for name in METRICS}
 
 
 def difference(first: Sequence[float], second: Sequence[float], variance: float) -> Known:
@@ -144,10 +129,9 @@ def difference(first: Sequence[float], second: Sequence[float], variance: float)
     A run with one seed adds no part: the interval leaves out how its training runs differ.
     Coverage: docs/intervals.md.
     """
-    means = [float(np.mean(values)) for values in (first, second)]
-    of_seeds = [interval(v)[1] - mean for v, mean in zip((first, second), means, strict=True)]
+    of_seeds = [interval(values)[1] - np.mean(values) for values in (first, second)]
     half = float(np.sqrt(np.sum(np.square(of_seeds)) + Z**2 * variance))
-    apart = means[1] - means[0]
+    apart = float(np.mean(second) - np.mean(first))
     return Known(apart, max(apart - half, -1.0), min(apart + half, 1.0))
 
 

@@ -14,7 +14,7 @@ def predict(
     run: Annotated[str, typer.Option(help="the run whose network is used")] = "demo",
     model: Annotated[str, typer.Option(help=" or ".join(MODELS))] = next(iter(MODELS)),
     seed: Annotated[
-        int | None, typer.Option(help="the seed whose network is used; else 0, or the run's first")
+        int | None, typer.Option(help="the seed whose network is used; else the run's first")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="write the answers as CSV")] = None,
     json: Annotated[Path | None, typer.Option(help="write the answers as JSON")] = None,

@@ -30,7 +30,6 @@ AT_ONCE = 32  # images decoded and asked about together: bounds memory
 QUALITIES, SMALLER = (95, 85, 75, 65, 50), (0.75, 0.5)
 RESAVINGS = len(QUALITIES) + len(SMALLER) + 1
 COLUMNS = ["file", "p_fake", "p_fake_raw", "word", "stability", "width", "height", "notes"]
-BEGINNINGS = {".csv": ",".join(COLUMNS), ".json": '{\n  "run": '}  # of what this command writes
 
 Row = dict[str, Any]  # of `COLUMNS`; notes are a list
 
@@ -49,10 +48,11 @@ def predict(
     What is wrong with a name, the run or an option is said before any image is read.
     """
     paths = given_files(names)
-    check_target(csv, ".csv")
-    check_target(json, ".json")
+    if csv:
+        util.check_target(csv, ".csv", ",".join(COLUMNS))
+    if json:
+        util.check_target(json, ".json", '{\n  "run": ')
     network = open_network(run, model, seed)
-    util.check_writable(*(target.parent for target in (csv, json) if target))
     print(network.header(), end="\n\n", flush=True)  # Keras takes seconds to load
     print(f"p(fake)  answer     {'same word  ' * stability}file")
     rows = []
@@ -87,9 +87,6 @@ def _printed(row: Row, stability: bool) -> str:
     return f"{row['p_fake']:7.3f}  {row['word']:<9}  {f'{same:<11}' * stability}{row['file']}"
 
 
-# What is checked before Keras is loaded.
-
-
 def given_files(names: Sequence[str]) -> list[Path]:
     """The files that are meant, each once, in the order given; a folder's images are sorted.
 
@@ -119,20 +116,6 @@ def _images(place: Path) -> list[Path]:
     if others:
         print(f"not read in {util.shown(place)}: {image_files.left_out(others)}")
     return [place / path for path in images]
-
-
-def check_target(path: Path | None, suffix: str) -> None:
-    """Refuse a place for a table that is neither free nor an earlier table of ours."""
-    if path is None or (path.suffix.lower() == suffix and not os.path.lexists(path)):
-        return
-    if path.suffix.lower() == suffix and path.is_file() and not path.is_symlink():
-        with path.open("rb") as file:
-            if file.read(len(BEGINNINGS[suffix])) == BEGINNINGS[suffix].encode():
-                return
-    raise StudyError(
-        f"{util.shown(path)} is no place for a table: name a new {suffix} file, or one that this "
-        "command wrote"
-    )
 
 
 class Network(NamedTuple):
@@ -175,7 +158,7 @@ class Network(NamedTuple):
 
 
 def open_network(run: str, model: str, seed: int | None = None) -> Network:
-    """The network that a person names; without a seed of seed 0 or, without that, the run's first.
+    """The network that a person names, without a seed that of the run's first.
 
     Its run must be trained, tested and calibrated up to date.
     """
@@ -188,54 +171,45 @@ def open_network(run: str, model: str, seed: int | None = None) -> Network:
             f"there is no trained run '{run}' (there are: {', '.join(runs) or 'none'}): train it "
             f"with fakeface report --run {run}"
         )
-    if seed is None:
-        seed = 0 if 0 in study.seeds else study.seeds[0]
-    seeds = ",".join(map(str, sorted({*study.seeds, seed}))) + ","
-    train = f"fakeface report --run {run} --seeds {seeds}"
-    if seed not in study.seeds:
-        raise StudyError(f"run '{run}' has no seed {seed}: train it with {train}")
+    seed = study.seeds[0] if seed is None else seed
+    why = "" if seed in study.seeds else f"run '{run}' has no seed {seed}"
     from fakeface_utils import trained  # noqa: F401  (the steps that calibration stands on)
 
-    if why := calibration.of(study).why_stale():
-        raise StudyError(f"{why}, so that p(fake) can't be judged: run {train}")
+    if why := why or calibration.of(study).why_stale():
+        seeds = ",".join(map(str, sorted({*study.seeds, seed}))) + ","
+        raise StudyError(f"{why}: run fakeface report --run {run} --seeds {seeds}")
     fixed = calibration.of(study).read()[model][str(seed)]
     return Network(study, model, seed, *(fixed[x] for x in ("temperature", "accused", "missed")))
 
 
-# The answers.
-
-
 def answers(network: Network, paths: Sequence[Path], stability: bool) -> Iterator[Row]:
     """A row for each file, in order; `stability` asks about each image's re-savings too."""
-    from fakeface_utils.training import load
+    from fakeface_utils.training import finite, load
 
     study, generated = network.study, about(network.study)["generated"]
+    at_once = AT_ONCE // (1 + RESAVINGS) if stability else AT_ONCE
     keras_model = load(study, network.model, network.seed)
-    at_once = max(AT_ONCE // (1 + RESAVINGS * stability), 1)
-    for start in range(0, len(paths), at_once):
-        members = paths[start : start + at_once]
-        decoded = [_decoded(path, study, stability) for path in members]
+    for decoded in util.in_threads(lambda path: _decoded(path, study, stability), paths, at_once):
         pixels = [array for arrays, _ in decoded for array in arrays]
         p_fake = keras_model.predict_on_batch(np.stack(pixels))[:, 0] if pixels else np.empty(0)
-        if not np.isfinite(p_fake).all():
-            raise StudyError(f"run {study.run}: some outputs are no finite numbers: train it again")
-        outputs = iter(p_fake.tolist())
-        for path, (arrays, found) in zip(members, decoded, strict=True):
-            row = dict.fromkeys(COLUMNS) | {"file": util.escaped(str(path)), "word": ""}
+        outputs = iter(finite(study, p_fake).tolist())
+        for arrays, found in decoded:
             if arrays:
-                found = answer(network, generated, [next(outputs) for _ in arrays], found)
-            yield row | found
+                found |= answer(network, generated, [next(outputs) for _ in arrays], found)
+            yield {name: found.get(name) for name in COLUMNS}
 
 
 def _decoded(path: Path, study: Study, stability: bool) -> tuple[list[Any], Row]:
     """The network's inputs of an image and its re-savings, and what it is like; or why not."""
+    row: Row = {"file": util.escaped(str(path))}
     try:
         found = image_files.decode(image_files.Folder(path.parent).read(path.name))
     except image_files.UNREADABLE as error:
-        return [], {"notes": [f"it can't be read as an image ({image_files.reason(error)})"]}
+        why = f"it can't be read as an image ({image_files.reason(error)})"
+        return [], row | {"word": "", "notes": [why]}
     images = [found.image, *(resaved(found.image) if stability else ())]
     arrays = [image_files.as_input(one, study.image_size, study.resize_filter) for one in images]
-    return arrays, found.about
+    return arrays, row | found.about
 
 
 def resaved(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
@@ -276,7 +250,5 @@ def answer(network: Network, generated: bool, outputs: list[float], found: Row) 
         "p_fake_raw": outputs[0],
         "word": "no answer" if foreign else words[0],
         "stability": sum(same) / len(same) if same and not foreign else None,
-        "width": width,
-        "height": height,
         "notes": [note for note, holds in notes.items() if holds],
     }

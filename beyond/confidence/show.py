@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from fakeface_utils.evaluate import by_seed, predictions
-from fakeface_utils.figures import HALF, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, SOFT, Drawn, picture, pictures, save, title
 from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.report import as_table, fold, paragraphs
@@ -22,8 +22,8 @@ from fakeface_utils.util import count
 
 from .measure import BINS, calibration, pairs, reliability, tempered
 
-BEFORE: Any = {"marker": "o", "ls": "-"}
-AFTER: Any = {"marker": "s", "ls": "--", "mfc": "none"}
+BEFORE: Any = {"marker": "o", "ls": "-", "label": "as it comes"}
+AFTER: Any = {"marker": "s", "ls": "--", "mfc": "none", "label": "with the temperature"}
 COUNTED = (
     "Fake is the positive class. The matrices add up all seeds; shares are those of a true class. "
     "Table 1 averages the seeds' metrics, so with several seeds its precision and F1 differ a "
@@ -53,14 +53,12 @@ def scores_table(measured: dict[str, Any]) -> pd.DataFrame:
     for model, seeds in measured.items():
         fitted = float(np.mean([one["temperature"] for one in seeds.values()]))
         unsure = "too sure" if fitted > 1 else "too cautious"
-        for when, p_fake, verdict in (
-            ("before", "as it comes", unsure),
-            ("after", f"with the temperature {fitted:.2f}", "not to be believed either"),
-        ):
+        words = {"before": ("as it comes", unsure)}
+        words["after"] = f"with the temperature {fitted:.2f}", "not to be believed either"
+        for when, (p_fake, verdict) in words.items():
             means = pd.DataFrame([one[when] for one in seeds.values()]).mean()
             verdict = "can be believed" if means["ece"] <= means["ece_high"] else verdict
-            row = {"model": titled(model), "p_fake": p_fake, **means, "verdict": verdict}
-            rows.append(row)
+            rows.append({"model": titled(model), "p_fake": p_fake, **means, "verdict": verdict})
     return pd.DataFrame(rows)
 
 
@@ -161,7 +159,7 @@ def reliability_diagram(study: Study) -> Drawn:
             outputs = tempered(own["p_fake"], temperature).to_numpy()
             rows = reliability(own["label"].to_numpy(), outputs, len(study.seeds))
             ends = [rows["fakes"] - rows["low"], rows["high"] - rows["fakes"]]
-            style = look | {"color": colour, "ls": "", "elinewidth": 1}
+            style = look | {"color": colour, "ls": "", "elinewidth": 1, "label": ""}
             diagram.errorbar(rows["p_fake"] + aside, rows["fakes"], ends, **style)
             edges = np.linspace(0, 1, BINS + 1)
             counts.hist(outputs, edges, histtype="step", color=colour, lw=1.5, ls=look["ls"])
@@ -171,9 +169,8 @@ def reliability_diagram(study: Study) -> Drawn:
         counts.yaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].set_ylabel("share of fakes")
     axes[1, 0].set_ylabel("outputs")
-    axes[0, 0].plot([], [], color=SOFT, label="as it comes", **BEFORE)
-    axes[0, 0].plot([], [], color=SOFT, label="with the temperature", **AFTER)
-    axes[0, 0].plot([], [], ":", color=SOFT, label="perfectly calibrated")
+    for look in (BEFORE, AFTER, {"ls": ":", "label": "perfectly calibrated"}):
+        axes[0, 0].plot([], [], color=SOFT, **look)
     figure.legend(loc="outside lower left", ncols=2)
     title(figure, study, _seeds(study, " added up"))
     told = "; ".join(
@@ -186,19 +183,7 @@ def reliability_diagram(study: Study) -> Drawn:
 DRAWN = {"confusion_matrices": confusion_matrices, "roc": roc, "reliability": reliability_diagram}
 
 
-@step(
-    "confidence",
-    writes=[f"{name}.{kind}" for name in DRAWN for kind in ("png", "pdf")],
-    after=["dataset", "predict", "calibration"],
-    settings=lambda study: (
-        study.deciding()
-        | {
-            "seeds": list(study.seeds),
-            "models": {n: [m.title, m.look] for n, m in study.models.items()},
-        }
-    ),
-    folder=lambda study: study.figures,
-)
+@step("confidence", after=["dataset", "predict", "calibration"], **pictures(*DRAWN))
 def error_figures(study: Study, out: Path) -> None:
     """Draw them all."""
     for name, draw in DRAWN.items():

@@ -2,25 +2,22 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic_core import core_schema
+from pydantic import AfterValidator
 
 from fakeface_utils.extension import Extension, later
 from fakeface_utils.settings import Study
 from fakeface_utils.util import StudyError
 
 
-class Place(str):
-    """A path, made absolute where it is given: notebooks run in another folder. '' stays."""
+def absolute(path: str) -> str:
+    """A path as it is found from a notebook's folder too; '' stays."""
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
-        def absolute(path: str) -> str:
-            return os.path.abspath(Path(path).expanduser()) if path else ""
 
-        return core_schema.no_info_after_validator_function(absolute, core_schema.str_schema())
+Place = Annotated[str, AfterValidator(absolute)]
 
 
 def missing(study: Study) -> str:

@@ -6,7 +6,6 @@ may still rank fakes above reals where its threshold has moved.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,33 +18,24 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from fakeface_utils.data import manifest, prepare
 from fakeface_utils.image_files import open_images
 from fakeface_utils.metrics import known, proportion_variance
+from fakeface_utils.paper import SPLITS
 from fakeface_utils.settings import Study
 from fakeface_utils.step import AXES, Task, step
 from fakeface_utils.trained import predict, train
-from fakeface_utils.util import StudyError, count, escaped, first, progress
+from fakeface_utils.util import StudyError, count, escaped, first, in_threads, progress
 
 from . import sets
 from .others import GENERATORS, draw_others
 
-AT_ONCE = 256  # images whose pixels are held: bounds memory
 SCORES = "accuracy real_accuracy fake_accuracy auc average_precision".split()
-SCORES += ["at_validation_threshold", "tuned_on_these"]
+SCORES += ["at_validation_threshold"]
 LEFT_OUT = {  # columns of `score`
     "learned": "Left out because the run learned from them",
     "unreadable": "Left out because they can't be read",
     "in_test": "In the run's own test set, and counted here",
 }
-Thresholds = Mapping[tuple[str, int], float]  # of each model and seed, fixed on validation images
-
-
-# A set and a run's answers. Of each image: path, label (1 is fake), why it doesn't count ('' where
-# it does), sha256, seen (the split of the run that has the very file, or ''), generated (it carries
-# the demo's mark), and how it was saved. Of each network and image that counts, in the same order:
-# model, seed, path, label, p_fake.
-Judged = tuple[pd.DataFrame, pd.DataFrame]
-
-
-# Asking.
+Judged = Mapping[str, pd.DataFrame]  # by a set's name as it is shown, see `ask`
+Thresholds = Mapping[str, float]  # by the network's column, fixed on validation images
 
 
 def root_of(study: Study) -> Path:
@@ -79,7 +69,7 @@ AXES["set"] = names_of
 
 @step(
     "elsewhere",
-    writes=lambda study, key: [f"{key}-images.csv", f"{key}-answers.csv"],
+    writes=lambda study, key: [f"{key}.csv"],
     each=("set",),
     after=lambda study, key: [*prepare.all(study), *train.all(study), *drawn_first(study)],
     folder=lambda study, key: study.results / "elsewhere",
@@ -87,69 +77,63 @@ AXES["set"] = names_of
     settings=lambda study, key: {"set": escaped(names_of(study)[key])} | study.of("resize_filter"),
 )
 def judge(study: Study, key: str, out: Path) -> None:
-    """Ask all networks of the run about every image of a set; the tables are those of `Judged`."""
+    """Ask all networks of the run about every image of a set; the table is that of `ask`."""
     from fakeface_utils.training import Detectors  # Keras takes seconds to load
 
     name, root = names_of(study)[key], root_of(study)
     found, passed_over = sets.list_sets(root)
     if passed_over:
         print("not judged:", first(passed_over))
-    seen = seen_images({split: manifest(study, split) for split in ("test", *sets.LEARNED)})
-    read = partial(sets.read_member, open_images(root), study.image_size, study.resize_filter, seen)
     with progress(len(found[name]), escaped(name), "image") as bar:
-        judged = ask(Detectors(study), read, found[name], bar)
-    for table, kind in zip(judged, ("images", "answers"), strict=True):
-        table.to_csv(out / f"{key}-{kind}.csv", index=False, lineterminator="\n")
+        table = ask(Detectors(study), reader(study, root), found[name], bar)
+    table.to_csv(out / f"{key}.csv", index=False, lineterminator="\n")
 
 
-def seen_images(manifests: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    """The split of each SHA-256; of an image in several, training wins, then validation."""
-    order = [split for split in ("test", "valid", "train") if split in manifests]
-    return {sha: split for split in order for sha in manifests[split]["sha256"]}
+def reader(study: Study, root: Path) -> Callable[[sets.Member], sets.Read]:
+    """What reads an image below a root as the networks take it, and knows if the run has seen it.
 
-
-def ask(detectors: Any, read: Callable, members: Sequence[sets.Member], bar: Any) -> Judged:
-    """The answers of trained networks to some images; pixels are held for one batch only.
-
-    `detectors` is a `training.Detectors`, `read` is `read_member` of a member; `bar` is told of
-    each image.
+    Of an image in several splits training wins, then validation.
     """
+    order = sorted(SPLITS, key=("test", "valid", "train").index)
+    seen = {sha: split for split in order for sha in manifest(study, split)["sha256"]}
+    source = open_images(root)
+    return partial(sets.read_member, source, study.image_size, study.resize_filter, seen)
+
+
+def ask(
+    detectors: Any, read: Callable[[sets.Member], sets.Read], members: Sequence, bar: Any
+) -> pd.DataFrame:
+    """A row for each image: `sets.IMAGE`, and each network's p_fake in a column such as 'vgg16 0'.
+
+    `detectors` is a `training.Detectors`; why is '' where the image counts, and p_fake is empty
+    where it doesn't. The bar is told of each image, and pixels are held for one batch only.
+    """
+    networks = [f"{model} {seed}" for model, seed in detectors.columns]
     rows: list[dict[str, Any]] = []
-    outputs = [np.empty((0, len(detectors.columns)))]
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(members), AT_ONCE):
-            decoded = list(pool.map(read, members[start : start + AT_ONCE]))
-            rows += [row for _, row in decoded]
-            if pixels := [array for array, _ in decoded if array is not None]:
-                outputs.append(detectors.p_fake(np.stack(pixels)))
-            bar.update(len(decoded))
-    images = pd.DataFrame(rows, columns=sets.IMAGE, dtype=object).fillna("")
-    images = images.astype({"label": int})
-    counting = images.loc[images["why"] == "", ["path", "label"]]
-    answers = [
-        counting.assign(p_fake=p_fake, seed=seed, model=model)
-        for (model, seed), p_fake in zip(detectors.columns, np.concatenate(outputs).T, strict=True)
-    ]
-    columns = ["model", "seed", "path", "label", "p_fake"]
-    return images, pd.concat(answers, ignore_index=True)[columns]
+    for batch in in_threads(read, members):
+        pixels = [array for array, _ in batch if array is not None]
+        outputs = iter(detectors.p_fake(np.stack(pixels)) if pixels else ())
+        for array, row in batch:
+            answers = {} if array is None else dict(zip(networks, next(outputs), strict=True))
+            rows.append(dict.fromkeys(sets.IMAGE, "") | row | answers)
+        bar.update(len(batch))
+    return pd.DataFrame(rows, columns=[*sets.IMAGE, *networks])
 
 
-def read_judged(study: Study) -> dict[str, Judged]:
+def read_judged(study: Study) -> dict[str, pd.DataFrame]:
     """The answers to every set, by its name as it is shown."""
     tables, names = {}, names_of(study)
     for task in judge.all(study):
-        images = pd.read_csv(task.path(), dtype=str, keep_default_na=False)  # names like NA or 001
-        images["label"] = images["label"].astype(int)
-        tables[escaped(names[task.args[0]])] = images, task.read(task.writes[1])
+        table = pd.read_csv(task.path(), dtype=str, keep_default_na=False)  # names like NA or 001
+        numbers = table.columns.difference([*sets.IMAGE]).union(["label"])
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+        tables[escaped(names[task.args[0]])] = table
     return tables
 
 
-# How well.
-
-
-def left_out(judged: Mapping[str, Judged]) -> pd.DataFrame:
+def left_out(judged: Judged) -> pd.DataFrame:
     """What doesn't count: set, path, and why."""
-    tables = [of[of["why"] != ""].assign(set=name) for name, (of, _) in judged.items()]
+    tables = [table[table["why"] != ""].assign(set=name) for name, table in judged.items()]
     return pd.concat(tables)[["set", "path", "why"]]
 
 
@@ -162,19 +146,11 @@ def best_threshold(labels: npt.NDArray, p_fake: npt.NDArray) -> float:
 
 def thresholds_of(tasks: Iterable[Task]) -> Thresholds:
     """Each network's threshold, fixed on validation images, from its predict task."""
-    tables = {task.args: task.read("validation.csv") for task in tasks}
+    tables = {" ".join(map(str, task.args)): task.read("validation.csv") for task in tasks}
     return {
-        (model, seed): best_threshold(table["label"].to_numpy(), table["p_fake"].to_numpy())
-        for (model, seed), table in tables.items()
+        network: best_threshold(table["label"].to_numpy(), table["p_fake"].to_numpy())
+        for network, table in tables.items()
     }
-
-
-def best_accuracy(labels: npt.NDArray, p_fake: npt.NDArray) -> float:
-    """The accuracy at the threshold that is best for these very answers."""
-    false_rate, true_rate, _ = roc_curve(labels, p_fake, drop_intermediate=False)
-    fakes = labels.sum()
-    right = true_rate * fakes + (1 - false_rate) * (len(labels) - fakes)
-    return float(right.max() / len(labels))
 
 
 def _scores(labels: npt.NDArray, p_fake: npt.NDArray, threshold: float) -> dict[str, float]:
@@ -188,38 +164,34 @@ def _scores(labels: npt.NDArray, p_fake: npt.NDArray, threshold: float) -> dict[
         roc_auc_score(labels, p_fake) if both else np.nan,
         average_precision_score(labels, p_fake) if both else np.nan,
         ((p_fake >= threshold) == labels).mean() if np.isfinite(threshold) else np.nan,
-        best_accuracy(labels, p_fake) if both else np.nan,
     )
     return dict(zip(SCORES, map(float, values), strict=True))
 
 
-def score(judged: Mapping[str, Judged], thresholds: Thresholds) -> pd.DataFrame:
+def score(judged: Judged, thresholds: Thresholds) -> pd.DataFrame:
     """How the networks do; `thresholds` has each that was asked, with NaN where it has none.
 
     A row per set and model: set, model, images, real and fake (how many count); `SCORES`, means
-    over seeds, 0 to 1, NaN where a class is missing: accuracy is at 0.5, tuned_on_these at the best
-    threshold for these very answers; ci_low and ci_high, the 95 % interval of accuracy; unreadable,
-    learned, in_test and generated: how many can't be read, are left out as the run learned from
-    them, count though they are in its test set, and carry the demo's mark.
+    over seeds, 0 to 1, NaN where a class is missing; ci_low and ci_high, the 95 % interval of
+    accuracy; unreadable, learned, in_test and generated: how many can't be read, are left out as
+    the run learned from them, count though they are in its test set, and carry the demo's mark.
     """
     rows = []
-    for name, (images, answers) in judged.items():
-        own, learned = images[images["why"] == ""], images["why"].isin(sets.LEARNED.values())
+    for name, table in judged.items():
+        own, learned = table[table["why"] == ""], table["why"].isin(sets.LEARNED.values())
         labels = own["label"].to_numpy(dtype=np.int64)
         sizes = {"images": len(own), "real": int((labels == 0).sum()), "fake": int(labels.sum())}
         counted = {
-            "unreadable": int((images["why"] != "").sum() - learned.sum()),
+            "unreadable": int((table["why"] != "").sum() - learned.sum()),
             "learned": int(learned.sum()),
             "in_test": int((own["seen"] == "test").sum()),
             "generated": int((own["generated"].astype(str) == "True").sum()),
         }
-        of_networks = answers.groupby(["model", "seed"])["p_fake"]
-        outputs = {network: p_fake.to_numpy(dtype=float) for network, p_fake in of_networks}
-        for model in dict.fromkeys(model for model, _ in thresholds):
+        for model in dict.fromkeys(network.split()[0] for network in thresholds):
             each = pd.DataFrame(
-                _scores(labels, outputs[network] if len(labels) else labels, threshold)
+                _scores(labels, own[network].to_numpy(dtype=float), threshold)
                 for network, threshold in thresholds.items()
-                if network[0] == model
+                if network.split()[0] == model
             )
             means = each.mean(skipna=False).to_dict()
             accuracy = known(each["accuracy"], proportion_variance(means["accuracy"], len(own)))
@@ -256,6 +228,5 @@ def elsewhere(study: Study, out: Path) -> None:
     judged = read_judged(study)
     table = score(judged, thresholds_of(predict.all(study)))
     check_scored(table, escaped(root_of(study).name))
-    formats = sets.formats_table({name: images for name, (images, _) in judged.items()})
     table.to_csv(out / "elsewhere.csv", index=False, lineterminator="\n")
-    formats.to_csv(out / "formats.csv", index=False, lineterminator="\n")
+    sets.formats_table(judged).to_csv(out / "formats.csv", index=False, lineterminator="\n")

@@ -35,7 +35,7 @@ APART = 0.1  # total variation distance below which a difference is too small to
 DRAWS = 200  # of the classes, shuffled: what chance makes of it
 RARE = 0.02  # of a set's images; rarer sizes are put together by their magnitude
 Member = tuple[str, int]  # an image's path below the root, and its label: 1 for fake
-Reader = image_files.Folder | image_files.Zip
+Read = tuple[npt.NDArray[np.uint8] | None, dict[str, Any]]  # of `read_member`
 
 
 def place_of(path: str, root: Path) -> tuple[str, int, str]:
@@ -93,9 +93,13 @@ def key_of(name: str) -> str:
 
 
 def read_member(
-    source: Reader, size: int, resize_filter: str, seen: Mapping[str, str], member: Member
-) -> tuple[npt.NDArray[np.uint8] | None, dict[str, Any]]:
-    """One image as a network takes it, None where it doesn't count; and `IMAGE`, what is known."""
+    source: Any, size: int, resize_filter: str, seen: Mapping[str, str], member: Member
+) -> Read:
+    """One image as a network takes it, None where it doesn't count; and `IMAGE`, what is known.
+
+    `source` is of `open_images`, `seen` the split of the run that has the very file, by SHA-256;
+    why says why the image doesn't count, generated whether it carries the demo's mark.
+    """
     path, label = member
     row: dict[str, Any] = {"path": escaped(path), "label": label, "why": ""}
     try:
@@ -108,9 +112,6 @@ def read_member(
     if split in LEARNED:
         return None, row | {"why": LEARNED[split]}
     return image_files.as_input(found.image, size, resize_filter), row | file_format(raw)
-
-
-# How files were saved.
 
 
 @cache
@@ -146,13 +147,12 @@ def differs(values: pd.Series, labels: npt.NDArray[np.int64]) -> bool:
     By the total variation distance of the classes' shares: 0 where they agree, 1 where none is
     shared. Chance: the largest of `DRAWS` shuffles of the labels.
     """
+    codes, names = pd.factorize(values)
 
     def distance(labels: npt.NDArray[np.int64]) -> float:
-        counts = [np.bincount(codes[labels == c], minlength=codes.max() + 1) for c in (0, 1)]
-        shares = [count / count.sum() for count in counts]
-        return float(np.abs(shares[0] - shares[1]).sum() / 2)
+        shares = [np.bincount(codes[labels == c], minlength=len(names)) for c in (0, 1)]
+        return float(np.abs(shares[0] / shares[0].sum() - shares[1] / shares[1].sum()).sum() / 2)
 
-    codes = pd.factorize(values)[0]
     if len(np.unique(labels)) < 2 or (apart := distance(labels)) < APART:
         return False
     random = np.random.default_rng(0)
@@ -174,7 +174,7 @@ def most_common(values: pd.Series) -> str:
     return f"{named}, {len(shares) - 2} more" if len(shares) > 2 else named
 
 
-def formats_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def formats_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """How the files of every set and class were saved, by the images of each that count.
 
     A row has set, class, images, the most common values of each of `PROPERTIES`, and differs: the
@@ -183,14 +183,13 @@ def formats_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for name, images in tables.items():
         table = images[images["why"] == ""]
-        labels = table["label"].to_numpy(dtype=np.int64)
         compared = table.assign(size=grouped_sizes(table["size"])) if len(table) else table
-        apart = ", ".join(PROPERTIES[p] for p in PROPERTIES if differs(compared[p], labels))
-        for label, kind in enumerate(CLASSES):
-            if len(own := table[labels == label]):
-                values = {p: most_common(own[p]) for p in PROPERTIES}
-                row = {"set": name, "class": kind, "images": len(own), **values}
-                rows.append(row | {"differs": apart})
+        labels = table["label"].to_numpy(dtype=np.int64)
+        apart = ", ".join(words for p, words in PROPERTIES.items() if differs(compared[p], labels))
+        for label, own in table.groupby("label"):
+            values = {p: most_common(own[p]) for p in PROPERTIES}
+            about = {"set": name, "class": CLASSES[label], "images": len(own)}
+            rows.append(about | values | {"differs": apart})
     return pd.DataFrame(rows, columns=["set", "class", "images", *PROPERTIES, "differs"])
 
 

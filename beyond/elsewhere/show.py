@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from fakeface_utils.data import about
 from fakeface_utils.evaluate import by_seed
-from fakeface_utils.figures import HALF, INK, NOTE, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, INK, NOTE, SOFT, Drawn, picture, pictures, save, title
 from fakeface_utils.models import titled
 from fakeface_utils.report import as_table, items, note, paragraphs
 from fakeface_utils.settings import Study
@@ -23,8 +23,8 @@ from .sets import warnings
 
 CAPTION = (
     "Left: accuracy on each set of other images, with 95 % intervals; lines are each model's "
-    "accuracy on its own test set, dotted is guessing. Right: of reals (open marks) and of fakes "
-    "(filled), which shows to which side a model fails."
+    "accuracy on its own test set, dotted is what always naming the larger class gets. Right: of "
+    "reals (open marks) and of fakes (filled), which shows to which side a model fails."
 )
 MOST_SETS = 40  # that a figure has room for; the table has all
 LONGEST = 60  # characters of a set's name above its row
@@ -55,10 +55,12 @@ def failing(row: pd.Series) -> str:
     """How a model fails on a set, in words; '' where it doesn't, or has one class alone."""
     real, fake = row["real_accuracy"], row["fake_accuracy"]
     chance = abs((real + fake) / 2 - 0.5) <= (row["ci_high"] - row["ci_low"]) / 2
-    words = ["no better than guessing"] if chance else []
-    words += [f"calls {1 - fake:.0%} of the fakes real"] if real - fake > ONE_SIDED else []
-    words += [f"calls {1 - real:.0%} of the reals fake"] if fake - real > ONE_SIDED else []
-    return ", ".join(words)
+    words = {
+        "no better than guessing": chance,
+        f"calls {1 - fake:.0%} of the fakes real": real - fake > ONE_SIDED,
+        f"calls {1 - real:.0%} of the reals fake": fake - real > ONE_SIDED,
+    }
+    return ", ".join(word for word, holds in words.items() if holds)
 
 
 def shown_table(table: pd.DataFrame, home: Mapping[str, float] | None = None) -> pd.DataFrame:
@@ -68,20 +70,27 @@ def shown_table(table: pd.DataFrame, home: Mapping[str, float] | None = None) ->
         return ["-" if np.isnan(row[name]) else f"{row[name]:.3f}" for name in SCORES]
 
     rows = []
-    for _, row in table.iterrows():
+    for _, row in table.assign(guessing=guessing(table)).iterrows():
         accuracy, *others = digits(row)
-        accuracy += f" ({row['ci_low']:.3f} to {row['ci_high']:.3f})" if row["images"] else ""
-        about_set = [row["set"], titled(row["model"]), row["images"]]
-        rows.append([*about_set, accuracy, *others, failing(row)])
+        if images := row["images"]:
+            accuracy += f" ({row['ci_low']:.3f} to {row['ci_high']:.3f})"
+        by_chance = f"{row['guessing']:.3f}" if images else "-"
+        about = [row["set"], titled(row["model"]), images, by_chance]
+        rows.append([*about, accuracy, *others, failing(row)])
     for model in table["model"].unique():
         if len(own := of_model(table, model)) > 1:
             means = digits(own[SCORES].mean(skipna=False))
-            rows.append([f"mean of {len(own)} sets", titled(model), "", *means, ""])
+            rows.append([f"mean of {len(own)} sets", titled(model), "", "", *means, ""])
     for model, share in (home or {}).items():
-        rows.append(["its own test set", titled(model), "", f"{share:.3f}", *[""] * 7])
-    names = ["set", "model", "images", "accuracy at 0.5 (95 %)", "of reals", "of fakes", "AUC"]
-    names += ["average precision", "at our validation threshold", "tuned on these very answers"]
-    return pd.DataFrame(rows, columns=[*names, "how it fails"])
+        rows.append(["its own test set", titled(model), "", "", f"{share:.3f}", *[""] * 6])
+    names = ["set", "model", "images", "guessing", "accuracy at 0.5 (95 %)", "of reals", "of fakes"]
+    names += ["AUC", "average precision", "at our validation threshold", "how it fails"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def guessing(table: pd.DataFrame) -> pd.Series:
+    """What always naming the larger class gets right: its share of each row's images."""
+    return table[["real", "fake"]].max(axis=1) / table["images"]
 
 
 def remarks(study: Study) -> list[str]:
@@ -100,19 +109,10 @@ def summary(study: Study) -> str:
 
 def read_formats(study: Study) -> pd.DataFrame:
     """See `sets.formats_table`."""
-    return pd.read_csv(elsewhere.of(study).path("formats.csv"), dtype=str, keep_default_na=False)
+    return elsewhere.of(study).read("formats.csv").astype(object).fillna("")
 
 
-@step(
-    "elsewhere",
-    writes=["elsewhere.png", "elsewhere.pdf"],
-    after=["elsewhere", "predict", "dataset"],
-    folder=lambda study: study.figures,
-    settings=lambda study: {
-        "seeds": list(study.seeds),
-        "models": {name: [model.title, model.look] for name, model in study.models.items()},
-    },
-)
+@step("elsewhere", after=["elsewhere", "predict", "dataset"], **pictures("elsewhere"))
 def elsewhere_figure(study: Study, out: Path) -> None:
     """Each set's accuracy beside the model's own at home, and by class."""
     save(out, "elsewhere", draw(study, elsewhere.of(study).read()))
@@ -130,6 +130,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
         own = table[table["model"] == model].set_index("set").loc[names]
         places = np.arange(len(names)) + 0.44 * number / len(models)
         whole.axvline(home[model], color=colour, lw=1.2, ls=look["ls"])
+        whole.vlines(guessing(own), places - 0.2, places + 0.2, color=INK, ls=":", lw=1)
         whole.hlines(places, own["ci_low"], own["ci_high"], color=colour, lw=1.5)
         label = f"{name} (at home {home[model]:.3f})"
         whole.plot(own["accuracy"], places, marker, color=colour, label=label)
@@ -148,7 +149,6 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
     whole.set(xlabel="accuracy at 0.5", ylim=(len(names) - 0.55, -0.6), yticks=())
     sides.set(xlabel="accuracy by class")
     for axis in (whole, sides):
-        axis.axvline(0.5, color=INK, ls=":", lw=1)
         axis.set(xlim=(-0.03, 1.03), xticks=(0, 0.25, 0.5, 0.75, 1))
         axis.set_xticklabels(("0", "", "0.5", "", "1"))
     figure.legend(loc="outside lower left", ncols=2)
@@ -158,7 +158,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
 
 def scores(study: Study) -> HTML:
     """How each model does on each set."""
-    caption = "Means over seeds; '-' needs both classes. No detector has a threshold tuned on these"
+    caption = "Means over seeds; '-' needs both classes. Guessing: always naming the larger class"
     return as_table(shown_table(elsewhere.of(study).read(), at_home(study)), caption)
 
 

@@ -1,7 +1,6 @@
 """Other images: sets by their folders, known scores, the codec as a label, and what is left out."""
 
 import io
-import json
 import os
 import shutil
 import zipfile
@@ -25,20 +24,15 @@ from beyond.elsewhere.sets import (
     warnings,
 )
 from fakeface_utils import training
-from fakeface_utils.data import dataset, manifest, prepare
 from fakeface_utils.demo.camera import to_jpeg
-from fakeface_utils.digests import signature
 from fakeface_utils.image_files import as_input, decode, open_images
 from fakeface_utils.models import MODELS
-from fakeface_utils.networks import build
-from fakeface_utils.run import claim_run, load_study
+from fakeface_utils.run import load_study
 from fakeface_utils.step import read_file
-from fakeface_utils.trained import predict, train
+from fakeface_utils.trained import train
 from fakeface_utils.util import ROOT, StudyError
 
 SIZE = 32
-TINY = f"image_size={SIZE} custom_filters=2,2,2 custom_dense=4"
-DONE = {"seconds": 1.0, "computed": {"when": "2026-01-01T00:00:00", "versions": {}, "git": ""}}
 
 
 class Made:
@@ -88,7 +82,7 @@ def judged(root, *answers, seen=None):
 
 def scored(root, *answers, seen=None, thresholds=None):
     limits = thresholds or [np.nan] * len(answers)
-    fixed = {("custom_cnn", seed): limit for seed, limit in enumerate(limits)}
+    fixed = {f"custom_cnn {seed}": limit for seed, limit in enumerate(limits)}
     return score(judged(root, *answers, seen=seen), fixed)
 
 
@@ -130,9 +124,8 @@ def test_a_zip_is_read_as_its_folder_and_splits_are_rows(tmp_path, faces):
         target.writestr("__MACOSX/a/b/test/fake/._0.jpg", b"x")
     both = [judged(root, brightness) for root in (faces, archive)]
     assert list(both[0]) == list(both[1]) == ["a/b/test", "a/b/train", "a/b/valid"]
-    for name, (images, answers) in both[0].items():
-        pd.testing.assert_frame_equal(images, both[1][name][0])
-        pd.testing.assert_frame_equal(answers, both[1][name][1])
+    for name, table in both[0].items():
+        pd.testing.assert_frame_equal(table, both[1][name])
 
 
 @pytest.mark.parametrize("content", ["nothing", "no class", "no image"])
@@ -158,13 +151,13 @@ def test_a_perfect_detector_and_a_coin(tmp_path):
     row = scored(tmp_path, brightness).iloc[0]
     assert (row["images"], row["real"], row["fake"]) == (200, 100, 100)
     assert list(row[SCORES[:5]]) == [1.0] * 5
+    assert show.guessing(pd.DataFrame([row])).tolist() == [0.5]
     assert row["ci_low"] == pytest.approx(0.98, abs=0.01)
     assert np.isnan(row["at_validation_threshold"])
     random = np.random.default_rng(1)
     coin = scored(tmp_path, lambda images: random.random(len(images))).iloc[0]
     assert coin["ci_low"] < 0.5 < coin["ci_high"]
     assert abs(coin["auc"] - 0.5) < 0.12
-    assert coin["tuned_on_these"] > coin["accuracy"]  # picked on these answers: never a result
 
 
 def test_a_moved_threshold_is_told_from_missing_knowledge(tmp_path):
@@ -175,7 +168,7 @@ def test_a_moved_threshold_is_told_from_missing_knowledge(tmp_path):
 
     row = scored(tmp_path, low, low, thresholds=[0.05, 0.95]).iloc[0]
     assert (row["accuracy"], row["real_accuracy"], row["fake_accuracy"]) == (0.5, 1.0, 0.0)
-    assert (row["auc"], row["average_precision"], row["tuned_on_these"]) == (1.0, 1.0, 1.0)
+    assert (row["auc"], row["average_precision"]) == (1.0, 1.0)
     assert row["at_validation_threshold"] == 0.75  # 1 of the first seed and 0.5 of the second
     assert show.failing(row) == "no better than guessing, calls 100% of the fakes real"
     row["real_accuracy"], row["fake_accuracy"] = 0.1, 0.8
@@ -196,9 +189,19 @@ def test_one_class_only_has_that_class_accuracy_and_no_auc(tmp_path):
     row = table.iloc[0]
     assert row["set"] == "fake/"
     assert (row["accuracy"], row["fake_accuracy"], row["fake"], row["real"]) == (1, 1, 3, 0)
-    assert row[["real_accuracy", "auc", "average_precision", "tuned_on_these"]].isna().all()
+    assert row[["real_accuracy", "auc", "average_precision"]].isna().all()
     shown = show.shown_table(table).iloc[0]
     assert (shown["AUC"], shown["of reals"], shown["of fakes"]) == ("-", "-", "1.000")
+
+
+def test_guessing_is_the_larger_classs_share_and_no_skill_is_called_so(tmp_path):
+    folder_of(tmp_path, ["a"], 10)
+    for number in range(3, 10):
+        (tmp_path / "a" / "fake" / f"{number}.png").unlink()
+    table = scored(tmp_path, lambda images: np.zeros(len(images)))  # real, whatever it sees
+    shown = show.shown_table(table).iloc[0]
+    assert (shown["guessing"], shown["accuracy at 0.5 (95 %)"][:5]) == ("0.769", "0.769")
+    assert shown["how it fails"].startswith("no better than guessing")
 
 
 def test_the_mean_is_unweighted_and_over_sets_with_both_classes(tmp_path):
@@ -218,10 +221,10 @@ def test_the_mean_is_unweighted_and_over_sets_with_both_classes(tmp_path):
 def test_what_is_unreadable_or_learned_is_left_out_and_test_images_are_counted(tmp_path):
     folder_of(tmp_path, ["a"], 5)
     (tmp_path / "a/real/4.png").write_text("no image")
-    first = judged(tmp_path, brightness)["a"][0]
+    first = judged(tmp_path, brightness)["a"]
     seen = dict(zip(first["sha256"], ("train", "valid", "test", "test", "test"), strict=False))
     found = judged(tmp_path, brightness, seen=seen)
-    row = score(found, {("custom_cnn", 0): 0.5})
+    row = score(found, {"custom_cnn 0": 0.5})
     assert row[["images", "fake", "learned", "in_test", "unreadable"]].values.tolist() == [
         [7, 3, 2, 3, 1]
     ]
@@ -235,14 +238,18 @@ def test_what_is_unreadable_or_learned_is_left_out_and_test_images_are_counted(t
         "Left out because they can't be read: one file.",
         "In the run's own test set, and counted here: 3 files.",
     ]
-    both = [{"sha256": ["x"]}, {"sha256": ["x", "y"]}]
-    tables = dict(zip(("train", "test"), map(pd.DataFrame, both), strict=True))
-    assert measure.seen_images(tables) == {"x": "train", "y": "test"}
+
+
+def test_an_image_in_several_splits_counts_as_learned(tmp_path, monkeypatch):
+    seen = {"test": ["x", "y", "z"], "train": ["x"], "valid": ["x", "y"]}
+    monkeypatch.setattr(measure, "manifest", lambda s, split: pd.DataFrame({"sha256": seen[split]}))
+    read = measure.reader(load_study(), tmp_path)
+    assert read.args[-1] == {"x": "train", "y": "valid", "z": "test"}
 
 
 def test_images_stream_in_batches(tmp_path, monkeypatch):
     folder_of(tmp_path, ["a"], 10)
-    monkeypatch.setattr(measure, "AT_ONCE", 4)
+    monkeypatch.setattr(measure, "in_threads", partial(measure.in_threads, at_once=4))
     sizes = []
 
     def counted(images):
@@ -250,11 +257,12 @@ def test_images_stream_in_batches(tmp_path, monkeypatch):
         return brightness(images)
 
     (tmp_path / "a" / "real" / "3.png").write_text("no image")
-    images, answers = judged(tmp_path, counted)["a"]
+    table = judged(tmp_path, counted)["a"]
     assert sizes == [4, 4, 4, 3, 4]
-    assert list(images["path"]) == [path for path, _ in list_sets(tmp_path)[0]["a"]]
-    assert list(answers["path"]) == list(images["path"][images["why"] == ""])
-    assert ((answers["p_fake"] > 0.5) == (answers["label"] == 1)).all()
+    assert list(table["path"]) == [path for path, _ in list_sets(tmp_path)[0]["a"]]
+    assert list(table["path"][table["custom_cnn 0"].isna()]) == ["a/real/3.png"]
+    counts = table["why"] == ""
+    assert ((table["custom_cnn 0"] > 0.5) == (table["label"] == 1))[counts].all()
 
 
 # File formats.
@@ -297,8 +305,7 @@ def test_where_the_codec_is_the_label_a_warning_says_so(tmp_path):
                 side, quality = way(label, number)
                 raw = jpeg(picture(label, number, side), quality=quality)
                 (tmp_path / name / kind / f"{number}.jpg").write_bytes(raw)
-    tables = judged(tmp_path, brightness)
-    table = formats_table({name: images for name, (images, _) in tables.items()})
+    table = formats_table(judged(tmp_path, brightness))
     differing = dict(zip(table["set"], table["differs"], strict=True))
     assert differing == {"alike": "", "codec": "JPEG quality", "larger": "size", "mixed": ""}
     sentences = warnings(table)
@@ -353,7 +360,7 @@ def test_the_further_generators_are_drawn_marked_and_drawn_again_where_they_chan
     assert len(set(files.values())) == 8
     parents = {path.parent.relative_to(task.folder).as_posix() for path in files}
     assert parents == {f"{name}/{kind}" for name in GENERATORS for kind in ("fake", "real")}
-    for images, _ in judged(task.folder, brightness).values():
+    for images in judged(task.folder, brightness).values():
         assert images["generated"].all()
     first = min(files)
     first.write_bytes(first.read_bytes()[:300])
@@ -363,29 +370,6 @@ def test_the_further_generators_are_drawn_marked_and_drawn_again_where_they_chan
 
 
 # A run.
-
-
-def finished(study, models=MODELS, network=None):
-    """A run of perfect networks, as its steps would leave it."""
-    for task in (*prepare.all(study), dataset.of(study)):
-        task.ensure()
-    asked = [task for model in models for task in predict.all(study, model=model)]
-    for task in [one for last in asked for one in (*last.before(), last)]:
-        if task.step is prepare:
-            continue
-        for name in task.writes:
-            path = task.path(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("made up")
-            if name in ("predictions.csv", "validation.csv"):
-                table = manifest(study, {"p": "test", "v": "valid"}[name[0]])[["path", "label"]]
-                table.assign(p_fake=0.1 + 0.8 * table["label"]).to_csv(path, index=False)
-            elif name == "model.keras" and network:
-                network.save(path)
-        outputs = {name: signature(task.path(name)) for name in task.writes}
-        task.marker.write_text(json.dumps(task.depends_on() | {"outputs": outputs} | DONE))
-    claim_run(study)
-    return study
 
 
 class Both(Made):
@@ -408,10 +392,10 @@ def both(monkeypatch):
     monkeypatch.setattr(training, "Detectors", Both)
 
 
-def test_from_folder_to_report_and_again_only_what_changed(places, faces, tmp_path, both):
+def test_from_folder_to_report_and_again_only_what_changed(finished, tmp_path, both):
     odd = os.fsdecode(b"caf\xe9.v2")  # not UTF-8
-    root = folder_of(tmp_path / "other", ["NA", odd], 3)
-    study = finished(load_study(data=str(faces), run="x", overrides={"other": str(root)}))
+    root = folder_of(tmp_path / "other", ["NA", "001", odd], 3)
+    study = finished(overrides=f"other={root}")
 
     def measured():
         for task in EXTENSION.tasks(study):
@@ -419,13 +403,12 @@ def test_from_folder_to_report_and_again_only_what_changed(places, faces, tmp_pa
         return elsewhere(study)
 
     table = measured()
-    assert Both.asked == [6, 6]
-    assert list(table["set"]) == ["NA", "NA", "caf\\udce9.v2", "caf\\udce9.v2"]
+    assert Both.asked == [6, 6, 6]
+    assert list(table["set"][::2]) == ["001", "NA", "caf\\udce9.v2"]
     assert (table["accuracy"] == 1).all()
-    assert (table["at_validation_threshold"] == 1).all()
-    text = EXTENSION.summary(study)
-    assert "mean of 2 sets VGG16 1.000" in " ".join(text.split())
-    assert "its own test set VGG16 1.000" in " ".join(text.split())
+    text = " ".join(EXTENSION.summary(study).split())
+    assert "mean of 3 sets VGG16 1.000" in text
+    assert f"its own test set VGG16 {show.at_home(study)['vgg16']:.3f}" in text
     assert "Generated data" not in text
     page = EXTENSION.section(study).data
     assert 'alt="Accuracy on other images. ' in page
@@ -435,20 +418,28 @@ def test_from_folder_to_report_and_again_only_what_changed(places, faces, tmp_pa
 
     (root / "NA" / "real" / "0.png").write_text("no image")
     assert EXTENSION.why_stale(study)  # never shown beside what it isn't about
-    assert measured()["unreadable"].tolist() == [1, 1, 0, 0]
-    assert Both.asked == [6, 6, 5]  # the other set is kept
+    assert measured()["unreadable"].tolist() == [0, 0, 1, 1, 0, 0]
+    assert Both.asked == [6, 6, 6, 5]  # the other sets are kept
     for path in (root / "NA").rglob("*.png"):
         path.write_text("no image")
-    table = measured()
-    assert (table["unreadable"].tolist(), table["images"].tolist()) == ([6, 6, 0, 0], [0, 0, 6, 6])
+    assert measured()["images"].tolist() == [6, 6, 0, 0, 6, 6]
     assert "Left out because they can't be read: 6 files." in EXTENSION.summary(study)
-    assert show.shown_table(table)["accuracy at 0.5 (95 %)"][0] == "-"
+    assert show.shown_table(elsewhere(study))["accuracy at 0.5 (95 %)"][2] == "-"
     for path in root.rglob("*.png"):
         path.write_text("no image")
-    with pytest.raises(StudyError, match=r"no image of other could be judged\. .* 12 files"):
+    with pytest.raises(StudyError, match=r"no image of other could be judged\. .* 18 files"):
         measured()
     root.rename(tmp_path / "moved")
     assert "there is no folder or zip" in EXTENSION.why_stale(study)  # and the report goes on
+
+
+def test_networks_that_changed_are_not_shown_with_old_answers(finished, tmp_path, both):
+    study = finished(overrides=f"other={folder_of(tmp_path / 'other', ['a'], 1)}")
+    for task in EXTENSION.tasks(study):
+        task.ensure()
+    assert not EXTENSION.why_stale(study)
+    train.of(study, "vgg16", 0).path("model.keras").write_text("another")
+    assert EXTENSION.why_stale(study).endswith("model.keras has changed")
 
 
 def test_without_images_it_is_left_out_or_refused(places, faces, monkeypatch):
@@ -462,85 +453,63 @@ def test_without_images_it_is_left_out_or_refused(places, faces, monkeypatch):
     assert given.options["other"] == str(faces / "a/b/test")
 
 
-def test_the_command_asks_the_networks_and_writes_each_image(places, faces, tmp_path, capsys):
-    study = load_study("demo", data=str(faces), run="mine", overrides=TINY)
-    network = build(study, "custom_cnn", 0)
-    finished(study, ["custom_cnn"], network)
+def test_the_command_asks_the_networks_and_writes_each_answer(
+    finished, faces, tmp_path, both, capsys
+):
+    finished()
     root = folder_of(tmp_path / "x", ["a"], 8)
     shutil.copy(next(faces.rglob("train/fake/0.jpg")), root / "a/fake/learned.jpg")
     for number in range(7):
         (root / "a" / "real" / f"{number}.png").write_text("no image")
     for _ in range(2):  # a table of ours is written again
-        evaluate(root, "mine", "custom_cnn", tmp_path / "out.csv")
+        evaluate(root, "made-up", csv=tmp_path / "out.csv")
     out = capsys.readouterr().out
-    written = pd.read_csv(tmp_path / "out.csv").set_index("path")
-    assert list(written.reset_index())[1:] == ["set", "label", "sha256", "model", "seed", "p_fake"]
-    answers = written["p_fake"].dropna()
-    for name, p_fake in answers.items():
-        pixels = as_input(decode((root / name).read_bytes()).image, SIZE, "bilinear")
-        expected = float(network.predict_on_batch(pixels[None])[0, 0])
-        assert p_fake == pytest.approx(expected, abs=1e-5)
-    assert (len(written), len(answers)) == (17, 9)
-    right = ((answers >= 0.5) == (written["label"][answers.index] == 1)).mean()
-    assert f"a custom CNN 9 {right:.3f} (" in " ".join(out.split())
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert list(written) == ["set", "path", "label", "sha256", "model", "seed", "p_fake"]
+    assert (
+        written.groupby("model")["p_fake"].agg(["size", "count"]).values.tolist() == [[17, 9]] * 2
+    )
+    for row in written.dropna().itertuples():
+        pixels = as_input(decode((root / row.path).read_bytes()).image, SIZE, "bilinear")
+        assert row.p_fake == brightness(pixels[None])[0]
+    assert " a custom CNN 9 0.889 1.000 (" in " ".join(out.split())
     assert out.count("(not an image)") == 8  # four of seven, twice
     assert "; and 3 more" in out
     assert "Left out because they can't be read: 7 files." in out
     assert "Left out because the run learned from them: one file." in out
+    Both.asked.clear()
+    evaluate(root, "made-up", "vgg16")
+    assert "custom CNN" not in capsys.readouterr().out
+    assert Both.asked == [9]
 
 
-def test_what_the_run_has_seen_is_what_it_recorded(places, faces, tmp_path, both, capsys):
-    finished(load_study("demo", data=str(faces), run="old", overrides=TINY))
-    kept = shutil.copytree(faces / "a/b/train", tmp_path / "kept" / "train")
-    with pytest.raises(StudyError, match="no image of these sets could be judged"):
-        evaluate(kept, "old")
-    for path in (faces / "a/b/train").rglob("*.jpg"):
-        picture(0, 7, 41).save(path)
-    capsys.readouterr()
-    study = load_study("demo", data=str(faces), run="new", overrides=TINY)
-    for task in prepare.all(study):
-        task.ensure()
-    evaluate(kept, "old")
-    out = capsys.readouterr().out
-    assert "Left out" not in out  # today's list is another's
-    assert "The run's train images aren't here any more" in out
-
-
-def test_a_network_that_is_another_than_was_tested_is_refused(places, faces, tmp_path, both):
-    study = finished(load_study("demo", data=str(faces), run="mine", overrides=TINY))
-    root = folder_of(tmp_path / "x", ["a"], 1)
+def test_a_run_whose_images_or_networks_changed_is_refused(finished, faces, tmp_path, both):
+    study, root = finished(), folder_of(tmp_path / "x", ["a"], 1)
     train.of(study, "vgg16", 0).path("model.keras").write_text("another")
-    evaluate(root, "mine", "custom_cnn")
-    with pytest.raises(StudyError, match=r"model\.keras isn't what was tested: run fakeface"):
-        evaluate(root, "mine")
-    predict.of(study, "custom_cnn", 0).path("validation.csv").unlink()
-    with pytest.raises(StudyError, match=r"validation\.csv is missing"):
-        evaluate(root, "mine", "custom_cnn")
+    evaluate(root, "made-up", "custom_cnn")
+    with pytest.raises(StudyError, match=r"model\.keras has changed: run fakeface report --run"):
+        evaluate(root, "made-up")
+    for path in (faces / "a/b/train").rglob("*.jpg"):
+        picture(0, 7, 41).save(path)  # today's list would be another's
+    with pytest.raises(StudyError, match="images of faces has changed: run fakeface report"):
+        evaluate(root, "made-up", "custom_cnn")
+    assert Both.asked == [2]
 
 
-def test_a_mistake_is_told_before_any_work(places, tmp_path):
-    with pytest.raises(StudyError, match="there is no folder or zip"):
-        evaluate(tmp_path / "none")
+@pytest.mark.parametrize(
+    ("place", "more", "sentence"),
+    [
+        ("none", {}, "there is no folder or zip"),
+        ("x", {"model": "vgg"}, "unknown model 'vgg'"),
+        ("x", {}, "is missing: run fakeface report --run demo"),
+        ("x", {"csv": "photo.csv"}, "is no place for a table"),
+    ],
+)
+def test_a_mistake_is_told_before_any_work(places, tmp_path, place, more, sentence):
     root = folder_of(tmp_path / "x", ["a"], 1)
-    with pytest.raises(StudyError, match="unknown model 'vgg'"):
-        evaluate(root, model="vgg")
-    with pytest.raises(
-        StudyError, match=r"model\.keras is missing: run fakeface report --run demo"
-    ):
-        evaluate(root)
-
-
-@pytest.mark.parametrize("kind", ["image", "folder", "link", "pipe", "zip", "table", "photo.csv"])
-def test_nothing_is_lost_to_a_table(places, tmp_path, kind):
-    root = folder_of(tmp_path / "x", ["a"], 1)
-    (tmp_path / "notes.csv").write_text("a,b\n")
-    (tmp_path / "folder.csv").mkdir()
-    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
-    os.mkfifo(tmp_path / "pipe.csv")
-    shutil.copy(root / "a/real/0.png", tmp_path / "photo.csv")
-    names = {"image": "x/a/real/0.png", "zip": "new.zip", "table": "notes.csv"}
-    place = tmp_path / names.get(kind, kind if "." in kind else f"{kind}.csv")
-    before = place.read_bytes() if place.is_file() else None
-    with pytest.raises(StudyError, match="is no place for a table"):
-        evaluate(root, csv=place)
-    assert (place.read_bytes() if place.is_file() else None) == before
+    photo = shutil.copy(root / "a/real/0.png", tmp_path / "photo.csv").read_bytes()
+    if "csv" in more:
+        more = {"csv": tmp_path / more["csv"]}
+    with pytest.raises(StudyError, match=sentence):
+        evaluate(tmp_path / place, **more)
+    assert (tmp_path / "photo.csv").read_bytes() == photo

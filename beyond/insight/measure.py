@@ -90,16 +90,13 @@ def compare(found: Floats, labels: npt.NDArray, side: int) -> pd.DataFrame:
 def compared(study: Study, found: dict[str, dict[str, Set]]) -> pd.DataFrame:
     """A model that sees the spectrum alone, at each size, and the networks: see `scored`.
 
-    Of a spectrum also side, reals and fakes (in the test set), left_out (images of any split that
-    have none) and strength, see `spectrum_model`.
+    Of a spectrum also side, reals and fakes (in the test set) and strength, see `spectrum_model`.
     """
     rows: list[dict[str, Any]] = []
     for size, sets in found.items():
         reals, fakes = np.bincount(sets["test"][1], minlength=2)
-        images = sum(len(manifest(study, split)) for split in SPLITS)
-        left_out = images - sum(len(labels) for _, labels in sets.values())
         about = {"kind": "spectrum", "name": size, "side": side_of(study, size)}
-        about |= {"reals": reals, "fakes": fakes, "left_out": left_out}
+        about |= {"reals": reals, "fakes": fakes}
         rows.append(about | (spectrum_model(sets) if enough(sets) else {}))
     for model, own in predictions(study).groupby("model", sort=False):
         rows.append({"kind": "network", "name": model, **scored(own)})
@@ -151,7 +148,8 @@ def controls(networks: list[dict[str, npt.NDArray]]) -> dict[str, Any]:
     more = falls[..., 0] - falls[..., 1]
     difference = known(more.mean(axis=1), more.mean(axis=0).var(ddof=1) / more.shape[1], ANY)
     return {
-        **dict(zip(("rows", "columns"), shape, strict=True)),
+        "rows": shape[0],
+        "columns": shape[1],
         "cells": read[0] * read[1],
         "removed_cells": removed_cells(read),
         **spread("untrained", np.median, [network["untrained_rank"] for network in networks]),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, LOOKS, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, INK, LOOKS, Drawn, picture, pictures, save, title
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
@@ -50,13 +50,7 @@ def tasks(study: Study) -> list[Task]:
     return [*measured, insight_figures.of(study)]
 
 
-@step(
-    "insight",
-    writes=["spectra.png", "spectra.pdf", "mean_maps.png", "mean_maps.pdf"],
-    after=["dataset", "insight", "maps"],
-    settings=lambda study: {name: model.title for name, model in study.models.items()},
-    folder=lambda study: study.figures,
-)
+@step("insight", after=["dataset", "insight", "maps"], **pictures("spectra", "mean_maps"))
 def insight_figures(study: Study, out: Path) -> None:
     """Draw both figures; they show no image."""
     save(out, "spectra", of_spectra(study, insight.of(study).read()))
@@ -117,32 +111,34 @@ def accuracies(table: pd.DataFrame) -> pd.DataFrame:
     networks, rows = table[table["kind"] == "network"], []
     best = _known(networks.loc[networks["accuracy"].idxmax()], "accuracy")
     for row in table.to_dict("records"):
-        own, verdict = _known(row, "accuracy"), ""
-        if spectrum := row["kind"] == "spectrum":
-            verdict = "not told from the better network"
-            if own.mean != own.mean:  # NaN
-                verdict = "too few images of one size"
-            elif own.low <= max(row["reals"], row["fakes"]) / (row["reals"] + row["fakes"]):
-                verdict = "no more than chance"
-            elif own.mean >= best.mean:
-                verdict = "as good as the networks, or better"
-            elif own.high < best.low:
-                verdict = "more than chance, less than the better network"
+        own, spectrum = _known(row, "accuracy"), row["kind"] == "spectrum"
+        verdicts = {
+            "": not spectrum,
+            "too few images of one size": np.isnan(own.mean),
+            "no more than chance": spectrum and own.low <= chance(row),
+            "as good as the networks, or better": own.mean >= best.mean,
+            "more than chance, less than the better network": own.high < best.low,
+            "not told from the better network": True,
+        }
         name = f"spectrum, {row['name']}, {row['side']:.0f} pixels"
-        rows.append(
-            {
-                "model": name if spectrum else titled(row["name"]),
-                "accuracy": f"{own:.3f}",
-                "AUC": f"{row['auc']:.3f}",
-                "verdict": verdict,
-            }
-        )
+        told = {
+            "model": name if spectrum else titled(row["name"]),
+            "accuracy": f"{own:.3f}",
+            "AUC": f"{row['auc']:.3f}",
+            "verdict": next(words for words, holds in verdicts.items() if holds),
+        }
+        rows.append(told)
     return pd.DataFrame(rows).replace({"nan (nan to nan)": "", "nan": ""})
+
+
+def chance(row: Any) -> float:
+    """What always naming the larger class of the test images gets right."""
+    return max(row["reals"], row["fakes"]) / max(row["reals"] + row["fakes"], 1)
 
 
 def verdict(row: Any) -> str:
     """What the controls say of the maps of one model."""
-    if row.untrained != row.untrained:  # NaN
+    if np.isnan(row.untrained):
         return "all flat: there is nothing to read"
     doubts = {
         "too few cells to say where": row.cells < FEW,
@@ -162,8 +158,8 @@ def controls(found: pd.DataFrame) -> pd.DataFrame:
         "cells": [f"{row['rows']} × {row['columns']}, {row['cells']} read" for row in rows],
         "alike untrained": [f"{_known(row, 'untrained'):.2f}" for row in rows],
         "alike another seed": [f"{_known(row, 'seeds'):.2f}" for row in rows],
-        "hottest": [f"{row['hottest']:.2f}" for row in rows],
-        "random": [f"{row['random']:.2f}" for row in rows],
+        "hottest": found["hottest"].map("{:.2f}".format),
+        "random": found["random"].map("{:.2f}".format),
         "difference": [f"{_known(row, 'difference'):.2f}" for row in rows],
         "verdict": [verdict(row) for row in found.itertuples()],
     }

@@ -7,7 +7,6 @@ cycles per pixel. No window: both classes have the same edges.
 """
 
 import functools
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,10 @@ from fakeface_utils.data import images, manifest, prepare, source
 from fakeface_utils.image_files import open_images, original
 from fakeface_utils.settings import Study
 from fakeface_utils.step import AXES, step
-from fakeface_utils.util import progress
+from fakeface_utils.util import in_threads, progress
 
 SIZES = ("stored", "input")  # images as they are stored, and as the networks see them
 GREY = np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
-AT_ONCE = 256  # images handed to the threads together
 LEAST_POWER = 1.0  # a single pixel that differs by one grey level has more: less is one colour
 AXES["size"] = lambda study: SIZES
 
@@ -58,17 +56,15 @@ def spectra(study: Study, size: str, split: str, out: Path) -> None:
             return log_spectrum(pixels[number])
         row = table.iloc[number]
         if (row["width"], row["height"]) != (side, side):
-            return np.full(side // 2, np.nan, np.float32)
+            return np.full(max(side // 2, 1), np.nan, np.float32)
         return log_spectrum(np.asarray(original(files, row["path"], row["sha256"]).image))
 
-    found = np.full((len(table), max(side // 2, 1)), np.nan, dtype=np.float32)
+    found: list[Floats] = []
     with progress(len(table), f"spectra of {split}, {size} size", "image") as bar:
-        with ThreadPoolExecutor() as pool:
-            for start in range(0, len(table) if side else 0, AT_ONCE):
-                rows = range(start, min(start + AT_ONCE, len(table)))
-                found[rows.start : rows.stop] = list(pool.map(spectrum, rows))
-                bar.update(len(rows))
-    np.save(out / f"{size}-{split}.npy", found)
+        for batch in in_threads(spectrum, range(len(table))):
+            found += batch
+            bar.update(len(batch))
+    np.save(out / f"{size}-{split}.npy", np.array(found))
 
 
 def log_spectrum(pixels: npt.NDArray[np.uint8]) -> Floats:

@@ -14,6 +14,7 @@ from scipy.optimize import least_squares
 
 from fakeface_utils.paper import COUNTS
 
+PAPERS = COUNTS["train"]  # images of each class
 RESAMPLES = 500
 LEAST_SIZES = 3  # a, b and c can't be told from fewer
 FLOOR, EXPONENT = (0.0, 0.5), (0.05, 2.0)  # where a and c may lie
@@ -42,7 +43,9 @@ def fit_power_law(sizes: Floats, errors: Floats) -> tuple[float, float, float]:
     return a, b, c
 
 
-def fit_curve(sizes: Floats, wrong: npt.NDArray[np.bool_], target: int = COUNTS["train"]) -> dict:
+def fit_curve(
+    sizes: Floats, wrong: npt.NDArray[np.bool_], guessing: float = 0.5, target: int = PAPERS
+) -> dict[str, Any]:
     """Fit the law to the mean error of each size, and find how far it is determined.
 
     The band comes from `RESAMPLES` fits: of each size the seeds are drawn again, and of all sizes
@@ -52,6 +55,7 @@ def fit_curve(sizes: Floats, wrong: npt.NDArray[np.bool_], target: int = COUNTS[
     Args:
         sizes: (K,) training images of each class, the largest last.
         wrong: (K, seeds, N) whether a network errs on a test image.
+        guessing: the error of always naming the larger class of the test images.
         target: the size to which the curve is carried on.
 
     Returns:
@@ -60,7 +64,7 @@ def fit_curve(sizes: Floats, wrong: npt.NDArray[np.bool_], target: int = COUNTS[
         there (95 %), target, and sizes_fitted.
     """
     errors, seeds, images = wrong.mean(axis=(1, 2)), wrong.shape[1], wrong.shape[2]
-    learned = errors < 0.5 - 3 * 0.5 / math.sqrt(images)
+    learned = errors < guessing - 3 * math.sqrt(guessing * (1 - guessing) / images)
     sizes, wrong, errors = sizes[learned], wrong[learned], errors[learned]
     if len(sizes) < LEAST_SIZES:
         few = f"only {len(sizes)} sizes at which the network does better than chance"
@@ -77,17 +81,14 @@ def fit_curve(sizes: Floats, wrong: npt.NDArray[np.bool_], target: int = COUNTS[
         picked = random.integers(seeds, size=by_seed.shape)
         apart = np.take_along_axis(by_seed, picked, axis=1).mean(axis=1) - means
         drawn.append(fit_power_law(shares, np.clip(means + widen * apart, 0, 1)))
-    at_bound = np.isclose([c for *_, c in drawn], EXPONENT[0], atol=1e-3) | np.isclose(
-        [c for *_, c in drawn], EXPONENT[1], atol=1e-3
-    )
-    if at_bound.mean() > AT_BOUND:
+    ends = [np.isclose([c for *_, c in drawn], end, atol=1e-3) for end in EXPONENT]
+    if (at_bound := np.logical_or(*ends).mean()) > AT_BOUND:
         return {
-            "why_not": f"in {at_bound.mean():.0%} of the resampled fits the exponent ends at a "
-            f"bound ({EXPONENT[0]} or {EXPONENT[1]}), so these points don't determine it"
+            "why_not": f"in {at_bound:.0%} of the resampled fits the exponent ends at a bound "
+            f"({EXPONENT[0]} or {EXPONENT[1]}), so these points don't determine it"
         }
-    low, high = np.percentile(
-        [power_law(grid / sizes[-1], *one) for one in drawn], [2.5, 97.5], axis=0
-    )
+    curves = [power_law(grid / sizes[-1], *one) for one in drawn]
+    low, high = np.percentile(curves, [2.5, 97.5], axis=0)
     return {
         "why_not": "",
         **dict(zip("abc", law, strict=True)),

@@ -70,8 +70,8 @@ def point(study: Study, share: float, model: str, seed: int, out: Path) -> None:
 def learning_curve(study: Study, out: Path) -> None:
     """Score every network and fit the curves.
 
-    model, seed, images_per_class (training images, the mean of both classes), accuracy (0 to 1, on
-    the test set); smallest sizes first. The curves by model, as `law.fit_curve` makes them.
+    model, seed, accuracy (0 to 1, on the test set), images_per_class (training images, the mean of
+    both classes); smallest sizes first. The curves by model, as `law.fit_curve` makes them.
     """
     from fakeface_utils.training import drawn_rows
 
@@ -82,19 +82,18 @@ def learning_curve(study: Study, out: Path) -> None:
         for share in (*SHARES, 1.0):
             # as many as training really drew: a class keeps whole images
             size = len(drawn_rows(labels, share * study.training_share, 0)) / 2
-            tasks = (
-                STEPS["predict"].all(study, model=model)
-                if share == 1
-                else point.all(study, share=share, model=model)
-            )
+            tasks = STEPS["predict"].all(study, model=model)
+            if share < 1:
+                tasks = point.all(study, share=share, model=model)
             tables = [task.read("predictions.csv") for task in tasks]
-            right = np.array([t["label"] == (t["p_fake"] >= 0.5) for t in tables])
-            wrong[size] = ~right
-            for seed, accuracy in zip(study.seeds, right.mean(axis=1), strict=True):
-                rows.append((model, seed, size, accuracy))
-        curves[model] = fit_curve(np.array(list(wrong)), np.array(list(wrong.values())))
-    columns = ["model", "seed", "images_per_class", "accuracy"]
-    pd.DataFrame(rows, columns=columns).to_csv(out / "learning_curve.csv", index=False)
+            wrong[size] = np.array([t["label"] != (t["p_fake"] >= 0.5) for t in tables])
+            right = (~wrong[size]).mean(axis=1)
+            rows += [(model, *one, size) for one in zip(study.seeds, right, strict=True)]
+        fakes = float(tables[0]["label"].mean())
+        sizes, each = np.array(list(wrong)), np.array(list(wrong.values()))
+        curves[model] = fit_curve(sizes, each, min(fakes, 1 - fakes))
+    table = pd.DataFrame(rows, columns=["model", "seed", "accuracy", "images_per_class"])
+    table.to_csv(out / "learning_curve.csv", index=False)
     (out / "learning_curve.json").write_text(json.dumps(curves, indent=2) + "\n")
 
 

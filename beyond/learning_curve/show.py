@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
-from fakeface_utils.figures import HALF, SOFT, picture, save, title
+from fakeface_utils.figures import HALF, SOFT, picture, pictures, save, title
 from fakeface_utils.paper import COUNTS
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
@@ -21,16 +21,7 @@ CAPTION = (
 )
 
 
-@step(
-    "learning_curve",
-    ["learning_curve.png", "learning_curve.pdf"],
-    after=["learning_curve"],
-    settings=lambda study: {
-        "seeds": list(study.seeds),
-        "models": {m: [about.title, about.look, about.table1] for m, about in study.models.items()},
-    },
-    folder=lambda study: study.figures,
-)
+@step("learning_curve", after=["learning_curve"], **pictures("learning_curve"))
 def figure_learning_curve(study: Study, out: Path) -> None:
     """Every run's error, the fitted curves and bands to the paper's size, and its own values."""
     task = learning_curve.of(study)

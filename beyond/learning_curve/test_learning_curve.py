@@ -71,6 +71,8 @@ def test_two_sizes_are_refused_and_so_are_sizes_at_chance():
     assert "only 2 sizes" in guessing["why_not"]
     fitted = curve.fit_curve(SIZES, answers([0.5, 0.35, 0.25, 0.18]))
     assert fitted["sizes_fitted"] == [625, 1250, 2500]  # the law has no plateau at chance
+    uneven = curve.fit_curve(SIZES, answers([0.2, 0.21, 0.1, 0.05]), guessing=0.2)
+    assert "only 2 sizes" in uneven["why_not"]  # a fifth of the test images is of one class
 
 
 def test_errors_that_do_not_fall_determine_no_curve():

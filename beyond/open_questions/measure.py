@@ -6,9 +6,8 @@ touched. The baseline is the run itself.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,41 +19,34 @@ from fakeface_utils.step import AXES, STEPS, Task, step
 from fakeface_utils.util import count
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A study that answers one open question otherwise and is the same in all else."""
 
     setting: str
-    value: Any
+    value: str  # as a person types it
     models: tuple[str, ...]  # whose validation accuracy it can move
     study: Study  # its run is a folder inside the run's own
 
-    @property
-    def name(self) -> str:
-        """As a person types it: padding=valid."""
-        return f"{self.setting}={as_typed(self.value)}"
-
 
 def readings(study: Study) -> dict[str, Reading]:
-    """Every reading of every open question but the study's own, by name.
+    """Every reading of every open question but the study's own, by a name such as padding=valid.
 
     Questions that concern no network's training (positive_class) have none. Another rule for
     `best_weights` picks from the study's own histories, so its run is the study's.
     """
     found = {}
-    for name, question in register().items():
+    for setting, question in register().items():
         for value in (question["default"], *question["alternatives"]):
-            if value == getattr(study, name) or not question["models"]:
-                continue
-            run = f"{study.run}/open_questions/{name}={as_typed(value)}"
-            update = {name: value, "run": study.run if name == "best_weights" else run}
-            changed = study.model_copy(update=update)
-            reading = Reading(name, value, question["models"], changed)
-            found[reading.name] = reading
+            if value != getattr(study, setting) and question["models"]:
+                name = f"{setting}={as_typed(value)}"
+                own = setting == "best_weights"
+                run = study.run if own else f"{study.run}/open_questions/{name}"
+                changed = study.model_copy(update={setting: value, "run": run})
+                found[name] = Reading(setting, as_typed(value), question["models"], changed)
     return found
 
 
-AXES["reading"] = lambda study: readings(study)
+AXES["reading"] = readings
 
 
 def _training(study: Study, reading: str, model: str, seed: int) -> Task:
@@ -66,9 +58,9 @@ def _training(study: Study, reading: str, model: str, seed: int) -> Task:
     "open_questions",
     ["history.csv"],
     each=("reading", "model", "seed"),
-    after=lambda *which: _upstream(_training(*which)),
-    settings=lambda *which: _settings(_training(*which)),
-    code=lambda *which: _code(_training(*which)),
+    after=lambda *which: _training(*which).after(),
+    settings=lambda *which: (task := _training(*which)).step.settings(task.study, *task.args),
+    code=lambda *which: (task := _training(*which)).step.code(task.study, *task.args),
     folder=lambda *which: _training(*which).folder,
 )
 def train_reading(study: Study, reading: str, model: str, seed: int, out: Path) -> None:
@@ -78,20 +70,8 @@ def train_reading(study: Study, reading: str, model: str, seed: int, out: Path) 
     fit_network(readings(study)[reading].study, model, seed, out)
 
 
-def _upstream(task: Task) -> list[Task]:
-    return task.after()
-
-
-def _settings(task: Task) -> dict[str, Any]:
-    return task.step.settings(task.study, *task.args)
-
-
-def _code(task: Task) -> list[Path]:
-    return list(task.step.code(task.study, *task.args))
-
-
 def baseline(study: Study) -> list[Task]:
-    """The study's own training runs of the paper's networks."""
+    """The study's own training runs of the networks that the readings are about."""
     return [task for model in MODELS for task in STEPS["train"].all(study, model=model)]
 
 
@@ -108,11 +88,9 @@ def trained_readings(study: Study) -> list[Task]:
 
 def readings_tasks(study: Study) -> list[Task]:
     """The same, each after the images and features that only it needs."""
-    own = {one.marker for task in baseline(study) for one in (*task.before(), task)}
-    found: dict[Path, Task] = {}
-    for task in trained_readings(study):
-        found |= {one.marker: one for one in (*task.before(), task) if one.marker not in own}
-    return list(found.values())
+    own = {one.marker for task in baseline(study) for one in (task, *task.before())}
+    wanted = (one for task in trained_readings(study) for one in (*task.before(), task))
+    return list({one.marker: one for one in wanted if one.marker not in own}.values())
 
 
 def kept_epoch(history: pd.DataFrame, best_weights: str) -> pd.Series:
@@ -124,17 +102,11 @@ def kept_epoch(history: pd.DataFrame, best_weights: str) -> pd.Series:
 def accuracies(study: Study, model: str, reading: str = "") -> list[float]:
     """Validation accuracy of the kept epoch of every seed, by a reading or by the study itself."""
     changed = readings(study)[reading].study if reading else study
-    trained = reading and changed.run != study.run
-    found = []
-    for seed in study.seeds:
-        task = (
-            train_reading.of(study, reading, model, seed)
-            if trained
-            else STEPS["train"].of(study, model, seed)
-        )
-        kept = kept_epoch(task.read("history.csv"), changed.best_weights)
-        found.append(float(kept["val_accuracy"]))
-    return found
+    tasks = STEPS["train"].all(study, model=model)
+    if changed.run != study.run:
+        tasks = train_reading.all(study, reading=reading, model=model)
+    kept = (kept_epoch(task.read("history.csv"), changed.best_weights) for task in tasks)
+    return [float(epoch["val_accuracy"]) for epoch in kept]
 
 
 def mean_difference(reading: Sequence[float], baseline: Sequence[float], images: int) -> Known:
@@ -175,10 +147,8 @@ def open_questions(study: Study, out: Path) -> None:
     for name, reading in readings(study).items():
         for model in reading.models:
             theirs, ours = accuracies(study, model, name), accuracies(study, model)
-            known = mean_difference(theirs, ours, images)
-            value = name.partition("=")[2]
-            means = (float(np.mean(ours)), float(np.mean(theirs)))
-            rows.append((reading.setting, value, model, len(ours), *known, *means))
+            known, means = mean_difference(theirs, ours, images), map(np.mean, (ours, theirs))
+            rows.append((*reading[:2], model, len(ours), *known, *means))
     columns = "setting value model seeds difference ci_low ci_high baseline_mean reading_mean"
     pd.DataFrame(rows, columns=columns.split()).to_csv(out / "open_questions.csv", index=False)
 

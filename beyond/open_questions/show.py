@@ -1,12 +1,13 @@
 """The figure and the section of the open questions."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, NOTE, picture, save, title
+from fakeface_utils.figures import HALF, INK, NOTE, picture, pictures, save, title
 from fakeface_utils.models import MODELS, titled
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
@@ -28,16 +29,7 @@ CAPTION = (
 )
 
 
-@step(
-    "open_questions",
-    ["open_questions.png", "open_questions.pdf"],
-    after=["open_questions"],
-    settings=lambda study: {
-        "seeds": list(study.seeds),
-        "looks": {name: [model.title, model.look] for name, model in MODELS.items()},
-    },
-    folder=lambda study: study.figures,
-)
+@step("open_questions", after=["open_questions"], **pictures("open_questions"))
 def figure_open_questions(study: Study, out: Path) -> None:
     """Every reading's mean difference with its interval and its seeds, the largest on top.
 
@@ -46,33 +38,30 @@ def figure_open_questions(study: Study, out: Path) -> None:
     """
     table = by_size(open_questions.of(study).read())
     baseline = {model: accuracies(study, model) for model in MODELS}
-    each = {
-        (name, row.model): 100
-        * np.subtract(accuracies(study, str(row.model), name), baseline[str(row.model)])
+    each = [
+        100 * np.subtract(accuracies(study, row.model, _name(row)), baseline[row.model])
         for row in table.itertuples()
-        if (name := f"{row.setting}={row.value}")
-    }
-    values = np.concatenate([*each.values(), [0.0]])
+    ]
+    values = np.concatenate([*each, [0.0]])
     half = 50 * float((table["ci_high"] - table["ci_low"]).median())
     margin = max(1.1 * half, 0.15 * float(np.ptp(values)))
     left, right = values.min() - margin, values.max() + margin
     figure, axis = plt.subplots(figsize=(HALF, 0.42 * len(table) + 1.6))
     across = axis.get_yaxis_transform()  # x as a share of the axis, y as the row
     told = []
-    for place, row in enumerate(table.itertuples()):
-        name, look = f"{row.setting}={row.value}", MODELS[str(row.model)].look | {"ls": ""}
+    for place, (row, seeds) in enumerate(zip(table.itertuples(), each, strict=True)):
+        name, look = _name(row), MODELS[row.model].look | {"ls": ""}
         low, high = 100 * row.ci_low, 100 * row.ci_high
         line = {"color": look["color"], "clip_on": False}
         axis.plot([max(low, left), min(high, right)], [place] * 2, lw=1.5, **line)
         for end, cut, arrow in ((left, low < left, "<"), (right, high > right, ">")):
             if cut:
                 axis.plot(end, place, arrow, **line)
-        seeds = each[name, row.model]
         axis.plot(seeds, [place] * len(seeds), "|", color=INK, ms=8)
         axis.plot(100 * row.difference, place, **look)
         for x, side, text in ((0, "left", name), (1, "right", in_points(row))):
             axis.text(x, place - 0.45, text, transform=across, ha=side, va="center", size=NOTE)
-        told.append(f"{name} ({titled(str(row.model))}) {in_points(row)}")
+        told.append(f"{name} ({titled(row.model)}) {in_points(row)}")
     axis.axvline(0, color=INK, ls=":", lw=1, zorder=1)
     axis.set(xlim=(left, right), ylim=(len(table) - 0.6, -0.8), yticks=())
     axis.set(xlabel="change of validation accuracy (percentage points)")
@@ -88,6 +77,10 @@ def figure_open_questions(study: Study, out: Path) -> None:
         f"points with {caveat}: {'; '.join(told)}."
     )
     save(out, "open_questions", (figure, alternative))
+
+
+def _name(row: Any) -> str:
+    return f"{row.setting}={row.value}"
 
 
 def tasks(study: Study) -> list[Task]:

@@ -12,7 +12,7 @@ from fakeface_utils import trained
 from fakeface_utils.extension import extensions
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
-from fakeface_utils.settings import Study, open_questions, register
+from fakeface_utils.settings import Study, as_typed, open_questions, register
 from fakeface_utils.util import StudyError
 
 FROZEN = [model for model, about in MODELS.items() if about.frozen_base]
@@ -24,7 +24,8 @@ def test_each_reading_changes_one_setting_to_another_valid_value(profile):
     for name, reading in readings(study).items():
         theirs, ours = reading.study.deciding(), study.deciding()
         assert [name for name in ours if theirs[name] != ours[name]] == [reading.setting]
-        assert getattr(Study(**{reading.setting: reading.value}), reading.setting) == reading.value
+        valid = getattr(Study(**{reading.setting: reading.value}), reading.setting)
+        assert as_typed(valid) == reading.value
         assert reading.study.run in (study.run, f"{study.run}/open_questions/{name}")
 
 
@@ -32,9 +33,9 @@ def test_readings_are_those_the_study_does_not_take():
     def momenta(study):
         return [r.value for r in readings(study).values() if r.setting == "batch_norm_momentum"]
 
-    assert momenta(load_study("paper")) == [0.9]
-    assert momenta(load_study("demo", overrides="batch_norm_momentum=0.9")) == [0.99]
-    assert momenta(load_study("demo", overrides="batch_norm_momentum=0.5")) == [0.99, 0.9]
+    assert momenta(load_study("paper")) == ["0.9"]
+    assert momenta(load_study("demo", overrides="batch_norm_momentum=0.9")) == ["0.99"]
+    assert momenta(load_study("demo", overrides="batch_norm_momentum=0.5")) == ["0.99", "0.9"]
 
 
 def test_a_question_trains_the_models_it_concerns_and_no_other():

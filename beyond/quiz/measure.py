@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
 
 from fakeface_utils.data import manifest, prepare
 from fakeface_utils.evaluate import predictions
@@ -32,15 +31,9 @@ def folder(study: Study, *_: Any) -> Path:
     return study.results / "quiz"
 
 
-def compared_seed(study: Study) -> int:
-    """The seed whose networks people are compared with: 0, else the run's first."""
-    return 0 if 0 in study.seeds else study.seeds[0]
-
-
 def before(study: Study, *_: Any) -> list[Task]:
-    """What every quiz stands on: the test images, and the networks' answers to them."""
-    seed = compared_seed(study)
-    return [prepare.of(study, "test"), *(predict.of(study, model, seed) for model in study.models)]
+    """What every quiz stands on: the test images, and the first seed's answers to them."""
+    return [prepare.of(study, "test"), *predict.all(study, seed=study.seeds[0])]
 
 
 def drawn(study: Study, seed: int) -> pd.DataFrame:
@@ -76,13 +69,10 @@ def stored_side(images: pd.DataFrame) -> int:
 
 
 def networks_answers(study: Study, images: pd.DataFrame) -> pd.DataFrame:
-    """p_fake of the compared seed's networks for the images of a quiz, a column per model."""
-    table = predictions(study).query(f"seed == {compared_seed(study)}")
+    """p_fake of the first seed's networks for the images of a quiz, a column per model."""
+    table = predictions(study).query(f"seed == {study.seeds[0]}")
     wide = table.pivot(index="path", columns="model", values="p_fake")
     return wide.loc[images["path"], list(study.models)].reset_index(drop=True)
-
-
-# A class's answers.
 
 
 def answers_csv(study: Study) -> Path:
@@ -171,9 +161,9 @@ def people(study: Study, out: Path) -> None:
 
     people.csv has a row for everyone, for their majority vote (a tie counts half), for each step of
     sure, and for each network: round, pixels, who, answers, right (a share), low and high (see
-    `two_way_interval`), called_fake, same (the share of people's answers equal to its own), kappa
-    (Cohen's; empty where all answers are one). images.csv has round, sha256, path, label,
-    called_fake and accuracy (shares), and each network's p_fake, the hardest images first.
+    `two_way_interval`), called_fake, same (the share of people's answers equal to its own).
+    images.csv has round, sha256, path, label, called_fake and accuracy (shares), and each network's
+    p_fake, the hardest images first.
 
     Raises:
         StudyError: the answers are about other images.
@@ -219,12 +209,8 @@ def _round(
         rows.append({"who": name, "answers": own.size, "right": own.mean() if own.size else None})
     for model, p_fake in networks.items():
         called = (p_fake >= 0.5).to_numpy()
-        both = np.broadcast_to(called, fake.shape)
-        varied = len(np.unique([fake, both])) > 1
-        kappa = cohen_kappa_score(fake.ravel(), both.ravel()) if varied else None
         row = {"who": model, "answers": len(labels), "right": (called == labels).mean()}
-        row |= {"called_fake": called.mean(), "same": (fake == called).mean(), "kappa": kappa}
-        rows.append(row)
+        rows.append(row | {"called_fake": called.mean(), "same": (fake == called).mean()})
     return rows
 
 

@@ -132,9 +132,6 @@ def sealed(text: str, pictures: list[str]) -> str:
     return base64.b64encode(mixed).decode()
 
 
-# What a class's answers say.
-
-
 def shown_table(study: Study) -> pd.DataFrame:
     """The table of `people` with the networks' titles."""
     table = people.of(study).read()
@@ -149,9 +146,8 @@ def tasks(study: Study) -> list[Task]:
 def section(study: Study) -> HTML:
     """The report's section."""
     hardest = people.of(study).read("images.csv").groupby("round").head(3)
-    faces = hardest[["round", "path", "accuracy"]].assign(
-        was=[CLASSES[label] for label in hardest["label"]]
-    )
+    was = hardest["label"].map(dict(enumerate(CLASSES)))
+    faces = hardest[["round", "path", "accuracy"]].assign(was=was)
     caption = f"Answers to {ASKED} test images; low and high: 95 % interval, people and images vary"
     tables = as_table(shown_table(study), caption), as_table(faces, "The hardest faces")
     return paragraphs(tables)
@@ -185,7 +181,5 @@ def hardly_told_apart(table: pd.DataFrame | None, reason: str = "") -> dict[str,
     )
     reason = reason or (f"fewer than {FEWEST} people" if people < FEWEST else "")
     verdict = verdict_on_differences([(HARDLY - second.high, HARDLY - second.low)])
-    return claim | {
-        "verdict": unless(reason, verdict),
-        "basis": f"measured: {people} {'person' if people == 1 else 'people'}",
-    }
+    basis = f"measured: {people} {'person' if people == 1 else 'people'}"
+    return claim | {"verdict": unless(reason, verdict), "basis": basis}

@@ -1,6 +1,6 @@
 """What the trained networks of a run say about damaged test images, and about mixed ones."""
 
-from concurrent.futures import ThreadPoolExecutor
+import functools
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,22 @@ from fakeface_utils.image_files import open_images, original
 from fakeface_utils.settings import Study
 from fakeface_utils.step import AXES, step
 from fakeface_utils.trained import train
-from fakeface_utils.util import StudyError, progress
+from fakeface_utils.util import StudyError, in_threads, progress
 
 # By name: an edited damage makes its own answers out of date, and no others. See `_settings`.
 damages = import_module(f"{__package__}.damages")
 
-AT_ONCE = 256  # images that are held together
 AXES["damage"] = lambda study: damages.levels()
 
 
 def asked_about(study: Study) -> pd.DataFrame:
-    """At most `beyond_images` test images of each class: rows of the manifest, in its order."""
-    return drawn(manifest(study, "test"), "label", study.options["beyond_images"])
+    """At most `beyond_images` test images of each class, as many of both, so that guessing is 0.5.
+
+    Rows of the manifest, in its order.
+    """
+    table = manifest(study, "test")
+    fewest = int(table["label"].value_counts().min())
+    return drawn(table, "label", min(study.options["beyond_images"], fewest))
 
 
 def pairs(images: pd.DataFrame) -> pd.DataFrame:
@@ -34,11 +38,9 @@ def pairs(images: pd.DataFrame) -> pd.DataFrame:
     Of the image that gives the high band path, label and sha256 have high_ before their names.
     """
     random = np.random.default_rng(0)
-    reals, fakes = (images[images["label"] == label] for label in (0, 1))
-    count = min(len(reals), len(fakes))
-    reals = reals.iloc[random.permutation(len(reals))[:count]]
-    fakes = fakes.iloc[random.permutation(len(fakes))[:count]]
-    others = reals.iloc[np.roll(np.arange(count), -1)]
+    by_class = (images[images["label"] == label] for label in (0, 1))
+    reals, fakes = (own.iloc[random.permutation(len(own))] for own in by_class)
+    others = reals.iloc[np.roll(np.arange(len(reals)), -1)]
     names = ["path", "label", "sha256"]
     low = pd.concat([reals, fakes, reals])[names].reset_index(drop=True)
     high = pd.concat([fakes, reals, others])[names].reset_index(drop=True)
@@ -74,35 +76,27 @@ def damaged(study: Study, name: str, out: Path) -> None:
         of = [original(files, row[f"{part}path"], row[f"{part}sha256"]) for part in parts]
         return damage.input(study, level, *of)
 
-    networks = _networks(study)
+    saved = (task.path("model.keras").stat() for task in train.all(study))
+    held = tuple((file.st_mtime_ns, file.st_ino) for file in saved)
+    networks = _networks(study.model_dump_json(), held)
     asked, outputs = [], [np.empty((0, len(networks.columns)))]
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(rows), AT_ONCE):
-            inputs = list(pool.map(shown, rows.iloc[start : start + AT_ONCE].to_dict("records")))
-            asked += [pixels is not None for pixels in inputs]
-            if there := [pixels for pixels in inputs if pixels is not None]:
-                outputs.append(networks.p_fake(np.stack(there)))
+    for inputs in in_threads(shown, rows.to_dict("records")):
+        asked += [pixels is not None for pixels in inputs]
+        if there := [pixels for pixels in inputs if pixels is not None]:
+            outputs.append(networks.p_fake(np.stack(there)))
     kept = rows.loc[asked, rows.columns.str.endswith(("path", "label"))]
-    p_fake = np.concatenate(outputs)
     answers = pd.concat(
-        kept.assign(model=model, seed=seed, p_fake=p_fake[:, place])
-        for place, (model, seed) in enumerate(networks.columns)
+        kept.assign(model=model, seed=seed, p_fake=p_fake)
+        for (model, seed), p_fake in zip(networks.columns, np.concatenate(outputs).T, strict=True)
     )
     answers.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
 
 
-_loaded: dict[str, Any] = {}  # the networks that were asked last: one loading for all damages
-
-
-def _networks(study: Study) -> Any:
+@functools.lru_cache(1)  # one loading for all damages
+def _networks(study: str, files: tuple) -> Any:
     from fakeface_utils.training import Detectors
 
-    files = [task.path("model.keras") for task in train.all(study)]
-    held = str([(file, file.stat().st_mtime_ns, file.stat().st_ino) for file in files])
-    if held not in _loaded:
-        _loaded.clear()
-        _loaded[held] = Detectors(study)
-    return _loaded[held]
+    return Detectors(Study.model_validate_json(study))
 
 
 def ask(study: Study) -> None:

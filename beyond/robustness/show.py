@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, SOFT, Drawn, picture, save, title
+from fakeface_utils.figures import HALF, INK, SOFT, Drawn, picture, pictures, save, title
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import titled
 from fakeface_utils.report import as_table, fold, items, paragraphs
@@ -39,15 +39,7 @@ def tasks(study: Study) -> list[Task]:
     return [*damaged.all(study), robustness.of(study), robustness_figures.of(study)]
 
 
-@step(
-    "robustness",
-    writes=[f"{name}.{kind}" for name in CAPTIONS for kind in ("png", "pdf")],
-    after=["dataset", "robustness"],
-    settings=lambda study: {
-        name: [model.title, model.look] for name, model in study.models.items()
-    },
-    folder=lambda study: study.figures,
-)
+@step("robustness", after=["dataset", "robustness"], **pictures(*CAPTIONS))
 def robustness_figures(study: Study, out: Path) -> None:
     """Draw both figures; they show no image."""
     table, cuts = (robustness.of(study).read(name) for name in robustness.of(study).writes)
@@ -131,7 +123,7 @@ def _panel(axes: Any, study: Study, table: pd.DataFrame, families: list[str], ab
 def _words(row: Any, short: bool = False) -> str:
     """A row's damage: in full, or as there is room below an axis."""
     damage = DAMAGES[row.family]
-    if row.level != row.level:  # NaN: it has one strength
+    if np.isnan(row.level):  # it has one strength
         return damage.title.lower().replace(" ", "\n") if short else damage.title
     return damage.tick(row.level) if short else damage.words(row.level)
 
@@ -146,26 +138,27 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in table.itertuples():
         had, lost = clean.loc[row.model], Known(row.loss, row.loss_low, row.loss_high)
-        verdict = "loses" if lost.low > 0 else "gains" if lost.high < 0 else "no change seen"
-        if verdict == "loses" and row.called_fake != had.called_fake:
-            verdict += f", calls more {'fake' if row.called_fake > had.called_fake else 'real'}"
+        verdict, more = "no change seen", row.called_fake - had.called_fake
         if had.low <= 0.5:
             verdict = "guesses undamaged"
+        elif lost.low > 0:
+            verdict = f"loses, calls more {'fake' if more > 0 else 'real'}" if more else "loses"
+        elif lost.high < 0:
+            verdict = "gains"
         undamaged = row.family == "clean"
-        rows.append(
-            {
-                "damage": _words(row),
-                "model": titled(row.model),
-                "images": row.images,
-                "accuracy": f"{Known(row.accuracy, row.low, row.high):.3f}",
-                "lost": "" if undamaged else f"{lost:.3f}",
-                "reals right": f"{row.real_accuracy:.3f}",
-                "fakes right": f"{row.fake_accuracy:.3f}",
-                "called fake": f"{row.called_fake:.3f}",
-                "AUC": f"{row.auc:.3f}",
-                "verdict": "" if undamaged else verdict,
-            }
-        )
+        words = {
+            "damage": _words(row),
+            "model": titled(row.model),
+            "images": row.images,
+            "accuracy": f"{Known(row.accuracy, row.low, row.high):.3f}",
+            "lost": "" if undamaged else f"{lost:.3f}",
+            "reals right": f"{row.real_accuracy:.3f}",
+            "fakes right": f"{row.fake_accuracy:.3f}",
+            "called fake": f"{row.called_fake:.3f}",
+            "AUC": f"{row.auc:.3f}",
+            "verdict": "" if undamaged else verdict,
+        }
+        rows.append(words)
     return pd.DataFrame(rows)
 
 

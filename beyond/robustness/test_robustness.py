@@ -14,14 +14,12 @@ import scipy.ndimage
 from beyond.robustness import EXTENSION, ask, damages, measure, show
 from beyond.robustness.damages import DAMAGES, as_bytes, low_band, swap
 from fakeface_utils import figures, training
-from fakeface_utils.data import prepare
 from fakeface_utils.digests import code_of
 from fakeface_utils.image_files import decode
 from fakeface_utils.metrics import gain
 from fakeface_utils.models import MODELS
-from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
-from fakeface_utils.step import STEPS, read_file, step
+from fakeface_utils.step import read_file
 from fakeface_utils.util import ROOT, StudyError
 
 LUMINANCE = {95: 2, 90: 3, 75: 8, 65: 11, 50: 16, 30: 27}  # 16 in the standard's table, scaled
@@ -185,6 +183,7 @@ def test_the_chain_is_drawn_once_for_each_image(saved):
 
 def test_an_edit_makes_only_its_own_answers_out_of_date():
     text = Path(damages.__file__).read_text()
+    damages._digests.cache_clear()  # of another test's damages
 
     def changed(old, new):
         assert old in text
@@ -263,7 +262,7 @@ class Sharp:
 
 
 @pytest.fixture
-def study(places, monkeypatch):
+def study(places, finished, monkeypatch):
     """12 smooth reals and 12 sharp fakes in each split, and a few damages: 7 that apply."""
     for number, split in enumerate(("train", "valid", "test")):
         for kind, smooth in (("real", 4), ("fake", 0)):
@@ -274,27 +273,14 @@ def study(places, monkeypatch):
                 PIL.Image.fromarray(pixels).save(folder / f"{index}.png")
     some = {"clean": (0,), "blur": (0.5, 4), "resave": (0,), "low_pass": (3 / 4, 1 / 8)}
     some |= {"high_pass": (1 / 8, 3 / 4), "swap": (1 / 4, 1 / 2)}
-    for name in list(DAMAGES):
-        kept = dataclasses.replace(DAMAGES[name], levels=some.get(name, (0,)))
-        monkeypatch.setitem(DAMAGES, name, kept)
-        if name not in some:
-            monkeypatch.delitem(DAMAGES, name)
-    monkeypatch.setitem(STEPS, "train", STEPS["train"])  # put back at the end
-
-    @step(
-        "02", ["model.keras"], each=("model", "seed"), folder=lambda s, m, k: s.results / m / f"{k}"
-    )
-    def train(study, model, seed, out):
-        (out / "model.keras").write_text("made up")
-
-    monkeypatch.setattr(ask, "train", train)
+    kept = {name: dataclasses.replace(DAMAGES[name], levels=some[name]) for name in some}
+    monkeypatch.setattr(damages, "DAMAGES", kept)
+    for module in (measure, show):
+        monkeypatch.setattr(module, "DAMAGES", kept)
     monkeypatch.setattr(training, "Detectors", Sharp)
     monkeypatch.setattr(Sharp, "asked", 0)
-    monkeypatch.setattr(ask, "_loaded", {})
-    study = load_study("demo", data=str(places / "set"), run="x", overrides="beyond_images=8")
-    for task in (*prepare.all(study), STEPS["dataset"].of(study), *train.all(study)):
-        task.ensure()
-    return study
+    ask._networks.cache_clear()
+    return finished(data=places / "set", overrides="image_size=56 beyond_images=8")
 
 
 EVERYTHING = 7 * 16 + 2 * 24  # a swap has three kinds of 8 pairs
@@ -321,7 +307,7 @@ def test_a_detector_of_sharpness_fails_with_blur_and_to_the_side_real(study, cap
     assert "loses, calls more real" in section
     # What is done isn't done again; another level is asked about alone.
     more = dataclasses.replace(DAMAGES["blur"], levels=(0.5, 2, 4))
-    DAMAGES["blur"] = more
+    damages.DAMAGES["blur"] = more
     assert EXTENSION.why_stale(study) != ""
     ask.ask(study)
     assert Sharp.asked == EVERYTHING + 16
@@ -336,7 +322,7 @@ def test_an_interruption_resumes_at_the_damage_it_was_in(study, monkeypatch, cap
     monkeypatch.setattr(Sharp, "limit", 10**9)
     ask.ask(study)
     assert Sharp.asked == EVERYTHING
-    assert next(iter(ask._loaded.values())).columns == [(model, 0) for model in MODELS]
+    assert ask._networks.cache_info().misses == 1
     long = ask.damaged.of(study, "clean").read()
     assert list(long.columns) == ["path", "label", "model", "seed", "p_fake"]
     assert long.groupby("model", sort=False).size().to_dict() == dict.fromkeys(MODELS, 16)
@@ -351,6 +337,10 @@ def test_an_image_that_is_gone_is_missed(study, places):
 def test_the_images_are_a_drawn_part_of_each_class_and_pairs_are_of_two(study):
     few = ask.asked_about(study)
     assert few["label"].value_counts().to_dict() == {0: 8, 1: 8}
+    rest = ask.manifest(study, "test").iloc[5:]  # seven fakes are left: as many reals, so that
+    with pytest.MonkeyPatch.context() as patch:  # guessing is right half of the time
+        patch.setattr(ask, "manifest", lambda study, split: rest)
+        assert ask.asked_about(study)["label"].value_counts().to_dict() == {0: 7, 1: 7}
     assert few.index.is_monotonic_increasing
     mixed = ask.pairs(few)
     kinds = mixed.groupby(["label", "high_label"])["path"].agg(["size", "nunique"])
