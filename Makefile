@@ -5,11 +5,11 @@ BIN = .venv/bin
 STAMP = .venv/installed
 TOOLS = .venv/tools
 # Passed through the environment, so that spaces, quotes and semicolons arrive unchanged.
-VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SCHEDULER SEED ANSWERS ARGS TO WHEELS
+VALUES = PROFILE DATA RUN SEEDS SET ONLY OTHER SEED ANSWERS ARGS TO WHEELS
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))  # a $ in one is a $
 export $(VALUES)
 unexport PYTHONDONTWRITEBYTECODE  # the set-up compiles nothing: what is imported compiles once, by itself
-STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --seeds "$$SEEDS" --set "$$SET" --scheduler "$$SCHEDULER"
+STUDY = --profile "$$PROFILE" --data "$$DATA" --run "$$RUN" --seeds "$$SEEDS" --set "$$SET"
 PIP = PYTHONUNBUFFERED=1 $(BIN)/pip --disable-pip-version-check install --no-compile
 # uv, where it is installed, does the same in less time; `make report UV=` takes pip all the same.
 UV ?= $(shell command -v uv)

@@ -3,54 +3,49 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from .cluster import connect, do_all
 from .digests import Look
-from .extension import chosen, extensions
+from .extension import Extension, extensions
 from .notebook import report, tasks_of
 from .run import claim_run, parameters_of
 from .settings import Study
 from .step import Task
-from .util import NOTEBOOKS, StudyError, cannot_write, lock, on_interrupt, shown, stderr_to
+from .util import NOTEBOOKS, StudyError, cannot_write, lock, shown, stderr_to
 
 
-def notebooks(study: Study, only: str | None = None) -> dict[str, Path]:
-    """The paper's notebooks by name; before the last, the report, the extensions': see `run`."""
-    asked = chosen(only, study) if only is not None else []
-    beyond = {one.name: one for one in extensions().values() if one in asked or one.always}
-    there = {name: one.notebook for name, one in beyond.items() if not one.missing(study)}
-    extra = {name: path for name, path in there.items() if path.exists()}
+def notebooks(study: Study, asked: Iterable[Extension] = ()) -> dict[str, Path]:
+    """The paper's notebooks by name; before the last, the report, those of extensions: `run`."""
+    beyond = [one for one in extensions().values() if one in asked or one.always]
+    extra = {one.name: one.notebook for one in beyond if not one.missing(study)}
     *core, last = sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb"))
     return {path.stem: path for path in core} | extra | {last.stem: last}
 
 
-def run(study: Study, only: str | None = None, scheduler: str = "") -> list[str]:
+def run(study: Study, asked: Iterable[Extension] = ()) -> list[str]:
     """Run every notebook whose tasks aren't done; the last one's page is the report.
 
     Args:
         study: the settings and seeds.
-        only: extensions to measure, as 'robustness insight', '' for all; None for none but those
-            that come with every report.
-        scheduler: the address of a Dask scheduler, whose workers then do the steps.
+        asked: extensions to measure, besides those that come with every report.
 
     Returns:
         A sentence for each extension that failed; it stops nothing else.
 
     Raises:
-        StudyError: the run holds another study, or a notebook or a worker failed.
+        StudyError: the run holds another study, or a notebook failed.
     """
-    client = connect(scheduler) if scheduler else None
     start, failed = time.perf_counter(), []
     running = lock(study.results.with_name(f".{study.run}.chain.lock"), f"run '{study.run}'", False)
-    with on_interrupt() as signals, running, client or contextlib.nullcontext():
+    with on_interrupt() as signals, running:
         claim_run(study)
-        paths = notebooks(study, only)
+        paths = notebooks(study, asked)
         for number, (name, path) in enumerate(paths.items(), start=1):
-            if client and number == 2:  # the images were prepared here
-                do_all(client, study, [t for one in [*paths][1:-1] for t in tasks_of(study, one)])
             status = Status(f"[{number}/{len(paths)}] {name}", signals)
             try:
                 tasks = tasks_of(study, name)
@@ -81,6 +76,29 @@ def run(study: Study, only: str | None = None, scheduler: str = "") -> list[str]
     return failed
 
 
+@contextlib.contextmanager
+def on_interrupt() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt for Ctrl-C, a terminal that closes (HUP) and a request to end (TERM).
+
+    Yields:
+        The signals so far: Python raises wherever the code stands, and a library may drop it.
+    """
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = {getattr(signal, name, signal.SIGINT) for name in names}  # Windows has no HUP
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def left(tasks: list[Task]) -> list[str]:
     """The names of those that aren't done."""
     look = Look()
@@ -95,7 +113,6 @@ def executed(study: Study, name: str) -> Path:
 def execute(study: Study, name: str, path: Path, status: "Status") -> None:
     """Run one notebook; a failure becomes one sentence."""
     import papermill  # three seconds to import: not for a skipped chain
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     copy = executed(study, name)
@@ -123,7 +140,7 @@ def execute(study: Study, name: str, path: Path, status: "Status") -> None:
     except OSError as error:
         raise cannot_write(copy, error) from error
     except RuntimeError as error:  # a kernel that dies while it works, or while it starts
-        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):
+        if "Kernel died" not in str(error):
             raise
         raise StudyError(
             f"the kernel of notebook {name} died, most often for lack of memory: take fewer images "

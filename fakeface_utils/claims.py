@@ -5,7 +5,6 @@ have a verdict whatever this run's data and settings are.
 """
 
 import math
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,11 +13,12 @@ from .evaluate import (
     difference,
     histories,
     not_comparable,
+    unless,
     verdict_on_differences,
     verdict_on_epochs,
     verdict_on_ratios,
 )
-from .extension import extensions
+from .extension import Extension, extensions
 from .metrics import ANY, known
 from .models import MODELS
 from .paper import COUNTS
@@ -36,60 +36,59 @@ SIZES = pd.DataFrame(
     index=["parameters", "trained", "multiply_adds", "head"],
 ).T
 
-Histories = dict[str, pd.DataFrame]
+CURVES = "Lower loss and higher accuracy in {} for the custom CNN"
+LOWEST = "Validation loss is lowest at epoch {0.best_epoch} ({0.title})"
+SHORTER = "Transfer learning, as described, shortens training, compared with {}"
+SMALLER = "The custom CNN is smaller and lighter than {}"
+PEOPLE = "People can hardly tell real and fake faces apart"
+COLUMNS = ["claim", "section", "here", "basis", "verdict"]
 
-
-class Claim(NamedTuple):
-    """A claim of the paper's text.
-
-    Attributes:
-        claim: in our words.
-        section: the paper's.
-        here: what this run's files or the arithmetic say.
-        basis: 'measured' here, or not at all; or 'arithmetic' on the paper's networks.
-        verdict: by the rule of `evaluate`.
-    """
-
-    claim: str
-    section: str
-    here: str
-    basis: str
-    verdict: str
+Found = tuple[str, str]  # what this run's files or the arithmetic say, and the verdict
 
 
 def claims(study: Study) -> pd.DataFrame:
-    """Every claim of the paper's text, a row each; an extension's judgement takes ours' place."""
-    reason, curves = not_comparable(study), {m: histories(study, m) for m in (OURS, OTHER)}
-    people = "People can hardly tell real and fake faces apart"
+    """Every claim of the paper's text in our words: `COLUMNS`, of which section is the paper's.
+
+    What an extension says of a claim takes the place of ours.
+    """
+    ours, other = histories(study, OURS), histories(study, OTHER)
+    measured = {
+        ("The custom CNN is better on the test set", "5, 6"): better(study),
+        (CURVES.format("training"), "5"): better_curves(ours, other),
+        (CURVES.format("validation"), "5"): better_curves(ours, other, "val_"),
+        (LOWEST.format(MODELS[OTHER]), "5"): lowest_loss(other, MODELS[OTHER].best_epoch),
+        (LOWEST.format(MODELS[OURS]), "5"): lowest_loss(ours, MODELS[OURS].best_epoch),
+        ("Both begin to overfit at a similar moment", "6"): similar_moment(ours, other),
+    }
+    parts = "abstract, 1, 6"
+    counted = {
+        (SHORTER.format("the custom CNN"), "5"): shorter_training(OURS),
+        (SHORTER.format("training all layers of VGG16"), "5"): shorter_training(OTHER),
+        (SMALLER.format("VGG16 as published"), parts): smaller("published"),
+        (SMALLER.format("the VGG16 of Table 1, with its new head"), parts): smaller(OTHER),
+    }
+    reason = not_comparable(study)
     rows = [
-        better(study, reason),
-        better_curves(curves, "training", reason),
-        better_curves(curves, "validation", reason),
-        lowest_loss(curves, OTHER, reason),
-        lowest_loss(curves, OURS, reason),
-        similar_moment(curves, reason),
-        Claim(people, "abstract, 1, 2", "nobody was asked", "not measured", "not measured"),
-        shorter_training(OURS),
-        shorter_training(OTHER),
-        smaller_and_lighter("published"),
-        smaller_and_lighter(OTHER),
+        *((*c, here, "measured", unless(reason, word)) for c, (here, word) in measured.items()),
+        (PEOPLE, "abstract, 1, 2", "nobody was asked", "not measured", "not measured"),
+        *((*c, here, "arithmetic", word) for c, (here, word) in counted.items()),
     ]
-    judged = [claim for one in extensions().values() for claim in one.claims(study)]
-    by_claim = {row.claim: row._asdict() for row in rows}
-    table = pd.DataFrame((by_claim | {claim["claim"]: claim for claim in judged}).values())
-    return table[list(Claim._fields)].fillna("")
+    by_claim = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
+    for one in extensions().values():
+        if one.claims is not Extension.claims:
+            by_claim |= {claim["claim"]: claim for claim in one.claims(one.measured(study))}
+    return pd.DataFrame(by_claim.values(), columns=COLUMNS).fillna("")
 
 
-def better(study: Study, reason: str = "") -> Claim:
-    """The claim that the custom CNN is better on the test set."""
+def better(study: Study) -> Found:
+    """The custom CNN is better on the test set."""
     found = difference(study, OURS, OTHER)
     here = f"mean test accuracy, custom CNN minus VGG16, 95 % interval: {found:+.4f}"
-    verdict = verdict_on_differences([found[1:]], reason)
-    return Claim("The custom CNN is better on the test set", "5, 6", here, "measured", verdict)
+    return here, verdict_on_differences([found[1:]])
 
 
-def better_curves(curves: Histories, split: str, reason: str = "") -> Claim:
-    """The claim that the custom CNN reaches a lower loss and a higher accuracy.
+def better_curves(ours: pd.DataFrame, other: pd.DataFrame, split: str = "") -> Found:
+    """The custom CNN reaches a lower loss and a higher accuracy; `split` is their columns' prefix.
 
     The interval covers seeds alone: the claim is about these images.
     """
@@ -98,17 +97,15 @@ def better_curves(curves: Histories, split: str, reason: str = "") -> Claim:
         ("loss", "min", "lowest", -1),
         ("accuracy", "max", "highest", 1),
     ):
-        column = quantity if split == "training" else f"val_{quantity}"
-        ours, other = (curves[m].groupby("seed")[column].agg(best) for m in (OURS, OTHER))
-        text = f"{word} {quantity}: custom CNN {ours.mean():.4f}, VGG16 {other.mean():.4f}"
-        if len(ours) > 1:
-            gain = known(sign * (ours - other), ends=ANY)
+        reached = [of.groupby("seed")[split + quantity].agg(best) for of in (ours, other)]
+        means = "custom CNN {:.4f}, VGG16 {:.4f}".format(*(of.mean() for of in reached))
+        texts.append(f"{word} {quantity}: {means}")
+        if len(reached[0]) > 1:
+            gain = known(sign * (reached[0] - reached[1]), ends=ANY)
             intervals.append(gain[1:])
-            text += f", gain {gain:+.4f}"
-        texts.append(text)
-    claim = f"Lower loss and higher accuracy in {split} for the custom CNN"
+            texts[-1] += f", gain {gain:+.4f}"
     here = "; ".join(texts) + ", 95 % intervals" * bool(intervals)
-    return Claim(claim, "5", here, "measured", verdict_on_differences(intervals, reason))
+    return here, verdict_on_differences(intervals)
 
 
 def _lowest(history: pd.DataFrame) -> pd.Series:
@@ -117,32 +114,28 @@ def _lowest(history: pd.DataFrame) -> pd.Series:
     return loss.loc[loss.groupby("seed")["val_loss"].idxmin()].set_index("seed")["epoch"]
 
 
-def lowest_loss(curves: Histories, model: str, reason: str = "") -> Claim:
-    """The claim about the epoch of the lowest validation loss."""
-    lowest, last, about = _lowest(curves[model]), curves[model]["epoch"].max(), MODELS[model]
-    gaps = list(lowest - (about.best_epoch or 0))
-    verdict = verdict_on_epochs(gaps, list(lowest == last), reason=reason)
+def lowest_loss(history: pd.DataFrame, papers: int | None) -> Found:
+    """The validation loss is lowest at the paper's epoch."""
+    lowest, last = _lowest(history), history["epoch"].max()
     here = f"lowest at epoch {', '.join(map(str, lowest))} of {last} (seed by seed)"
-    claim = f"Validation loss is lowest at epoch {about.best_epoch} ({about.title})"
-    return Claim(claim, "5", here, "measured", verdict)
+    return here, verdict_on_epochs(list(lowest - (papers or 0)), list(lowest == last))
 
 
-def similar_moment(curves: Histories, reason: str = "") -> Claim:
-    """The claim that both models begin to overfit at a similar moment.
+def similar_moment(ours: pd.DataFrame, other: pd.DataFrame) -> Found:
+    """Both models begin to overfit at a similar moment.
 
     A gap larger than `SIMILAR` counts even if the later epoch is the last one trained.
     """
-    ours, other = (_lowest(curves[model]) for model in (OURS, OTHER))
-    gap, last = ours - other, curves[OTHER]["epoch"].max()
-    late = (gap.abs() <= SIMILAR) & ((ours == last) | (other == last))
-    verdict = verdict_on_epochs(list(gap), list(late), SIMILAR, reason)
-    both = ", ".join(f"{a} and {b}" for a, b in zip(ours, other, strict=True))
+    one, two, last = _lowest(ours), _lowest(other), other["epoch"].max()
+    gap = one - two
+    late = (gap.abs() <= SIMILAR) & ((one == last) | (two == last))
+    both = ", ".join(f"{a} and {b}" for a, b in zip(one, two, strict=True))
     here = f"lowest validation loss of custom CNN and VGG16 at epoch {both} (seed by seed)"
-    return Claim("Both begin to overfit at a similar moment", "6", here, "measured", verdict)
+    return here, verdict_on_epochs(list(gap), list(late), SIMILAR)
 
 
-def shorter_training(compared: str) -> Claim:
-    """The claim that transfer learning shortens training, by multiply-adds.
+def shorter_training(compared: str) -> Found:
+    """Transfer learning shortens training, by multiply-adds.
 
     A backward pass counts as two forward passes. In the paper's description the frozen base is part
     of the model and runs forward over the training and validation images in every epoch. The paper
@@ -151,8 +144,8 @@ def shorter_training(compared: str) -> Claim:
     epochs, train, valid = Study().epochs, 2 * COUNTS["train"], 2 * COUNTS["valid"]
     passes = epochs * (3 * train + valid)
     cost, head = SIZES["multiply_adds"], SIZES.loc[OTHER, "head"]
-    paid = passes * head + epochs * (train + valid) * (cost[OTHER] - head)
-    once = passes * head + (train + valid) * (cost[OTHER] - head)
+    base = (train + valid) * (cost[OTHER] - head)
+    paid, once = passes * head + epochs * base, passes * head + base
     others = passes * cost[compared]
     here = (
         f"counted, not timed: over {epochs} epochs VGG16 with a frozen base, used as "
@@ -160,24 +153,20 @@ def shorter_training(compared: str) -> Claim:
         f"{others / 1e15:.1f} x 10^15 ({paid / others:.2f} times); {once / others:.2f} times "
         "if the base runs once and its output is kept, as here"
     )
-    slower = {OURS: "the custom CNN", OTHER: "training all layers of VGG16"}[compared]
-    claim = f"Transfer learning, as described, shortens training, compared with {slower}"
-    return Claim(claim, "5", here, "arithmetic", verdict_on_ratios([paid / others]))
+    return here, verdict_on_ratios([paid / others])
 
 
-def smaller_and_lighter(compared: str) -> Claim:
-    """The claim that the custom CNN is a smaller and lighter VGG16: as published, or in Table 1."""
-    parts = []
-    sizes = SIZES[["parameters", "multiply_adds", "trained"]]
-    ratios = sizes.loc[OURS] / sizes.loc[compared]
+def smaller(compared: str) -> Found:
+    """The custom CNN is a smaller and lighter VGG16: as published, or in Table 1."""
+    parts, ratios = [], []
     for name, unit, digits, what in (
         ("parameters", 1e6, 1, "million parameters"),
         ("multiply_adds", 1e9, 2, "billion multiply-adds per image"),
         ("trained", 1e6, 1, "million trained parameters"),
     ):
-        ours, theirs = (f"{sizes.loc[m, name] / unit:.{digits}f}" for m in (OURS, compared))
-        parts.append(f"{ours} against {theirs} {what} ({ratios[name]:.2f} times)")
-    model = {"published": "VGG16 as published", OTHER: "the VGG16 of Table 1, with its new head"}
-    claim = f"The custom CNN is smaller and lighter than {model[compared]}"
-    verdict = verdict_on_ratios(ratios)
-    return Claim(claim, "abstract, 1, 6", "; ".join(parts), "arithmetic", verdict)
+        ours, theirs = SIZES.loc[OURS, name] / unit, SIZES.loc[compared, name] / unit
+        ratios.append(ours / theirs)
+        parts.append(
+            f"{ours:.{digits}f} against {theirs:.{digits}f} {what} ({ours / theirs:.2f} times)"
+        )
+    return "; ".join(parts), verdict_on_ratios(ratios)

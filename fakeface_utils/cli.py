@@ -1,14 +1,21 @@
 """The `fakeface` command: thin over the package, with the commands of the extensions."""
 
+import inspect
 import shlex
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from .extension import chosen, extensions
+from . import chain
+from .data import about
+from .evaluate import failed_seeds, notices, printed_table1
+from .extension import Extension, chosen, extensions
+from .notebook import tasks_of
+from .run import claim_run, load_study, parameters_of
 from .settings import Study
-from .util import StudyError, ask_for_determinism, first, nearest, shown
+from .util import StudyError, first, nearest, shown
 
 app = typer.Typer(
     help="Reproduce Perisic & Jovanovic (2022): real and fake faces.",
@@ -22,59 +29,60 @@ Run = Annotated[str, typer.Option(help="name under results/ and figures/")]
 Seeds = Annotated[str, typer.Option(help="how many, or a list as 0,4,7")]
 Set = Annotated[str, typer.Option("--set", help="settings as 'epochs=2 images_per_class=500'")]
 Other = Annotated[str, typer.Option(help="a folder or zip of other images, as --set other=FOLDER")]
-Scheduler = Annotated[str, typer.Option(help="a Dask scheduler's address: its workers do the work")]
 MEASURED = [name for name, one in extensions().items() if one.notebook.exists()]
 Only = Annotated[str, typer.Option(help=f"some of {', '.join(MEASURED)}; else all")]
+Name = Annotated[str, typer.Argument(help="as 'train custom_cnn 3'")]
 
 
-@app.command()
-def report(
-    profile: Profile = "",
-    data: Data = "",
-    run: Run = "",
-    seeds: Seeds = "",
-    overrides: Set = "",
-    scheduler: Scheduler = "",
-) -> None:
+def command(work: Callable[..., None]) -> Callable[..., None]:
+    """Make `work(study, ...)` a command, whose options describe the study besides its own.
+
+    What is left out is taken from the run of that name, else from the profile.
+    """
+
+    def call(
+        profile: Profile = "",
+        data: Data = "",
+        run: Run = "",
+        seeds: Seeds = "",
+        overrides: Set = "",
+        **own: Any,
+    ) -> None:
+        work(load_study(profile, data, run, seeds, overrides), **own)
+
+    given = [inspect.signature(one).parameters.values() for one in (work, call)]
+    own, shared = [*given[0]][1:], [*given[1]][:-1]
+    call.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    call.__annotations__ |= work.__annotations__
+    app.command(work.__name__, help=work.__doc__)(call)
+    return work
+
+
+@command
+def report(study: Study) -> None:
     """Run the notebooks that aren't up to date and write the report.
 
     What is left out is taken from the run of that name, else from the profile.
     """
-    from .run import load_study
-
-    _run(load_study(profile, data, run, seeds, overrides), None, scheduler)
+    _run(study, [])
 
 
-@app.command()
-def beyond(
-    only: Only = "",
-    other: Other = "",
-    profile: Profile = "",
-    data: Data = "",
-    run: Run = "",
-    seeds: Seeds = "",
-    overrides: Set = "",
-    scheduler: Scheduler = "",
-) -> None:
+@command
+def beyond(study: Study, only: Only = "", other: Other = "") -> None:
     """Measure what isn't in the paper, on a trained run; the report then shows it."""
-    from .run import load_study
-
-    given = f"{overrides} other={shlex.quote(other)}" if other else overrides
-    study = load_study(profile, data, run, seeds, given)
+    if other:
+        given = parameters_of(study)
+        given["overrides"] += f" other={shlex.quote(other)}"
+        study = load_study(**given)
     for one in extensions().values():
         if not only and (why := one.missing(study)):
             print(f"{one.name} is left out: {why}")
-    _run(study, only, scheduler)
+    _run(study, chosen(only, study))
 
 
-def _run(study: Study, only: str | None, scheduler: str) -> None:
+def _run(study: Study, asked: list[Extension]) -> None:
     """Run the chain; then say what it found, where the report is, and what failed."""
-    from . import chain
-
-    asked = chosen(only, study) if only is not None else []
-    failed = chain.run(study, only, scheduler)
-    from .evaluate import failed_seeds, notices, printed_table1
-
+    failed = chain.run(study, asked)
     print("\nTable 1", *notices(study), *failed_seeds(study), printed_table1(study), sep="\n")
     for one in asked:
         if not one.why_stale(study):
@@ -84,15 +92,9 @@ def _run(study: Study, only: str | None, scheduler: str) -> None:
         raise StudyError(first(failed))
 
 
-@app.command()
-def data(profile: Profile = "", data: Data = "", run: Run = "", overrides: Set = "") -> None:
+@command
+def data(study: Study) -> None:
     """Fetch or draw the images, decode and look through them; nothing is trained."""
-    from .data import about
-    from .evaluate import notices
-    from .notebook import tasks_of
-    from .run import claim_run, load_study
-
-    study = load_study(profile, data, run, "", overrides)
     claim_run(study)
     for task in tasks_of(study, "01_dataset"):
         task.ensure()
@@ -108,32 +110,16 @@ def data(profile: Profile = "", data: Data = "", run: Run = "", overrides: Set =
     print(f"prepared: {shown(study.prepared)}")
 
 
-@app.command()
-def step(
-    name: Annotated[str, typer.Argument(help="as 'train custom_cnn 3'")],
-    profile: Profile = "",
-    data: Data = "",
-    run: Run = "",
-    seeds: Seeds = "",
-    overrides: Set = "",
-) -> None:
+@command
+def step(study: Study, name: Name) -> None:
     """Do one step after those that it stands on, as a job of a cluster."""
-    from .chain import notebooks
-    from .notebook import tasks_of
-    from .run import claim_run, load_study
-
-    study = load_study(profile, data, run, seeds, overrides)
-    if study.deterministic:
-        ask_for_determinism()
     claim_run(study)
-    names = []
-    for task in (task for one in notebooks(study, "") for task in tasks_of(study, one)):
-        names.append(task.name)
-        if task.name == name:
-            for one in (*task.before(), task):
-                one.do()
-            return
-    raise StudyError(f"there is no step '{name}': {nearest(name, names)}")
+    notebooks = chain.notebooks(study, chosen("", study))
+    tasks = {task.name: task for one in notebooks for task in tasks_of(study, one)}
+    if name not in tasks:
+        raise StudyError(f"there is no step '{name}': {nearest(name, tasks)}")
+    for task in (*tasks[name].before(), tasks[name]):
+        task.do()
 
 
 for _one in extensions().values():
@@ -143,6 +129,8 @@ for _one in extensions().values():
 
 def main() -> None:
     """Run the command; a person's mistake is one sentence and exit code 1, an interrupt 130."""
+    for stream in (sys.stdout, sys.stderr):  # a console may lack the letters of a name
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         sys.exit(app(standalone_mode=True))
     except StudyError as error:

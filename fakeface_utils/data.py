@@ -26,6 +26,7 @@ from .image_files import (
     UNREADABLE,
     as_input,
     decode,
+    find_images,
     left_out,
     list_images,
     open_images,
@@ -52,14 +53,15 @@ AT_ONCE = 256  # images handed to the threads together
 NAME = KAGGLE.split("/")[1]
 MOUNTS = (Path("/kaggle/input", NAME), Path("/kaggle/input/datasets", KAGGLE))  # on its machines
 ZIP_BYTES = 3_750_000_000
-REASONS = {  # by what the client prints, since every failure exits 1; the first match counts
-    r"\b40[13]\b|Authentication required|Unauthorized": "Kaggle asks for a login: create an API "
-    "token on kaggle.com (Settings), save it as that page says, and run again",
-    r"\b404\b": f"Kaggle has no dataset {KAGGLE} (404): look for it on kaggle.com",
-    "Expecting value": "a web page answered in Kaggle's place: check the network's proxy",
-    "No space left": "the disk is full: make room, or name another with FAKEFACE_DATA",
-    "resolve|Max retries|Connection|Remote end closed|IncompleteRead|timed out": "Kaggle can't be "
-    "reached, or the connection broke: check the network and run again",
+HELP = {  # by what the client prints, since every failure exits 1; the first match counts
+    "CERTIFICATE_VERIFY_FAILED": "set REQUESTS_CA_BUNDLE to the file of this network's certificate",
+    r"\b407\b": "set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT, the login to this network's proxy",
+    r"\b40[13]\b|Authentication|Unauthorized": "save an API token, see kaggle.com, Settings",
+    r"\b404\b": f"look for {KAGGLE} on kaggle.com",
+    r"\b429\b": "wait an hour, until Kaggle takes requests",
+    "Expecting value": "a web page answered in Kaggle's place, so check the network's proxy",
+    "No space left": "make room, or name another disk with FAKEFACE_DATA",
+    "": "check the network",
 }
 # The client runs in a process of its own: importing it without a login ends the interpreter.
 CLIENT = f"""{ENDS_WITH_PARENT}
@@ -80,7 +82,7 @@ def source(study: Study) -> Path:
 
 
 def source_digest(study: Study) -> str:
-    """By what a run knows its images before they are prepared; 'missing' where there are none."""
+    """The digest of the study's images as they were given; 'missing' where there are none."""
     if study.data == "demo":
         drawing = draw_demo.of(study).depends_on()
         return sha256(json.dumps([drawing["settings"], drawing["code"]]).encode())
@@ -119,21 +121,22 @@ def download(study: Study, out: Path) -> None:
         return
     most = study.images_per_class or COUNTS["train"]
     number = sum(len(CLASSES) * min(each, most) for each in COUNTS.values())
-    needed = ZIP_BYTES + _room(study, number)
-    require_free_space(out, needed - _arrived(archive), "the zip and the prepared arrays")
+    needed = ZIP_BYTES - _arrived(archive) + _room(study, number)
+    require_free_space(out, needed, "the zip and the prepared arrays")
     output, code = _run_client(archive)
     if not code and zipfile.is_zipfile(archive):
         return
     why = "what Kaggle sent is not a whole zip: run again"
     if code:
-        last = (output.strip().splitlines() or ["no message"])[-1]
-        why = f"the download from Kaggle failed ({last}): run again"
-        why = next((why for words, why in REASONS.items() if re.search(words, output)), why)
-        why += f" ({human_size(_arrived(archive))} have arrived)"
+        last = re.sub(r"//\S+@", "//", (output.strip().splitlines() or ["no message"])[-1])[-300:]
+        way_out = next(words for found, words in HELP.items() if re.search(found, output))
+        why = f"the download from Kaggle failed ({last}): {way_out}, and run again "
+        why += f"({human_size(_arrived(archive))} have arrived)"
     else:
         archive.unlink(missing_ok=True)
-    by_hand = f"or fetch the zip of {KAGGLE} in a browser and put it at {shown(there)}"
-    raise StudyError(f"{why}, {by_hand}")
+    raise StudyError(
+        f"{why}, or fetch the zip of {KAGGLE} in a browser and put it at {shown(there)}"
+    )
 
 
 def _run_client(archive: Path) -> tuple[str, int]:
@@ -159,7 +162,7 @@ def _arrived(archive: Path) -> int:
 
 
 def _room(study: Study, images: int) -> int:
-    """Bytes of the arrays and manifests of so many images."""
+    """Bytes of so many prepared images with their rows of the manifest."""
     return images * (study.image_size**2 * 3 + 250)
 
 
@@ -198,28 +201,24 @@ def prepare(study: Study, split: str, out: Path) -> None:
             found = decode(raw)
             pixels = as_input(found.image, size, study.resize_filter)
         except UNREADABLE as error:
-            return {"path": image.path, "why": reason(error)}, b""
+            unreadable[image.path] = reason(error)
+            return {}, b""
         row = {"path": image.path, "label": image.label, "bytes": len(raw)}
         return row | found.about | {"sha256": found.sha256}, pixels.tobytes()
 
-    def write_header(images: int) -> None:
-        shape = {"descr": "|u1", "fortran_order": False, "shape": (images, size, size, 3)}
-        np.lib.format.write_array_header_1_0(file, shape)
-
     bar = progress(len(members), f"decoding {split}", "image")
     with (out / f"{split}.npy").open("wb") as file, bar, ThreadPoolExecutor() as pool:
-        write_header(len(members))
+        file.write(bytes(128))  # room for the header, which says how many images there are
         for start in range(0, len(members), AT_ONCE):
             # Pillow decodes outside Python's lock.
             for row, pixels in pool.map(work, members[start : start + AT_ONCE]):
-                if pixels:
-                    file.write(pixels)
-                    rows.append(row)
-                else:
-                    unreadable[row["path"]] = row["why"]
+                file.write(pixels)
+                rows += [row] * bool(row)
                 bar.update()
         file.seek(0)
-        write_header(len(rows))  # as long as the first: NumPy leaves room
+        shape = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), size, size, 3)}
+        np.lib.format.write_array_header_1_0(file, shape)
+    unreadable = dict(sorted(unreadable.items()))
     if unreadable and not study.skip_unreadable:
         named = first(f"{path} ({why})" for path, why in unreadable.items())
         raise StudyError(
@@ -253,7 +252,7 @@ def dataset(study: Study, out: Path) -> None:
         },
         "fingerprint": hashlib.sha256("".join(contents).encode()).hexdigest(),
         "unreadable": {path: why for part in unreadable for path, why in part.items()},
-        "left_out": left_out(open_images(source(study))),
+        "left_out": left_out(find_images(open_images(source(study)))[1]),
         "split_by_us": not place_of(tables["train"]["path"].iloc[0])[1],
     }
     (out / "dataset.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")

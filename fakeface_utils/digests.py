@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .util import ROOT, sha256
+from .util import ROOT, StudyError, sha256, shown
 
 # Modules whose edits make no step run again: they hold settings, titles, places and this engine.
 # What of theirs decides an output is among the settings of the step that writes it.
@@ -20,10 +20,12 @@ NOT_HASHED = {
     "fakeface_utils/util.py",  # places, sentences, locks
 }
 UNSURE = 2.0  # seconds within which a file may change again and keep its time stamp
-LOADED: dict[str, str] = {}  # digests of the code that this process runs
-Look = dict[
-    Any, Any
-]  # what one look at many steps has seen: signatures, and whether tasks are done
+LOADED = {  # digests of the code that this process runs
+    path.relative_to(ROOT).as_posix(): sha256(path.read_bytes())
+    for folder in ("fakeface_utils", "beyond")
+    for path in (ROOT / folder).rglob("*.py")
+}
+Look = dict[Any, Any]  # what one look at many steps has seen: signatures, why tasks aren't done
 
 
 def signature(path: Path, known: list[str] | None = None, look: Look | None = None) -> list[str]:
@@ -31,6 +33,9 @@ def signature(path: Path, known: list[str] | None = None, look: Look | None = No
 
     Contents are read only where the first isn't as `known`. What changed a moment ago may change
     again unseen: its first digest is empty, and never trusted. Hidden files don't count.
+
+    Raises:
+        StudyError: a file can't be read.
     """
     if look is not None and path in look:
         return look[path]
@@ -67,8 +72,13 @@ def _remembered(path: Path, files: tuple[Path, ...], quick: str) -> str:
 def _contents(path: Path, files: Iterable[Path]) -> str:
     whole = hashlib.sha256()
     for file in files:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except PermissionError as error:
+            if file == path:
+                raise StudyError(f"{shown(file)} can't be read: let your user read it") from error
+            digest = "unreadable"  # one of a folder's: who reads it names it
         name = str(file.relative_to(path))
         whole.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
@@ -109,12 +119,3 @@ def code_of(*files: Path) -> dict[str, str]:
 def edited(code: dict[str, str]) -> str:
     """The first of these modules that was edited after this process had read it; '' for none."""
     return next((name for name, now in code.items() if LOADED.setdefault(name, now) != now), "")
-
-
-edited(
-    {
-        path.relative_to(ROOT).as_posix(): sha256(path.read_bytes())
-        for folder in ("fakeface_utils", "beyond")
-        for path in (ROOT / folder).rglob("*.py")
-    }
-)

@@ -4,7 +4,6 @@ The rule was written before any result. Our seeds are a sample of runs; the pape
 A seed whose network collapsed counts like any other.
 """
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .extension import extensions
-from .metrics import Known, confusion, gain, prediction_half_width, rates, scores
+from .extension import Extension, extensions
+from .metrics import Known, confusion, gain, known, metric_variances, prediction_half_width, rates
 from .models import MODELS
 from .paper import COUNTS, METRICS
 from .settings import Study
@@ -29,7 +28,8 @@ SIMILAR = 2  # epochs at most between two similar moments
 HARDLY = 0.65  # right answers of people who see it in 3 of 10 faces and guess the others
 FEWEST = 5  # people for a verdict on what people can
 TOLERANCE = 0.1  # two sizes or costs within 10 % count as equal
-NO_NUMBER = ": the loss was no finite number, and the weights before that are scored"
+DIVERGED = "diverged ({}): the loss was no finite number, and the weights before that are scored"
+COLLAPSED = "collapsed ({}), with one output for all test images"
 RULE = (  # what it is about, and the rule
     ("Not comparable", "With generated images, other image counts, other settings or one seed: no "
      "verdict."),
@@ -56,35 +56,32 @@ RULE = (  # what it is about, and the rule
 )  # fmt: skip
 
 
-def verdict(values: Sequence[float], paper: float, reason: str = "") -> str:
-    """On a value the paper prints, from ours; `reason` says why nothing can be compared at all."""
-    if reason:
-        return f"not comparable ({reason})"
+def unless(reason: str, verdict: str) -> str:
+    """The verdict, but where there is a reason why nothing can be compared at all."""
+    return f"not comparable ({reason})" if reason else verdict
+
+
+def verdict(values: Sequence[float], paper: float) -> str:
+    """On a value the paper prints, from ours."""
     half = prediction_half_width(values)
     if not half <= WIDEST:  # NaN too
         return "undecided"
     return "reproduced" if abs(paper - np.mean(values)) <= half else "not reproduced"
 
 
-def verdict_on_differences(intervals: Sequence[Sequence[float]], reason: str = "") -> str:
+def verdict_on_differences(intervals: Sequence[Sequence[float]]) -> str:
     """On differences that the paper claims to be above 0, from low and high of each."""
-    if reason:
-        return f"not comparable ({reason})"
     if any(high < 0 for _, high in intervals):
         return "not reproduced"
     return "reproduced" if intervals and all(low > 0 for low, _ in intervals) else "undecided"
 
 
-def verdict_on_epochs(
-    gaps: Sequence[int], last: Sequence[bool], near: int = NEAR, reason: str = ""
-) -> str:
+def verdict_on_epochs(gaps: Sequence[int], last: Sequence[bool], near: int = NEAR) -> str:
     """On an epoch, or on two that the paper calls similar, by the majority of the seeds.
 
     For each seed `gaps` says how far its epoch is from the paper's, or from the other, and `last`
     whether it is the last one trained, so that it might come later. Up to `near` counts as none.
     """
-    if reason:
-        return f"not comparable ({reason})"
     votes = Counter(
         "not reached" if late else "reproduced" if abs(gap) <= near else "not reproduced"
         for gap, late in zip(gaps, last, strict=True)
@@ -153,14 +150,16 @@ def table1(study: Study, out: Path) -> None:
     """
     reason, rows = not_comparable(study), []
     for model, table in by_seed(study).groupby("model", sort=False):
-        ours, printed = scores(table[["tp", "fn", "fp", "tn"]].to_numpy()), MODELS[model].table1
+        printed, cells = MODELS[model].table1, table[["tp", "fn", "fp", "tn"]].to_numpy()
+        variances = pd.DataFrame(map(metric_variances, cells)).mean()
         for metric in METRICS:
             values, paper = list(table[metric]), printed.get(metric, math.nan)
+            word = unless(reason, verdict(values, paper))
+            word = word if metric in printed else "not in the paper"
             sd = np.std(values, ddof=1) if len(values) > 1 else math.nan
-            word = verdict(values, paper, reason) if printed else "not in the paper"
-            (mean, low, high), half = ours[metric], prediction_half_width(values)
-            ends = mean - half, mean + half
-            rows.append((metric, model, mean, sd, low, high, paper, word, *ends))
+            ours, half = known(values, variances[metric]), prediction_half_width(values)
+            ends = ours.mean - half, ours.mean + half
+            rows.append((metric, model, ours.mean, sd, *ours[1:], paper, word, *ends))
     names = "metric model ours_mean ours_sd ci_low ci_high paper verdict".split()
     written = pd.DataFrame(rows, columns=[*names, "predicted_low", "predicted_high"])
     written.to_csv(out / "table1.csv", index=False, lineterminator="\n")
@@ -171,7 +170,8 @@ def printed_table1(study: Study) -> str:
     table = table1(study)
     ends = ["ci_low", "ci_high", "predicted_low", "predicted_high"]
     table[ends] = table[ends].clip(0, 1)
-    return table.to_string(index=False, float_format="{:.4f}".format, na_rep="-")
+    look: Any = {"float_format": "{:.4f}".format, "na_rep": "-", "justify": "right"}
+    return table.to_string(index=False, **look)
 
 
 def right(study: Study) -> dict[str, npt.NDArray[np.bool_]]:
@@ -180,25 +180,6 @@ def right(study: Study) -> dict[str, npt.NDArray[np.bool_]]:
     table["right"] = table["label"] == (table["p_fake"] >= 0.5)
     of_models = table.groupby("model", sort=False)["right"]
     return {str(m): own.to_numpy().reshape(len(study.seeds), -1) for m, own in of_models}
-
-
-def pairs(study: Study) -> pd.DataFrame:
-    """Any two networks of a seed on the same test images: how many each got right; McNemar's p.
-
-    The exact test compares two trained networks, not two methods: p_value says whether these two
-    err equally often, and nothing about the next training run. So every seed is listed.
-    """
-    from scipy.stats import binomtest  # half a second to import: not for a run that is up to date
-
-    rows = []
-    for (one, a), (other, b) in itertools.combinations(right(study).items(), 2):
-        kinds = {"both": a & b, "only_one": a & ~b, "only_other": ~a & b, "neither": ~a & ~b}
-        counts = pd.DataFrame({name: kind.sum(axis=1) for name, kind in kinds.items()})
-        apart = zip(counts["only_one"], counts["only_one"] + counts["only_other"], strict=True)
-        counts["p_value"] = [binomtest(k, n).pvalue if n else 1.0 for k, n in apart]
-        rows.append(counts.assign(one=one, other=other, seed=study.seeds))
-    first = ["one", "other", "seed"]
-    return pd.concat(rows, ignore_index=True).set_index(first).reset_index()
 
 
 def difference(study: Study, one: str, other: str) -> Known:
@@ -218,23 +199,23 @@ def notices(study: Study) -> list[str]:
         f"Left out: {count(len(data['unreadable']), 'unreadable image')}.": data["unreadable"],
         f"Not read: {data['left_out']}.": data["left_out"],
     }
-    # An extension has none where what it measured is missing or out of date.
-    beyond = [sentence for one in extensions().values() for sentence in one.notices(study)]
-    return [sentence for sentence, holds in said.items() if holds] + beyond
+    found = [sentence for sentence, holds in said.items() if holds]
+    for one in extensions().values():
+        if one.notices is not Extension.notices:  # another's broken tasks stop no notice
+            found += one.notices(one.measured(study))
+    return found
 
 
 def failed_seeds(study: Study) -> list[str]:
     """Name the seeds whose training run diverged, or ended in one output for all test images."""
-    outputs, sentences = predictions(study), []
+    p_fake, sentences = predictions(study).groupby(["model", "seed"])["p_fake"], []
+    collapsed = ~(p_fake.max() - p_fake.min() > 1e-6)  # so does one that is no number
     for model, about in MODELS.items():
-        losses = histories(study, model).groupby("seed")[["loss", "val_loss"]]
-        p_fake = outputs[outputs["model"] == model].groupby("seed")["p_fake"]
-        diverged = [seed for seed, loss in losses if not np.isfinite(loss).all(axis=None)]
-        collapsed = [seed for seed, p in p_fake if not p.max() - p.min() > 1e-6]
-        for seeds, word, what in (
-            (diverged, "diverged", NO_NUMBER),
-            (collapsed, "collapsed", ", with one output for all test images"),
-        ):
-            of = f"{len(seeds)} of {len(study.seeds)} seeds {word} ({', '.join(map(str, seeds))})"
-            sentences += [f"{about.title}: {of}{what}; they count in every mean."] * bool(seeds)
+        losses = histories(study, model).set_index("seed")[["loss", "val_loss"]]
+        diverged = ~np.isfinite(losses).all(axis=1).groupby("seed").all()
+        for failed, what in ((diverged, DIVERGED), (collapsed[model], COLLAPSED)):
+            if seeds := [str(seed) for seed in failed.index[failed]]:
+                word = what.format(", ".join(seeds))
+                of = f"{len(seeds)} of {len(study.seeds)} seeds {word}"
+                sentences.append(f"{about.title}: {of}; they count in every mean.")
     return sentences

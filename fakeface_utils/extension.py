@@ -25,20 +25,6 @@ def later(package: str, name: str) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class Option:
-    """A setting of extensions only: no step of the paper's study has it."""
-
-    default: Any
-    meaning: str
-    profiles: Mapping[str, Any] = field(default_factory=dict)  # another default by profile
-    kind: Any = None  # a type for pydantic, where it isn't simply the default's
-
-    def usual(self, profile: str) -> Any:
-        """Its default in a profile."""
-        return self.profiles.get(profile, self.default)
-
-
-@dataclass(frozen=True)
 class Extension:
     """A question that the paper doesn't ask.
 
@@ -50,7 +36,8 @@ class Extension:
         missing: why it can't be measured for this study, as no other images given; '' where it can.
         section: its part of the report, as anything that Jupyter shows.
         summary: what the command prints at its end.
-        options: its settings by name; one that two extensions declare is the same for both.
+        options: its settings in a profile by name, each a type and a default for pydantic; one that
+            two extensions declare is the same for both, and no step of the paper's study has it.
         notices: what a reader of Table 1 must know first, as a leak.
         claims: claims of the paper that it can judge: claim, here, verdict, basis.
         commands: `fakeface NAME ...`, functions for typer.
@@ -63,7 +50,7 @@ class Extension:
     missing: Callable[[Study], str] = lambda study: ""
     section: Callable[[Study], Any] = lambda study: None
     summary: Callable[[Study], str] = lambda study: ""
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Callable[[str], dict[str, Any]] = lambda profile: {}
     notices: Callable[[Study], list[str]] = lambda study: []
     claims: Callable[[Study], list[dict[str, Any]]] = lambda study: []
     commands: Mapping[str, Callable[..., None]] = field(default_factory=dict)
@@ -85,11 +72,9 @@ class Extension:
         """The study as it was last measured for it: its seeds and options may be others."""
         tasks = [] if self.missing(study) else self.tasks(study)
         held = tasks[-1].record().get("settings", {}) if tasks else {}
-        options = {name: held[name] for name in self.options if name in held}
-        update: dict[str, Any] = {"options": study.options | options}
-        if "seeds" in held:
-            update["seeds"] = tuple(held["seeds"])
-        return study.model_copy(update=update)
+        options = {name: held.get(name, value) for name, value in study.options.items()}
+        seeds = tuple(held.get("seeds", study.seeds))
+        return study.model_copy(update={"options": options, "seeds": seeds})
 
 
 @cache
@@ -107,9 +92,10 @@ def extensions() -> dict[str, Extension]:
     return found
 
 
-def options() -> dict[str, Option]:
-    """Every setting that an extension declares."""
-    return {name: option for one in extensions().values() for name, option in one.options.items()}
+def options(profile: str) -> dict[str, Any]:
+    """Type and default in a profile of every setting that an extension declares."""
+    found = [one.options(profile) for one in extensions().values()]
+    return {name: field for each in found for name, field in each.items()}
 
 
 def chosen(only: str, study: Study) -> list[Extension]:
@@ -119,14 +105,11 @@ def chosen(only: str, study: Study) -> list[Extension]:
         StudyError: there is no such name, or what it measures is missing.
     """
     measured = {name: one for name, one in extensions().items() if one.notebook.exists()}
-    names = only.replace(",", " ").split()
+    if not (names := only.replace(",", " ").split()):
+        return [one for one in measured.values() if not one.missing(study)]
     for name in names:
         if name not in measured:
             raise StudyError(f"there is no '{name}' to measure: {nearest(name, measured)}")
         if why := measured[name].missing(study):
             raise StudyError(why)
-    return [
-        one
-        for name, one in measured.items()
-        if (name in names if names else not one.missing(study))
-    ]
+    return [measured[name] for name in dict.fromkeys(names)]

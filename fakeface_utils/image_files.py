@@ -6,17 +6,19 @@ real, which are then split by a seed.
 
 import hashlib
 import io
+import itertools
 import os
+import posixpath
 import struct
 import threading
 import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -27,10 +29,12 @@ from PIL.JpegImagePlugin import get_sampling
 
 from .demo.camera import MARK
 from .paper import CLASSES, SPLITS
-from .util import StudyError, escaped, human_size, shown
+from .util import StudyError, escaped, first, human_size, shown
 
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+# What other programs leave, beside all that is hidden: their folders and files, in lower case.
+FOREIGN = ("__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini")
 FILTERS = {
     "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
     "nearest": PIL.Image.Resampling.NEAREST,
@@ -61,8 +65,8 @@ class Folder:
 
     def read(self, path: str) -> bytes:
         """The bytes of a file; raises one of `UNREADABLE`."""
-        _check_size((self.root / path).stat().st_size)
-        return (self.root / path).read_bytes()
+        with (self.root / path).open("rb") as file:
+            return _bounded(file)
 
 
 class Zip:
@@ -72,12 +76,15 @@ class Zip:
         self.root, self._lock = root, threading.Lock()
         try:
             self._archive = zipfile.ZipFile(root)
+            files = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+            for entry in {(x.compress_type, x.flag_bits & 1): x for x in files}.values():
+                self._archive.open(entry).close()  # a password, a method that Python doesn't know
         except UNREADABLE as error:
             raise StudyError(
-                f"{shown(root)} is not a whole zip ({error}): fetch it again, or give a folder"
+                f"cannot read the zip {shown(root)} ({error}): fetch it again, or unpack it and "
+                "give the folder"
             ) from error
-        files = [entry for entry in self._archive.infolist() if not entry.is_dir()]
-        self._files = {entry.filename.replace("\\", "/"): entry for entry in files}
+        self._files = {posixpath.normpath(x.filename.replace("\\", "/")): x for x in files}
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """As of a `Folder`."""
@@ -85,14 +92,16 @@ class Zip:
 
     def read(self, path: str) -> bytes:
         """As of a `Folder`."""
-        _check_size(self._files[path].file_size)
         with self._lock, self._archive.open(self._files[path]) as file:
-            return file.read(LARGEST)  # a limit, since there may be more than it says
+            return _bounded(file)
 
 
-def _check_size(size: int) -> None:
-    if size > LARGEST:
-        raise ValueError(f"{human_size(size)} are too many for an image")
+def _bounded(file: IO[bytes]) -> bytes:
+    """What a file holds, which may be more than its size says."""
+    raw = file.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise ValueError(f"more than {human_size(LARGEST)} are too many for an image")
+    return raw
 
 
 def _cannot_list(error: OSError) -> None:
@@ -106,19 +115,41 @@ def open_images(root: Path) -> Folder | Zip:
     return Folder(root) if root.is_dir() else Zip(root)
 
 
-def is_image(path: str) -> bool:
-    """Whether a file is an image by its name: neither hidden nor the shadow a Mac leaves of one."""
-    hidden = any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
-    return path.lower().endswith(SUFFIXES) and not hidden
+def other_kind(reader: Folder | Zip, path: str) -> str:
+    """'' for an image, by its suffix or without one by its content; or else what the file is."""
+    *folders, name = path.split("/")
+    for part in (*folders, name):
+        if part.startswith(".") or part.lower() in FOREIGN:
+            return f"in {part}" if part in folders else "._*" if part.startswith("._") else part
+    if suffix := os.path.splitext(name)[1].lower():
+        return "" if suffix in SUFFIXES else suffix
+    try:
+        header(reader.read(path))
+    except UNREADABLE:
+        return "without suffix"
+    return ""
+
+
+def find_images(reader: Folder | Zip) -> tuple[list[str], dict[str, str]]:
+    """The paths of all images, in order; and what every other file is, by its path."""
+    kinds = {path: kind or other_kind(reader, path) for path, kind in sorted(reader.entries())}
+    others = {path: kind for path, kind in kinds.items() if kind}
+    return [path for path in kinds if path not in others], others
+
+
+def left_out(others: Mapping[str, str]) -> str:
+    """How many files of each kind are no images, in one line; '' where there are none."""
+    kinds = Counter(sorted(others.values())).most_common()
+    return escaped(first(f"{number} {kind}" for kind, number in kinds))
 
 
 def place_of(path: str) -> tuple[str, str, str]:
     """The folders above an image's split, its split and its class; '' for none."""
-    folders = path.split("/")[:-1]
-    for depth, kind in enumerate(folders):
-        if kind in CLASSES:
+    *folders, _ = path.split("/")
+    for depth in reversed(range(len(folders))):
+        if folders[depth] in CLASSES:
             split = folders[depth - 1] if depth and folders[depth - 1] in SPLITS else ""
-            return "/".join(folders[: depth - bool(split)]), split, kind
+            return "/".join(folders[: depth - bool(split)]), split, folders[depth]
     return "", "", ""
 
 
@@ -129,47 +160,33 @@ def list_images(reader: Folder | Zip) -> pd.DataFrame:
         StudyError: an image lies outside the layout, a class is empty, there is more than one
             dataset, or a name can't be printed.
     """
-    paths = sorted(path for path, kind in reader.entries() if not kind and is_image(path))
+    paths, others = find_images(reader)
     table = pd.DataFrame(map(place_of, paths), columns=["above", "split", "kind"])
     table["path"], above = paths, table["above"].unique()
     if not table["split"].any():
         for _, members in table.groupby("kind"):  # 70, 15 and 15 % of each class
             order = np.random.default_rng(0).permutation(members.index)
-            ends = [round(0.7 * len(order)), round(0.85 * len(order))]
-            for split, part in zip(SPLITS, np.split(order, ends), strict=True):
-                table.loc[part, "split"] = split
-    strange = [path for path in paths if escaped(path) != path]
-    stray = table["path"][(table["split"] == "") | (table["kind"] == "")]
+            ends = [0, round(0.7 * len(order)), round(0.85 * len(order)), len(order)]
+            table.loc[order, "split"] = np.repeat(SPLITS, np.diff(ends))
     full = {*zip(table["split"], table["kind"], strict=True)}
-    empty = [f"{split}/{kind}" for split in SPLITS for kind in CLASSES if (split, kind) not in full]
-    if strange:
-        why = f"the name of {strange[0]} can't be printed: rename it"
-    elif len(stray):
-        why = f"image {stray.iloc[0]} lies outside them"
-    elif len(above) > 1:
-        why = f"there are {len(above)} datasets ({', '.join(above)}): give one"
-    elif empty:
-        why = f"no images in {empty[0]}; not read: {left_out(reader) or 'nothing'}"
-    else:
-        table["label"] = table["kind"].map(CLASSES.index)
-        order = table["split"].map(SPLITS.index).argsort(kind="stable")
-        return table.loc[order, ["split", "label", "path"]].reset_index(drop=True)
-    raise StudyError(
-        f"{shown(reader.root)} must hold train, valid and test with fake and real inside, or only "
-        f"fake and real: {why}"
-    )
-
-
-def left_out(reader: Folder | Zip) -> str:
-    """One line on what lies among the images and is not read; '' where there is nothing."""
-    found = []
-    for path, kind in reader.entries():
-        name, suffix = path.split("/")[-1], os.path.splitext(path)[1].lower()
-        known = name.startswith(".") or suffix in SUFFIXES
-        if kind or suffix == ".zip" or (place_of(path)[2] and not known):
-            found.append(kind or suffix or "without suffix")
-    kinds = Counter(sorted(found)).most_common(5)
-    return escaped(", ".join(f"{number} {kind}" for kind, number in kinds))
+    unread = left_out(others) + "; unpack the zip inside" * (".zip" in others.values())
+    wrong = [f"the name of {p} can't be printed: rename it" for p in paths if escaped(p) != p]
+    stray = table["path"][(table["split"] == "") | (table["kind"] == "")]
+    wrong += [f"image {path} lies outside them" for path in stray]
+    wrong += [f"there are {len(above)} datasets ({', '.join(above)}): give one"] * (len(above) > 1)
+    wrong += [
+        f"no images in {split}/{kind}; not read: {unread or 'nothing'}"
+        for split, kind in itertools.product(SPLITS, CLASSES)
+        if (split, kind) not in full
+    ]
+    if wrong:
+        raise StudyError(
+            f"{shown(reader.root)} must hold train, valid and test with fake and real inside, or "
+            f"only fake and real: {wrong[0]}"
+        )
+    table["label"] = table["kind"].map(CLASSES.index)
+    order = table["split"].map(SPLITS.index).argsort(kind="stable")
+    return table.loc[order, ["split", "label", "path"]].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -238,7 +255,7 @@ def reason(error: Exception) -> str:
     """Why a file couldn't be read, for a person: one line, safe to print."""
     if isinstance(error, PIL.UnidentifiedImageError):  # its own text names a buffer
         return "not an image"
-    return escaped(str(error)) or "broken"
+    return escaped(getattr(error, "strerror", None) or str(error)) or "broken"
 
 
 def original(reader: Folder | Zip, path: str, digest: str) -> Original:

@@ -56,12 +56,11 @@ def metrics(
 def interval(values: npt.ArrayLike, variance: npt.ArrayLike = 0.0) -> tuple[Any, Any]:
     """The 95 % interval of a mean over seeds, or of a mean difference; the only one in the study.
 
-    m +- sqrt(t(n-1)^2 s^2 / n + z^2 v). All seeds share one test set, so v doesn't average out; it
-    is known with more than n - 1 degrees of freedom: the parts are added in quadrature, each with
-    its own factor (Zou and Donner 2008). One seed gives no s. Coverage: docs/intervals.md.
+    m +- sqrt(t(n-1)^2 s^2 / n + z^2 v): seeds and test set in quadrature, each with its own factor
+    (Zou and Donner 2008), since all seeds share one test set. Coverage: docs/intervals.md.
 
-    `values` are (..., n), the metric of each seed; `variance` (...), v, its variance over test sets
-    of this size, or 0 for a statement about these images alone.
+    `values` are (..., n), the metric of each seed, of which one gives no s; `variance` (...) is v,
+    over test sets of this size, or 0 for a statement about these images alone.
     """
     seeds = np.asarray(values, dtype=float)
     n, mean = seeds.shape[-1], seeds.mean(axis=-1)
@@ -96,13 +95,13 @@ def paired_variance(better: npt.ArrayLike, worse: npt.ArrayLike, images: int) ->
     return ((b + c) / n - ((b - c) / n) ** 2) / n
 
 
-def metric_variances(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
-    """The variance of each metric over test sets of this size, never 0; of [[TP, FN], [FP, TN]].
+def metric_variances(matrix: npt.ArrayLike) -> dict[str, float]:
+    """The variance of each metric over test sets of this size, never 0; of TP, FN, FP and TN.
 
     Accuracy is a share. For the others the four cells are drawn again, each with z^2 / 2 images
     more, which makes recall and precision what Agresti and Coull's adjustment makes of a share.
     """
-    cells = np.asarray(matrix).ravel()
+    cells = np.ravel(matrix)
     adjusted = cells + Z**2 / 2
     images, shares = round(adjusted.sum()), adjusted / adjusted.sum()
     draws = np.random.default_rng(0).multinomial(images, shares, 10_000)
@@ -115,16 +114,6 @@ def known(values: npt.ArrayLike, variance: float = 0, ends: tuple[float, float] 
     """The mean of (n,) values and its `interval`, cut at `ends` (ANY for a difference)."""
     low, high = (float(np.clip(end, *ends)) for end in interval(values, variance))
     return Known(float(np.asarray(values).mean()), low, high)
-
-
-def scores(matrices: Sequence[npt.NDArray[np.int64]]) -> dict[str, Known]:
-    """The four metrics, each as it is known, from the confusion matrix of each seed."""
-    values = [rates(*np.ravel(matrix)) for matrix in matrices]
-    variances = [metric_variances(matrix) for matrix in matrices]
-    return {
-        name: known([of[name] for of in values], float(np.mean([of[name] for of in variances])))
-        for name in values[0]
-    }
 
 
 def share_of(yes: npt.NDArray[np.bool_]) -> Known:

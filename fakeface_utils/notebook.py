@@ -1,7 +1,7 @@
 """The first call of every notebook: check its parameters, open its run; and what each one does."""
 
-import ast
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from .extension import FOLDER, extensions
 from .run import check_run, claim_run, load_study
 from .settings import PARAMETERS, Study
 from .step import Task, step
-from .util import NOTEBOOKS, PACKAGE, StudyError, ask_for_determinism, nearest
+from .util import NOTEBOOKS, PACKAGE, StudyError, nearest
 
 NAMES = (*PARAMETERS, "overrides")  # a notebook's parameters
 
@@ -48,12 +48,19 @@ def report(study: Study, out: Path) -> None:
 
 
 def tasks_of(study: Study, notebook: str) -> list[Task]:
-    """What a notebook of the paper's study, or an extension's, does, in order."""
+    """What a notebook of the paper's study, or an extension's, does, in order.
+
+    Raises:
+        StudyError: there is none of this name.
+    """
     last = report.of(study)
     whole = [*last.before(), last]  # after which every step is known, also to an extension
     if notebook in extensions():
         return extensions()[notebook].tasks(study)
-    return [task for task in whole if task.notebook == notebook]
+    if not (found := [task for task in whole if task.notebook == notebook]):
+        names = {*extensions(), *(task.notebook for task in whole)}
+        raise StudyError(f"there is no notebook '{notebook}': {nearest(notebook, names)}")
+    return found
 
 
 def open_study(notebook: str, *parameters: Any) -> Study:
@@ -65,15 +72,11 @@ def open_study(notebook: str, *parameters: Any) -> Study:
     """
     _check_names()
     study = load_study(*parameters)
-    if study.deterministic:
-        ask_for_determinism()
     check_run(study)
     tasks, look = tasks_of(study, notebook), Look()
     own = {task.marker for task in tasks}
     for task in tasks:
-        for one in task.before():
-            if one.marker not in own and (why := one.why_not_done(look)):
-                raise StudyError(f"{why}: {one.command}")
+        task.check_before(own, look)
     claim_run(study)
     if not dataset.of(study).why_not_done(look):
         from .evaluate import notices
@@ -98,23 +101,17 @@ def _check_names() -> None:
     """Refuse a mistyped parameter, of which papermill only warns.
 
     Raises:
-        StudyError: the cell of the parameters, or the one that papermill put below, has another.
+        StudyError: the last cell of parameters, perhaps papermill's own, has another.
     """
     from IPython import get_ipython
 
     shell = get_ipython()
-    for cell in reversed(shell.history_manager.input_hist_raw if shell else []):
-        try:
-            nodes = [node for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
-        except SyntaxError:  # magic
-            continue
-        given = {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in nodes}
-        injected = cell.startswith("# Parameters")  # as papermill begins it
-        for name in {*given} - {*NAMES} if injected or "overrides" in given else ():
-            if (setting := name.lower()) in Study.model_fields and setting not in NAMES:
-                value = given[name].strip("'\"")
-                words = f"'{name}' is no parameter: give overrides = '{setting}={value}'"
-                raise StudyError(words)
-            raise StudyError(f"unknown parameter '{name}': {nearest(name.lower(), NAMES)}")
-        if "overrides" in given and not injected:
-            return
+    cells = shell.history_manager.input_hist_raw if shell else []
+    ours = [cell for cell in cells if re.search(r"\A# Parameters|^overrides *=", cell, re.M)]
+    for name, value in re.findall(r"^(\w+) *= *(.*)", "".join(ours[-1:]), re.M):
+        setting = name.lower()
+        if setting in Study.model_fields and setting not in NAMES:
+            words = f"{setting}={value}".replace("'", "").replace('"', "")
+            raise StudyError(f"'{name}' is no parameter: give overrides = '{words}'")
+        if name not in NAMES:
+            raise StudyError(f"unknown parameter '{name}': {nearest(setting, NAMES)}")

@@ -3,21 +3,19 @@
 The report itself is notebook 06; what it shows once stands in its cells.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
-from pandas.io.formats.style import Styler
 
 from .data import about, manifest, mark
-from .evaluate import difference, failed_seeds, not_comparable, notices, pairs, table1
+from .evaluate import difference, failed_seeds, not_comparable, notices, table1
 from .extension import extensions
-from .figures import filled, picture
+from .figures import SHAPES, filled, picture
 from .models import MODELS
 from .paper import COUNTS, SPLITS
 from .settings import Study
@@ -25,13 +23,10 @@ from .util import PACKAGE, StudyError, count, replacing, shown
 
 WORDY = 60  # characters in a cell from which on a phone shows each row as a card
 NUMBERS = re.compile(r"(?=.*\d)(?:[\d\s.,e+\-−–%()×]|to|below)*")
-BESIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)]*)\)")  # a link to a file that isn't beside the page
-HEADING = re.compile(r"^## (.+)$|<h2 id=\"([^\"]+)\">(.+?)</h2>", re.M)
+BESIDE = re.compile(r'<a href="(?:\.\./)+([^"]+\.(?:md|ipynb))">(.+?)</a>')  # beside no page
+HEADING = re.compile(r'<h2 id="([^"]+)">(.+?)(?:<a class="anchor-link"|</h2>)')
 SOURCES = {"the paper": "paper", "our reading": "our reading", "ours": "default"}
 PHOTOGRAPHS = "This page may show photographs from the dataset: it is not for publishing."
-
-
-# Pieces of HTML; every text that is put into one is escaped.
 
 
 def paragraphs(parts: Iterable[Any]) -> HTML:
@@ -61,30 +56,27 @@ def as_table(frame: pd.DataFrame, caption: str = "", by: str = "") -> HTML:
     Models are shown by their titles. `by` is a column that comes first and says its value only
     where that changes.
     """
-    texts = frame.map(_as_text).reset_index(drop=True)
+    texts, columns = frame.map(_as_text), []
     if by:
         texts.insert(0, by, texts.pop(by))
-    styles: dict[Any, Any] = {}
     for name, column in texts.items():
-        label = json.dumps(f"{name}: ").replace("<", "\\3c ")  # beside each cell on a phone
-        styles[name] = [{"selector": "", "props": [("text-align", "left"), ("--label", label)]}]
-        if NUMBERS.fullmatch(" ".join(column)):
-            styles[name] += [{"selector": "", "props": [("text-align", "right")]}]
-            styles[name] += [{"selector": "td", "props": [("white-space", "nowrap")]}]
-    digest = hashlib.sha256(f"{caption}{texts.to_csv()}".encode()).hexdigest()[:8]
-    shown = Styler(texts, uuid=digest, cell_ids=False, escape="html").set_table_styles(styles)
-    shown.format_index(escape="html", axis=1).hide(axis="index")
-    if by:
-        again = texts[by].eq(texts[by].shift()).map({True: "again", False: ""})
-        shown.set_td_classes(again.to_frame())
-    if caption:
-        shown.set_caption(filled("<span>{}</span>", caption).data)
+        side = "right" if NUMBERS.fullmatch(" ".join(column)) else "left"
+        cells = [filled('<th scope="col" style="text-align: {}">{}</th>', side, name)]
+        for before, text in pairwise([None, *column]):
+            kind = "again" if name == by and text == before else ""
+            words = '<td class="{}" style="text-align: {}" data-label="{}: ">{}</td>'
+            cells.append(filled(words, kind, side, name, text))
+        columns.append(cells)
+    rows = [filled("<tr>{}</tr>", paragraphs(cells)) for cells in zip(*columns, strict=True)]
     wordy = texts.map(len).gt(WORDY).any(axis=None)
     return filled(
-        '<div class="wide {}" tabindex="0" role="region" aria-label="{}">{}</div>',
-        ("pair" if len(styles) == 2 else "wordy") if wordy else "",
+        '<div class="wide {}" tabindex="0" role="region" aria-label="{}"><table>{}<thead>{}</thead>'
+        "<tbody>{}</tbody></table></div>",
+        ("pair" if len(columns) == 2 else "wordy") if wordy else "",
         caption or ", ".join(map(str, texts)),
-        HTML(shown.to_html().replace("<th ", '<th scope="col" ')),
+        filled("<caption><span>{}</span></caption>", caption) if caption else "",
+        paragraphs(rows[:1]),
+        paragraphs(rows[1:]),
     )
 
 
@@ -96,9 +88,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return MODELS[value].title if value in MODELS else str(value)
-
-
-# The first screen.
 
 
 def opening(study: Study) -> HTML:
@@ -142,21 +131,18 @@ def better(study: Study, accuracy: pd.Series) -> str:
 
 def _card(study: Study, row: pd.Series) -> HTML:
     """Accuracy of one model, ours and the paper's, and how sure ours is."""
-    model, paper, verdict = MODELS[str(row.name)], HTML(""), HTML("")
-    low, high = max(row["predicted_low"], 0), min(row["predicted_high"], 1)
+    model, run = MODELS[str(row.name)], "one training run"
+    if len(study.seeds) > 1:
+        run = f"one more run: {_range(row['predicted_low'], row['predicted_high'], 3)}"
+    lines = [
+        filled('<p class="name">Accuracy, {}</p>', model.title),
+        filled('<p><b>{:.4f}</b> here</p><p class="soft">{}</p>', row["ours_mean"], run),
+    ]
     if model.table1:
-        paper = filled('<p><b class="paper">{:.4f}</b> in the paper</p>', row["paper"])
-    if model.table1 and not not_comparable(study):
-        verdict = filled('<p class="verdict">{}</p>', row["verdict"])
-    return filled(
-        '<div class="result"><p class="name">Accuracy, {}</p><p><b>{:.4f}</b> here</p>'
-        '<p class="soft">{}</p>{}{}</div>',
-        model.title,
-        row["ours_mean"],
-        f"one more run: {low:.3f} to {high:.3f}" if len(study.seeds) > 1 else "one training run",
-        paper,
-        verdict,
-    )
+        lines.append(filled('<p><b class="paper">{:.4f}</b> in the paper</p>', row["paper"]))
+    if row["verdict"] in SHAPES:
+        lines.append(filled('<p class="verdict">{}</p>', row["verdict"]))
+    return filled('<div class="result">{}</div>', paragraphs(lines))
 
 
 def differences(study: Study) -> list[tuple[str, str]]:
@@ -175,46 +161,26 @@ def differences(study: Study) -> list[tuple[str, str]]:
     return [(name, f"{a} ({whose}: {b})") for name, a, whose, b in rows if a != b]
 
 
-# Tables.
-
-
 def verdicts(study: Study) -> HTML:
     """Table 1, ours beside the paper's with intervals, and verdicts where there are any."""
-    table = table1(study)
-    apart = table["ours_mean"] - table["paper"]
-    shown = pd.DataFrame(
-        {
-            "model": table["model"],
-            "metric": table["metric"],
-            "ours": table["ours_mean"],
-            "paper": table["paper"],
-            "apart": apart.map("{:+.4f}".format, na_action="ignore"),
-            "verdict": table["verdict"],
-            "one more run (95 %)": _range(table["predicted_low"], table["predicted_high"]),
-            "interval of the mean (95 %)": _range(table["ci_low"], table["ci_high"]),
-            "sd over seeds": table["ours_sd"],
-        }
-    )
-    reason = not_comparable(study)  # a column that would say the same in every row is left out
-    left_out = ["verdict"] if reason else []
-    left_out += [] if len(study.seeds) > 1 else ["one more run (95 %)", "sd over seeds"]
+    table, reason = table1(study), not_comparable(study)
+    apart, runs = table["ours_mean"] - table["paper"], "one more run (95 %)"
+    table["apart"] = apart.map("{:+.4f}".format, na_action="ignore")
+    table[runs] = list(map(_range, table["predicted_low"], table["predicted_high"]))
+    table["interval of the mean (95 %)"] = list(map(_range, table["ci_low"], table["ci_high"]))
+    shown = ["model", "metric", "ours", "paper", "apart", *["verdict"] * (not reason), runs]
+    shown += ["interval of the mean (95 %)", "sd over seeds"]
+    table = table.rename(columns={"ours_mean": "ours", "ours_sd": "sd over seeds"})[shown]
     caption = "Table 1: shares of test images, or of a class; ours is the mean over seeds"
     words = [f"No cell has a verdict: not comparable ({reason})."] if reason else []
-    return paragraphs([as_table(shown.drop(columns=left_out), caption, by="model"), *words])
+    known = table.dropna(axis="columns", how="all")  # one seed has no sd, and says of no other run
+    return paragraphs([as_table(known, caption, by="model"), *words])
 
 
-def _range(lows: pd.Series, highs: pd.Series) -> list[str]:
+def _range(low: float, high: float, digits: int = 4) -> str | None:
     """Both ends in words, cut at 0 and 1."""
-    ends = zip(lows.clip(lower=0), highs.clip(upper=1), strict=True)
-    return [f"{low:.4f} to {high:.4f}" if low == low else "" for low, high in ends]
-
-
-def mcnemar(study: Study) -> HTML:
-    """Any two networks of a seed on the same test images."""
-    names = {"both": "both right", "only_one": "only the one", "only_other": "only the other"}
-    names |= {"neither": "both wrong", "p_value": "McNemar's p"}
-    caption = "Two networks of a seed on the same test images"
-    return as_table(pairs(study).rename(columns=names), caption)
+    ends = [f"{min(max(end, 0), 1):.{digits}f}" for end in (low, high)]
+    return " to ".join(ends) if low == low else None
 
 
 def sections(study: Study) -> list[HTML]:
@@ -230,15 +196,11 @@ def sections(study: Study) -> list[HTML]:
                 measured.append(paragraphs([heading, "Not in the paper.", section]))
         elif why := one.missing(study):
             left.append(f"{one.title}: {why}")
-        elif one.tasks(study)[-1].record():
-            left.append(filled("{} is out of date: {} measures it again.", one.title, again))
         else:
-            left.append(filled("{} was not measured: {} does it.", one.title, again))
+            state = "is out of date" if one.tasks(study)[-1].record() else "was not measured"
+            left.append(filled("{} {}: {} measures it.", one.title, state, again))
     last = [HTML('<h2 id="not-measured">Not measured</h2>'), items(left)] if left else []
     return [*measured, paragraphs(last)]
-
-
-# Pages.
 
 
 def page_notices(study: Study) -> list[str]:
@@ -265,15 +227,6 @@ def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[
         ) from error
     removed = {"code", "parameters", "injected-parameters"} if report else set()
     content.cells = [c for c in content.cells if not removed & set(c.metadata.get("tags", []))]
-    headings = []
-    for cell in content.cells:
-        if cell.cell_type == "markdown":
-            cell.source = BESIDE.sub(r"\1 (`\2`)", cell.source)
-        outputs = (
-            output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])
-        )
-        for said, name, words in HEADING.findall("\n".join([cell.source, *outputs])):
-            headings.append((name or said.replace(" ", "-"), words or said))
     names = [path.stem for path in sorted(notebook.parent.glob("*.ipynb"))]
     exporter = HTMLExporter(
         template_name="template",
@@ -282,7 +235,10 @@ def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[
         require_js_url="",
         mathjax_url="",
     )
-    resources = {"name": notebook.stem, "names": names, "headings": headings, "notices": notices}
+    resources = {"name": notebook.stem, "names": names, "notices": notices}
     html, _ = exporter.from_notebook_node(content, resources={"about": resources})
+    html = BESIDE.sub(r"\2 (<code>\1</code>)", html)
+    headings = HEADING.findall(html)
+    contents = "".join(f'<li><a href="#{name}">{words}</a></li>' for name, words in headings)
     with replacing(page) as part:
-        part.write_text(html, encoding="utf-8")
+        part.write_text(html.replace("<li>headings</li>", contents), encoding="utf-8")

@@ -19,13 +19,16 @@ from .extension import extensions, options
 from .settings import IMAGENET_SHA256, PARAMETERS, PROFILES, Study, as_typed
 from .step import read_file
 from .trained import predict
-from .util import StudyError, check_writable, lock, nearest, replacing, results_dir, shown
-
-MOST_SEEDS = 1000
-KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of the parameters that may be more than text
-    "seeds": ((str, int, list, tuple), "a count or a list of numbers"),
-    "overrides": ((str, Mapping), "text or a dictionary"),
-}
+from .util import (
+    StudyError,
+    ask_for_determinism,
+    check_writable,
+    lock,
+    nearest,
+    replacing,
+    results_dir,
+    shown,
+)
 
 
 def load_study(
@@ -47,65 +50,36 @@ def load_study(
     Raises:
         StudyError: a value, or the name of a setting, is wrong; the sentence says which.
     """
-    given = {"profile": profile, "data": data, "run": run, "seeds": seeds, "overrides": overrides}
-    for name, value in given.items():
-        kinds, words = KINDS.get(name, ((str,), "text"))
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise StudyError(f"{name} is {value!r}: it must be {words}")
+    profile, data, run = (str(value or "") for value in (profile, data, run))
     if profile and profile not in PROFILES:
         raise StudyError(f"unknown profile '{profile}': {nearest(profile, PROFILES)}")
-    run = run or PROFILES[profile or "demo"].get("run", "paper")
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", run):
-        raise StudyError(f"run is '{run}': use letters, digits, '-', '_' and '.', at most 100")
-    if run.lower() in ("bench", "examples", *extensions()):  # folders of results/ that are no run's
-        raise StudyError(f"run is '{run}', which is no name for a run here: give another")
+    run = run or PROFILES[profile or "demo"]["run"]
+    taken = ("bench", "examples", *extensions())  # folders of results/ that are no run's
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", run) or run.lower() in taken:
+        raise StudyError(
+            f"'{run}' is no name for a run: give letters, digits, '-', '_' and '.', at most 100, "
+            f"but not {', '.join(taken)}"
+        )
     held = _remembered(run)
     if profile not in ("", held.get("profile")):
         held = {}  # another profile under the same name: nothing of the old one is meant
     profile = profile or held.get("profile", "demo")
-    known = options()
-    usual = {name: option.usual(profile) for name, option in known.items()}
-    values = PROFILES[profile] | held | {"profile": profile, "run": run}
-    values["seeds"] = _parse_seeds(seeds if seeds != "" else list(held.get("seeds", [0])))
-    values["options"] = usual | {n: v for n, v in held.get("options", {}).items() if n in usual}
-    for name, value in _parse_overrides(overrides).items():
-        (values["options"] if name in usual else values)[name] = value
+    given = _parse_overrides(overrides)
     if data:
-        values["data"] = data if data in ("demo", "kaggle") else _absolute(data)
-    if (weights := values.get("vgg16_weights", "imagenet")) not in ("imagenet", "random"):
-        values["vgg16_weights"] = _absolute(weights)
-    fields: Any = {name: (one.kind or type(one.default), ...) for name, one in known.items()}
+        given["data"] = data
+    if seeds not in ("", None):
+        given["seeds"] = seeds
+    fields = options(profile)
+    chosen = {n: v for n, v in (held.pop("options", {}) | given).items() if n in fields}
+    values = PROFILES[profile] | held | {n: v for n, v in given.items() if n not in fields}
+    values |= {"profile": profile, "run": run}
     try:
-        values["options"] = create_model("Options", **fields)(**values["options"]).model_dump()
+        values["options"] = create_model("Options", **fields)(**chosen).model_dump()
         return Study(**values)
     except ValidationError as error:
         wrong = error.errors()[0]
-        name = ".".join(str(part) for part in wrong["loc"])
-        raise StudyError(f"setting '{name}' is {wrong['input']!r}: {wrong['msg']}") from error
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().resolve())  # notebooks run in another folder
-
-
-def _parse_seeds(seeds: Any) -> list[int]:
-    """A count, a list, or text of either ('3', '0,4,7') as the list of seeds."""
-    try:
-        given = seeds
-        if isinstance(given, str):
-            parts = [int(part) for part in given.split(",") if part.strip()]
-            given = parts if "," in given else parts[0]
-        if isinstance(given, int):
-            given = range(min(given, MOST_SEEDS + 1))
-        chosen = [int(seed) for seed in given]
-        if 0 < len({s for s in chosen if 0 <= s < 2**31}) == len(chosen) <= MOST_SEEDS:
-            return chosen
-    except (ValueError, TypeError, IndexError):
-        pass
-    raise StudyError(
-        f"seeds is {seeds!r}: give a count from 1 to {MOST_SEEDS}, or different numbers from 0 up, "
-        "as 0,4,7"
-    )
+        name, words = wrong["loc"][0], wrong["msg"].removeprefix("Value error, ")
+        raise StudyError(f"setting '{name}' is {wrong['input']!r}: {words}") from error
 
 
 def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -113,21 +87,20 @@ def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
 
     Blanks around '=' and commas between settings are taken as meant.
     """
-    words: list[str] = []
-    try:
-        for token in shlex.split(overrides) if isinstance(overrides, str) else ():
-            token = token.removesuffix(",")
-            if words and (token.startswith("=") or words[-1].endswith("=")):
-                words[-1] += token
-            elif token:
-                words.append(token)
-    except ValueError as error:
-        raise StudyError(f"overrides is {overrides!r}: {error}") from error
-    for word in words:
-        if not all(word.partition("=")):
-            raise StudyError(f"'{word}' in overrides is not of the form setting=value")
-    values = dict(overrides if isinstance(overrides, Mapping) else (w.split("=", 1) for w in words))
-    known = {*Study.model_fields, *options()} - {*PARAMETERS, "options"}
+    if isinstance(overrides, Mapping):
+        values = dict(overrides)
+    else:
+        lexer = shlex.shlex(str(overrides or ""), posix=True, punctuation_chars="=")
+        lexer.whitespace_split, lexer.commenters = True, ""
+        try:
+            words = [word for word in lexer if word != ","]
+        except ValueError as error:  # a quote without its other
+            raise StudyError(f"overrides is {overrides!r}: {error}") from error
+        if len(words) % 3 or {*words[1::3]} - {"="}:
+            form = "give settings as epochs=2 dropout=0, in quotes what has blanks"
+            raise StudyError(f"overrides is {overrides!r}: {form}")
+        values = {n: v.removesuffix(",") for n, v in zip(words[::3], words[2::3], strict=True)}
+    known = {*Study.model_fields, *options("demo")} - {*PARAMETERS, "options"}
     for name, value in values.items():
         if name in PARAMETERS:
             raise StudyError(f"'{name}' is a parameter of its own, not an override: {name}={value}")
@@ -138,11 +111,11 @@ def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
 
 def parameters_of(study: Study) -> dict[str, Any]:
     """The parameters that describe a study, as `load_study` takes them: JSON values."""
-    usual = {name: option.usual(study.profile) for name, option in options().items()}
+    usual = {name: default for name, (_, default) in options(study.profile).items()}
     changed = {n: v for n, v in study.options.items() if n in usual and v != usual[n]}
-    words = [*study.overrides(), *(f"{name}={as_typed(v)}" for name, v in changed.items())]
+    words = [f"{n}={shlex.quote(as_typed(v))}" for n, v in (study.overrides() | changed).items()]
     given = {"profile": study.profile, "data": study.data, "run": study.run}
-    return given | {"seeds": list(study.seeds), "overrides": shlex.join(words)}
+    return given | {"seeds": list(study.seeds), "overrides": " ".join(words)}
 
 
 def command(study: Study) -> str:
@@ -150,8 +123,9 @@ def command(study: Study) -> str:
     data = "PATH" if Path(study.data).is_absolute() else study.data
     seeds = ",".join(map(str, study.seeds)) + ("," if len(study.seeds) == 1 else "")
     words = f"make report PROFILE={study.profile} DATA={data} RUN={study.run} SEEDS={seeds}"
-    changed = " ".join(study.model_copy(update=study.of("vgg16_weights")).overrides())
-    return words + (f" SET='{changed}'" if changed else "")
+    changed = study.model_copy(update=study.of("vgg16_weights")).overrides()
+    given = " ".join(f"{name}={as_typed(value)}" for name, value in changed.items())
+    return words + (f" SET='{given}'" if given else "")
 
 
 # What a run's name holds. `.parameters.json` is what it was last opened with, paths included, and
@@ -179,10 +153,10 @@ def check_run(study: Study) -> None:
         StudyError: with what differs, and what to do.
     """
     parameters, record = study.results / ".parameters.json", study.results / "study.json"
-    computed = any(path != parameters for path in study.results.rglob(".*.json"))
     held = read_file(record) if record.exists() else {}
-    if not held and computed and parameters.exists():  # the record was deleted
-        held = read_file(parameters)
+    if not held and parameters.exists():  # it counts where something was computed
+        markers = [path for path in study.results.rglob(".*.json") if path != parameters]
+        held = read_file(parameters) if markers else {}
     here = study.deciding()
     there = Study().deciding() | held.get("settings", here)  # a newer setting had its default
     refusal = f"run '{study.run}' holds another study: "
@@ -204,8 +178,10 @@ def claim_run(study: Study) -> None:
     """Open a run: refuse a name that belongs to another study, and keep the parameters.
 
     Raises:
-        StudyError: as `check_run`, or a folder can't be written.
+        StudyError: as `check_run`, or a folder can't be written, or Keras has computed too early.
     """
+    if study.deterministic:
+        ask_for_determinism()
     check_writable(study.results.parent, study.figures.parent)
     with lock(results_dir(f".{study.run}.lock"), f"opening run '{study.run}'"):
         check_run(study)

@@ -5,7 +5,7 @@ what Keras did in March 2022. A field made by `_open` is a question the paper le
 reason, its other readings and the models they concern stand beside the default, as data.
 """
 
-import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +13,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from .models import MODELS
-from .util import data_dir, figures_dir, results_dir
+from .util import data_dir, figures_dir, results_dir, sha256
 
 # Of ImageNet's kernels and biases for VGG16's 13 convolutions, in their order, as float32.
 IMAGENET_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 
+MOST_SEEDS = 1000
 PARAMETERS = ("profile", "data", "run", "seeds")  # given by themselves; all else are overrides
 Decay = Literal["inverse_time_per_step", "linear_per_epoch", "inverse_time_per_epoch", "none"]
 
@@ -29,37 +30,18 @@ def as_typed(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def _paper(default: Any, section: str, meaning: str, **limits: Any) -> Any:
-    """A setting that the paper states, with the section that does."""
-    extra: Any = {
-        "source": "the paper",
-        "section": f"section{'s' * (' and ' in section)} {section}",
-    }
-    return Field(default, description=meaning, json_schema_extra=extra, **limits)
+def _setting(source: str, default: Any, meaning: str, *about: Any, **limits: Any) -> Any:
+    """A setting with who chose it, what it means and its limits.
 
-
-def _ours(default: Any, meaning: str, **limits: Any) -> Any:
-    """A setting that concerns this project only."""
-    extra: Any = {"source": "ours"}
-    return Field(default, description=meaning, json_schema_extra=extra, **limits)
-
-
-def _open(
-    default: Any,
-    question: str,
-    reason: str,
-    alternatives: dict[Any, str],
-    models: tuple[str, ...],
-    **limits: Any,
-) -> Any:
-    """A setting whose default is our reading of something the paper doesn't say.
-
-    `alternatives` are the other readings, each with a few words; `models` are those whose
-    validation accuracy they can move.
+    Of an open question `about` is the reason for our reading, the other readings with a few words
+    each, and the models whose validation accuracy they can move.
     """
-    extra: Any = {"reason": reason, "alternatives": alternatives, "models": models}
-    extra |= {"source": "our reading"}
-    return Field(default, description=question, json_schema_extra=extra, **limits)
+    names = ("reason", "alternatives", "models")
+    extra: Any = {"source": source, **dict(zip(names, about, strict=False))}
+    return Field(default, description=meaning, json_schema_extra=extra, **limits)
+
+
+_paper, _ours, _open = (partial(_setting, by) for by in ("the paper", "ours", "our reading"))
 
 
 class Study(BaseModel):
@@ -68,11 +50,11 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Literal["demo", "laptop", "paper"] = _ours("paper", "where the defaults come from")
-    data: str = _paper("kaggle", "2", "demo, kaggle, or a folder's or zip's path")
+    data: str = _paper("kaggle", "demo, kaggle, or a folder's or zip's path, section 2")
     run: str = _ours("paper", "the folder's name under results/ and figures/")
     seeds: tuple[int, ...] = _ours((0,), "one training run of each model per seed")
 
-    image_size: int = _paper(224, "3", "pixels a side of both inputs", ge=32, le=1024)
+    image_size: int = _paper(224, "pixels a side of both inputs, section 3", ge=32, le=1024)
     images_per_class: int | None = _ours(
         None, "at most so many images per split and class; none for all", ge=2
     )
@@ -88,10 +70,12 @@ class Study(BaseModel):
         tuple(MODELS),
     )
 
-    custom_filters: tuple[int, int, int] = _paper((64, 128, 128), "3.1", "of its convolutions")
-    custom_dense: int = _paper(256, "3.1", "nodes of its dense layer", ge=1, le=100_000)
-    vgg16_dense: int = _paper(512, "3.2", "nodes of its new dense layer", ge=1, le=100_000)
-    dropout: float = _paper(0.4, "3.1 and 3.2", "both models", ge=0, lt=1)
+    custom_filters: tuple[int, int, int] = _paper(
+        (64, 128, 128), "of its convolutions, section 3.1"
+    )
+    custom_dense: int = _paper(256, "nodes of its dense layer, section 3.1", ge=1, le=100_000)
+    vgg16_dense: int = _paper(512, "nodes of its new dense layer, section 3.2", ge=1, le=100_000)
+    dropout: float = _paper(0.4, "both models, sections 3.1 and 3.2", ge=0, lt=1)
     padding: Literal["same", "valid"] = _open(
         "same",
         "Padding of the custom CNN's convolutions",
@@ -125,15 +109,15 @@ class Study(BaseModel):
         ("vgg16",),
     )
     vgg16_weights: str = _paper(
-        "imagenet", "3.2", "imagenet, random (for tests), or a file with ImageNet's weights"
+        "imagenet", "imagenet, random (for tests), or a file with ImageNet's weights, section 3.2"
     )
     feature_dtype: Literal["float16", "float32"] = _ours(
         "float16", "how the frozen base's features are kept on disk"
     )
 
-    epochs: int = _paper(15, "4", "both models", ge=1, le=10_000)
-    batch_size: int = _paper(100, "4", "images a step, both models", ge=1, le=100_000)
-    learning_rate: float = _paper(0.01, "4", "initial, custom CNN", gt=0)
+    epochs: int = _paper(15, "both models, section 4", ge=1, le=10_000)
+    batch_size: int = _paper(100, "images a step, both models, section 4", ge=1, le=100_000)
+    learning_rate: float = _paper(0.01, "initial, custom CNN, section 4", gt=0)
     learning_rate_decay: Decay = _open(
         "inverse_time_per_step",
         "The decay, 'quotient of the initial learning rate and number of epochs'",
@@ -193,15 +177,35 @@ class Study(BaseModel):
 
     options: dict[str, Any] = _ours({}, "settings of what is measured beyond the paper, by name")
 
-    @field_validator("images_per_class", mode="before")
+    @field_validator("data", "vgg16_weights")
     @classmethod
-    def _none_in_words(cls, value: Any) -> Any:
-        return None if value == "none" else value
+    def _absolute(cls, value: str) -> str:
+        named = value in ("demo", "kaggle", "imagenet", "random")
+        return value if named else str(Path(value).expanduser().resolve())
 
-    @field_validator("custom_filters", mode="before")
+    @field_validator("seeds", mode="before")
     @classmethod
-    def _numbers_with_commas(cls, value: Any) -> Any:
-        return value.split(",") if isinstance(value, str) else value
+    def _count_or_list(cls, value: Any) -> Any:
+        try:
+            if isinstance(value, str):
+                value = [s for s in value.split(",") if s.strip()] if "," in value else int(value)
+            if isinstance(value, int):
+                value = range(min(value, MOST_SEEDS + 1))
+            seeds = [int(seed) for seed in value]
+        except (ValueError, TypeError):
+            seeds = []
+        if not 0 < len({seed for seed in seeds if 0 <= seed < 2**31}) == len(seeds) <= MOST_SEEDS:
+            raise ValueError(
+                f"give a count from 1 to {MOST_SEEDS}, or different numbers from 0 up, as 0,4,7"
+            )
+        return seeds
+
+    @field_validator("images_per_class", "custom_filters", mode="before")
+    @classmethod
+    def _as_typed(cls, value: Any) -> Any:
+        if value == "none":
+            return None
+        return value.split(",") if isinstance(value, str) and "," in value else value
 
     @property
     def data_name(self) -> str:
@@ -229,7 +233,7 @@ class Study(BaseModel):
         count = f"-{self.images_per_class}" if self.images_per_class else ""
         name = f"{self.data_name[:80]}-{self.image_size}px-{self.resize_filter}{count}"
         if Path(self.data).is_absolute():  # two folders may bear the same name
-            name += "-" + hashlib.sha256(self.data.encode()).hexdigest()[:6]
+            name += "-" + sha256(self.data.encode())[:6]
         return data_dir() / "prepared" / name
 
     def deciding(self) -> dict[str, Any]:
@@ -246,23 +250,19 @@ class Study(BaseModel):
         values = self.deciding()
         return {name: values[name] for name in names}
 
-    def overrides(self) -> list[str]:
-        """The settings that aren't the profile's, as 'name=value'."""
-        usual = Study(**PROFILES[self.profile])
-        return [
-            f"{name}={as_typed(value)}"
-            for name, value in self
-            if name not in (*PARAMETERS, "options") and value != getattr(usual, name)
-        ]
+    def overrides(self) -> dict[str, Any]:
+        """The settings that aren't the profile's."""
+        usual = dict(Study(**PROFILES[self.profile]))
+        own = {name: value for name, value in self if name not in (*PARAMETERS, "options")}
+        return {name: value for name, value in own.items() if value != usual[name]}
 
     def table(self) -> pd.DataFrame:
         """Every setting here and in the `paper` profile, the latter's source, and its meaning."""
         paper, rows = Study().deciding(), []
         for name, value in self.deciding().items():
-            field = Study.model_fields[name]
-            extra: Any = field.json_schema_extra
-            meaning = ", ".join(filter(None, (field.description, extra.get("section"))))
-            rows.append((name, as_typed(value), as_typed(paper[name]), extra["source"], meaning))
+            field: Any = Study.model_fields[name]
+            source, meaning = field.json_schema_extra["source"], field.description
+            rows.append((name, as_typed(value), as_typed(paper[name]), source, meaning))
         return pd.DataFrame(rows, columns=["setting", "here", "paper", "source", "meaning"])
 
     def differences(self) -> pd.DataFrame:
@@ -272,7 +272,7 @@ class Study(BaseModel):
 
 
 PROFILES: dict[str, dict[str, Any]] = {
-    "paper": {},
+    "paper": {"run": "paper"},
     # A part of the paper's images, small: an hour or two on two CPU cores. Rate, batch size and
     # momentum were chosen on validation images, as below.
     "laptop": {

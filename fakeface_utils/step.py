@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,9 @@ def read_file(path: Path) -> Any:
     try:
         match path.suffix:
             case ".csv":
-                columns = pd.read_csv(path, nrows=0).columns
-                numbers = {name: [""] for name in columns if name not in TEXT}
-                words = {name: str for name in columns if name in TEXT}
-                return pd.read_csv(path, dtype=words, na_values=numbers, keep_default_na=False)
+                words = dict.fromkeys(TEXT, str)
+                table = pd.read_csv(path, dtype=words, na_values="", keep_default_na=False)
+                return table.fillna(dict.fromkeys(TEXT, ""))
             case ".json":
                 return dict(**json.loads(path.read_text(encoding="utf-8")))
             case ".npy":
@@ -86,17 +85,34 @@ def read_file(path: Path) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What `@step` makes of a function, see there."""
+    """A function `work(study, *args, out)` that writes its files into the folder `out`.
+
+    Of an interrupted one `out` is kept: under the same settings, inputs and code it finds what it
+    left there, and may resume; or it begins again. Notebook, files and all below may be functions
+    of study and arguments.
+
+    Attributes:
+        work: the function.
+        notebook: the one that does it, without its suffix; of an extension its name.
+        writes: names of files or folders.
+        after: names of the steps whose files it reads, those with the same arguments or, where they
+            have an axis that this one hasn't, all of them; or the tasks themselves.
+        each: its axes, of `AXES`: a task for each value.
+        settings: what decides the outputs, as JSON.
+        folder: where its files lie.
+        inputs: files that no step writes, by a name that stays when they are moved.
+        code: further modules of ours, which are imported by name.
+    """
 
     work: Callable[..., Any]
     notebook: str | Callable[..., str]
     writes: Iterable[str] | Callable[..., Iterable[str]]
-    after: Callable[..., Iterable["Task"]]
-    each: tuple[str, ...]
-    settings: Callable[..., dict[str, Any]]
-    folder: Callable[..., Path]
-    inputs: Callable[..., dict[str, Path]]
-    code: Callable[..., Iterable[Path]]
+    after: Iterable[str] | Callable[..., Iterable["Task"]] = ()
+    each: tuple[str, ...] = ()
+    settings: Callable[..., dict[str, Any]] = lambda *_: {}
+    folder: Callable[..., Path] = lambda study, *_: study.results
+    inputs: Callable[..., dict[str, Path]] = lambda *_: {}
+    code: Callable[..., Iterable[Path]] = lambda *_: ()
 
     def __call__(self, study: Study, *args: Any) -> Any:
         """Do it unless it is done, and return what its first file holds."""
@@ -114,43 +130,12 @@ class Step:
         return [self.of(study, *args) for args in itertools.product(*values)]
 
 
-def step(
-    notebook: str | Callable[..., str],
-    writes: Iterable[str] | Callable[..., Iterable[str]],
-    after: Iterable[str] | Callable[..., Iterable["Task"]] = (),
-    each: tuple[str, ...] = (),
-    settings: Callable[..., dict[str, Any]] = lambda study, *_: {},
-    folder: Callable[..., Path] = lambda study, *_: study.results,
-    inputs: Callable[..., dict[str, Path]] = lambda study, *_: {},
-    code: Callable[..., Iterable[Path]] = lambda study, *_: (),
-) -> Callable[[Callable[..., Any]], Step]:
-    """Make a function `work(study, *args, out)` a step; it writes its files into the folder `out`.
-
-    Of an interrupted step `out` is kept: under the same settings, inputs and code it finds what it
-    left there, and may resume. Every argument below may be a function of study and arguments.
-
-    Args:
-        notebook: the one that does it, without its suffix; of an extension its name.
-        writes: names of files or folders.
-        after: names of the steps whose files it reads, those with the same arguments or, where they
-            have an axis that this one hasn't, all of them; or the tasks themselves.
-        each: its axes, of `AXES`: a task for each value.
-        settings: what decides the outputs, as JSON.
-        folder: where its files lie.
-        inputs: files that no step writes, by a name that stays when they are moved.
-        code: further modules of ours, which are imported by name.
-    """
+def step(*about: Any, **named: Any) -> Callable[[Callable[..., Any]], Step]:
+    """Make a function a step, of which the attributes of `Step` after `work` are said."""
 
     def decorate(work: Callable[..., Any]) -> Step:
-        def upstream(study: Study, *args: Any) -> Iterable[Task]:
-            if callable(after):
-                return after(study, *args)
-            own = dict(zip(each, args, strict=True))
-            return [task for name in after for task in STEPS[name].all(study, **own)]
-
         edited(code_of(_file(work)))  # this is what runs
-        made = Step(work, notebook, writes, upstream, each, settings, folder, inputs, code)
-        STEPS[work.__name__] = made
+        STEPS[work.__name__] = made = Step(work, *about, **named)
         return made
 
     return decorate
@@ -212,12 +197,19 @@ class Task:
         """What a file of the task holds, see `read_file`."""
         return read_file(self.path(name))
 
+    def after(self) -> list["Task"]:
+        """The tasks whose files it reads."""
+        if callable(self.step.after):
+            return list(self.step.after(self.study, *self.args))
+        own = dict(zip(self.step.each, self.args, strict=True))
+        return [task for name in self.step.after for task in STEPS[name].all(self.study, **own)]
+
     def before(self) -> list["Task"]:
         """Every task that this one stands on, in order, each once."""
         found: dict[Path, Task] = {}
 
         def collect(task: Task) -> None:
-            for one in task.step.after(task.study, *task.args):
+            for one in task.after():
                 if one.marker not in found:
                     collect(one)
                     found[one.marker] = one
@@ -227,18 +219,15 @@ class Task:
 
     def record(self) -> dict[str, Any]:
         """What the marker holds; empty where there is none, or a damaged one."""
-        try:
-            record = json.loads(self.marker.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+        found = _json(self.marker)
         parts = ("settings", "code", "inputs", "outputs", "computed")
-        whole = isinstance(record, dict) and all(isinstance(record.get(p), dict) for p in parts)
-        return record if whole and isinstance(record.get("seconds"), int | float) else {}
+        whole = all(isinstance(found.get(part), dict) for part in parts)
+        return found if whole and isinstance(found.get("seconds"), int | float) else {}
 
     def depends_on(self, look: Look | None = None) -> dict[str, Any]:
         """What decides the outputs: settings, digests of code, signatures of inputs."""
         files = dict(self.step.inputs(self.study, *self.args))
-        for task in self.step.after(self.study, *self.args):
+        for task in self.after():
             files |= {f"{task.name}/{name}": task.path(name) for name in task.writes}
         known = self.record().get("inputs", {})
         return {
@@ -254,35 +243,32 @@ class Task:
         """
         look = {} if look is None else look
         if (key := (self.marker, "why")) not in look:
-            look[key] = self._why_not_done(look)
+            missing = [path for path in map(self.path, self.writes) if not path.exists()]
+            if missing:
+                look[key] = f"{shown(missing[0])} is missing"
+            elif record := self.record():
+                known = record["outputs"]
+                found = {n: signature(self.path(n), known.get(n), look) for n in self.writes}
+                look[key] = _difference(record, self.depends_on(look) | {"outputs": found})
+            else:
+                look[key] = f"{self.name} did not end"
         return look[key]
-
-    def _why_not_done(self, look: Look) -> str:
-        if missing := [shown(path) for path in map(self.path, self.writes) if not path.exists()]:
-            return f"{missing[0]} is missing"
-        if not (record := self.record()):
-            return f"{self.name} did not end"
-        known = record["outputs"]
-        found = {n: signature(self.path(n), known.get(n), look) for n in self.writes}
-        return _difference(record, {**self.depends_on(look), "outputs": found})
 
     def why_stale(self, look: Look | None = None) -> str:
         """Why its files can't be shown: it, or a task before it, isn't done; '' where all are."""
         look = {} if look is None else look
         return next((w for t in (*self.before(), self) if (w := t.why_not_done(look))), "")
 
-    def check_before(self, own_notebook: bool = True, look: Look | None = None) -> None:
-        """Refuse to stand on files that are missing or out of date, the first one first.
+    def check_before(self, own: Container[Path] = (), look: Look | None = None) -> None:
+        """Refuse to stand on files that are missing or out of date, but for those of `own` markers.
 
         Raises:
-            StudyError: with the notebook or command that makes them.
+            StudyError: with the notebook or command that makes the first of them.
         """
         look = {} if look is None else look
         for task in self.before():
-            if own_notebook or task.notebook != self.notebook:
-                if why := task.why_not_done(look):
-                    again = "first" if not task.marker.exists() else "again"
-                    raise StudyError(f"{why}: {task.command} {again}")
+            if task.marker not in own and (why := task.why_not_done(look)):
+                raise StudyError(f"{why}: {task.command}")
 
     def do(self) -> "Task":
         """Do the task unless it is done, and say so where it is."""
@@ -316,58 +302,52 @@ class Task:
         return True
 
     def _do(self) -> None:
-        before, out = self.depends_on(), self.marker.with_suffix(".part")
+        before, out, seconds = self.depends_on(), self.marker.with_suffix(".part"), 0.0
         if name := edited(before["code"]):
             raise StudyError(
                 f"{self.name}: {name} was edited after this process had read it: restart the "
                 "kernel, or give the command again"
             )
-        key, done = out / ".key.json", out / ".done.json"
-        compared = {part: before[part] for part in ("settings", "code")}
-        compared["inputs"] = {name: found[1] for name, found in before["inputs"].items()}
-        held = _json(key)
-        if held.get("depends") != compared:  # nothing to resume from
+        held = _json(key := out / ".key.json")
+        if held and not _difference(held, before):
+            # What an earlier process left here took it until its last file.
+            last = max(path.stat().st_mtime for path in out.rglob("*"))
+            seconds = held.get("seconds", 0.0) + last - key.stat().st_mtime
+        else:
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
-            held = {"depends": compared, "seconds": 0.0}
-            key.write_text(json.dumps(held))
+        with replacing(key) as part:
+            part.write_text(json.dumps(before | {"seconds": seconds}))
         self.marker.unlink(missing_ok=True)
-        finished = _json(done)  # killed while its files were moved
-        if not finished:
-            start = time.perf_counter()
-            try:
-                self.step.work(self.study, *self.args, out=out)
-            finally:
-                held["seconds"] += time.perf_counter() - start
-                if out.exists():
-                    key.write_text(json.dumps(held))
-            if missing := [name for name in self.writes if not (out / name).exists()]:
-                raise StudyError(f"{self.name} ended without writing {', '.join(missing)}")
-            if change := _difference(before, self.depends_on()):
-                raise StudyError(
-                    f"{self.name}: {change} while it ran, so its results don't count: run it again"
-                )
-            done.write_text(json.dumps({name: signature(out / name)[1] for name in self.writes}))
-        for name in self.writes:
-            if (out / name).exists():
-                target = self.path(name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if target.is_dir():
-                    shutil.rmtree(target)
-                os.replace(out / name, target)
-        if held["seconds"] > 20:
-            time.sleep(UNSURE)  # so that what is large is hashed once, and not at every look
-        outputs = {name: signature(self.path(name)) for name in self.writes}
-        if finished and finished != {name: found[1] for name, found in outputs.items()}:
-            done.unlink()
-            raise StudyError(f"{self.name}: its files were changed before it ended: run it again")
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        about = {"when": now, "versions": versions(), "git": git_revision()}
-        record = before | {"outputs": outputs, "seconds": round(held["seconds"], 3)}
-        with replacing(self.marker) as part:
-            part.write_text(
-                json.dumps(record | {"computed": about | {"hardware": hardware()}}, indent=1)
+        start = time.perf_counter()
+        self.step.work(self.study, *self.args, out=out)
+        seconds += time.perf_counter() - start
+        if missing := [name for name in self.writes if not (out / name).exists()]:
+            raise StudyError(f"{self.name} ended without writing {', '.join(missing)}")
+        if change := _difference(before, self.depends_on()):
+            raise StudyError(
+                f"{self.name}: {change} while it ran, so its results don't count: run it again"
             )
+        for name in self.writes:
+            target = self.path(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(out / name, target)
+        if seconds > 20:
+            time.sleep(UNSURE)  # so that what is large is hashed once, and not at every look
+        record = before | {
+            "outputs": {name: signature(self.path(name)) for name in self.writes},
+            "seconds": round(seconds, 3),
+            "computed": {
+                "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "versions": versions(),
+                "git": git_revision(),
+                "hardware": hardware(),
+            },
+        }
+        with replacing(self.marker) as part:
+            part.write_text(json.dumps(record, indent=1))
         shutil.rmtree(out)
 
 
@@ -381,12 +361,10 @@ def _json(path: Path) -> dict[str, Any]:
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
     """What differs first, in words; of files only the contents count."""
     for part, values in now.items():
-        old = then.get(part)
-        if not isinstance(old, dict):
-            return f"the record of its {part} is damaged"
+        old = then.get(part, {})
         for name in (*values, *old):
             a, b = old.get(name), values.get(name)
-            if isinstance(a, list) and isinstance(b, list) and part != "settings":
+            if part in ("inputs", "outputs") and a and b:
                 a, b = a[-1], b[-1]
             if a != b:
                 return f"{name} has changed"

@@ -16,8 +16,6 @@ from .settings import Study
 from .step import STEPS, Task, step
 from .util import PACKAGE, StudyError, progress, require_free_space
 
-Arrays = tuple[npt.NDArray, npt.NDArray]  # inputs (N, ...) and labels (N,); 1 is fake
-
 
 def prepared(study: Study, split: str, kind: str) -> Any:
     """The images of a split ('npy') or their manifest ('csv')."""
@@ -31,8 +29,8 @@ def needs(study: Study, model: str, *splits: str) -> list[Task]:
     return tasks + [features.of(study, model, split) for split in splits if frozen]
 
 
-def arrays(study: Study, model: str, split: str) -> Arrays:
-    """What a network is trained on and asked about, with the labels."""
+def arrays(study: Study, model: str, split: str) -> tuple[npt.NDArray, npt.NDArray]:
+    """What a network is trained on and asked about, (N, ...), and the labels, (N,); 1 is fake."""
     frozen = MODELS[model].frozen_base
     inputs = features.of(study, model, split).read() if frozen else prepared(study, split, "npy")
     return inputs, prepared(study, split, "csv")["label"].to_numpy()
@@ -61,11 +59,9 @@ def file_of(model: str) -> Path:
     code=lambda study, model, split: [file_of(model)],
 )
 def features(study: Study, model: str, split: str, out: Path) -> None:
-    """Run a frozen base once for each image: (N, h, w, channels).
+    """Run a frozen base once for each image, since it says the same in every epoch: (N, h, w, c).
 
-    Without augmentation its output is the same in every epoch and for every seed, so the head gets
-    the same gradients for about a thirteenth of the work over 15 epochs. In float16 a probability
-    differs by up to about 1e-3 from the whole network's.
+    In float16 a probability differs by up to about 1e-3 from the whole network's.
     """
     from .networks import base_of, build
     from .training import precision, start
@@ -108,10 +104,6 @@ def fit_network(study: Study, model: str, seed: int, out: Path) -> Any:
     return finished
 
 
-def _place(study: Study, model: str, seed: int) -> Path:
-    return study.results / model / f"seed-{seed}"
-
-
 @step(
     lambda study, model, seed: MODELS[model].notebook,
     writes=["history.csv", "model.keras", "architecture.csv"],
@@ -120,7 +112,7 @@ def _place(study: Study, model: str, seed: int) -> Path:
     settings=lambda study, model, seed: (
         study.deciding() | {"rate": MODELS[model].rate, "frozen_base": MODELS[model].frozen_base}
     ),
-    folder=_place,
+    folder=lambda study, model, seed: study.results / model / f"seed-{seed}",
     code=lambda study, model, seed: [file_of(model)],
 )
 def train(study: Study, model: str, seed: int, out: Path) -> None:
@@ -133,16 +125,17 @@ def train(study: Study, model: str, seed: int, out: Path) -> None:
     writes=["predictions.csv", "validation.csv"],
     after=lambda *which: [*needs(*which[:2], "valid", "test"), train.of(*which)],
     each=("model", "seed"),
-    folder=_place,
+    folder=lambda study, model, seed: study.results / model / f"seed-{seed}",
 )
 def predict(study: Study, model: str, seed: int, out: Path) -> None:
     """One trained network's outputs for the test and the validation images."""
     from .training import load, start
 
-    start(study, *(len(prepared(study, split, "npy")) for split in ("valid", "test")))
+    files = {"valid": "validation.csv", "test": "predictions.csv"}
+    start(study, *(len(prepared(study, split, "npy")) for split in files))
     network = load(study, model, seed)
-    answers(study, model, network, "valid").to_csv(out / "validation.csv", index=False)
-    answers(study, model, network, "test").to_csv(out / "predictions.csv", index=False)
+    for split, name in files.items():
+        answers(study, model, network, split).to_csv(out / name, index=False)
 
 
 def answers(study: Study, model: str, network: Any, split: str) -> pd.DataFrame:

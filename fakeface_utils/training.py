@@ -7,6 +7,7 @@ CPU, to the last digit.
 
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,8 +30,7 @@ AT_ONCE = 64  # images in a batch of `Detectors`
 def start(study: Study, *counts: int) -> None:
     """Forget earlier networks; with gpus=all share each batch among all devices from now on.
 
-    Gradients and batch statistics stay the whole batch's: the results are those of one device, to
-    rounding. `counts` are the numbers of images that will be read.
+    The results are those of one device, to rounding. `counts` are of images that will be read.
     """
     keras.backend.clear_session()
     backend, devices = keras.backend.backend(), keras.distribution.list_devices()
@@ -103,12 +103,12 @@ def drawn_rows(labels: npt.NDArray, share: float, seed: int) -> npt.NDArray[np.i
 
     Of one seed, those of a smaller share are among those of a larger one; at least one stays.
     """
-    kept = []
+    kept: list[int] = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         shuffled = np.random.default_rng((seed, int(label))).permutation(members)
-        kept.append(shuffled[: max(round(share * len(members)), 1)])
-    return np.sort(np.concatenate(kept))
+        kept += shuffled[: max(round(share * len(members)), 1)].tolist()
+    return np.sort(kept)
 
 
 def guesses(accuracy: float, labels: npt.NDArray) -> bool:
@@ -123,10 +123,9 @@ def guesses(accuracy: float, labels: npt.NDArray) -> bool:
 
 def set_dropout(network: keras.Model, seed: int, epoch: int) -> None:
     """Make dropout a function of seed and epoch: Keras saves its state nowhere."""
-    found = [layer for layer in layers_of(network) if hasattr(layer, "seed_generator")]
-    values = np.random.SeedSequence((seed, epoch)).generate_state(2 * len(found)).reshape(-1, 2)
-    for layer, value in zip(found, values, strict=True):
-        state = layer.seed_generator.state
+    states = [x.seed_generator.state for x in layers_of(network) if hasattr(x, "seed_generator")]
+    values = np.random.SeedSequence((seed, epoch)).generate_state(2 * len(states)).reshape(-1, 2)
+    for state, value in zip(states, values, strict=True):
         state.assign(value.astype(state.dtype))
 
 
@@ -140,7 +139,7 @@ def fit(
     what is trained, the whole or its head, and `data` for training and for validation.
     """
     (training, validation), size, epochs = data, study.batch_size, study.epochs
-    log, best, name = out / "history.csv", out / "best.weights.h5", f"{model} seed {seed}"
+    log, best, name = out / "log.csv", out / "best.weights.h5", f"{model} seed {seed}"
     rows = drawn_rows(training[1], study.training_share, seed)
     steps = math.ceil(len(rows) / size)
     rates = schedule(study, model, steps)
@@ -154,44 +153,30 @@ def fit(
     states = [out / f"epoch-{epoch}.weights.h5" for epoch in range(epochs + 1)]
     done = max((epoch for epoch, path in enumerate(states) if path.exists()), default=0)
     lines: list[dict[str, float]] = []
-    watch, best_epoch = study.best_weights, 0
-    mode, best_value = ("min", math.inf) if watch == "val_loss" else ("max", -math.inf)
+
+    def keep_best() -> None:
+        """Save the weights, if the last epoch is the first of the best ones or none is done."""
+        values = [line[study.best_weights] for line in lines]
+        pick = min if study.best_weights == "val_loss" else max
+        if not values or values.index(pick(values)) == len(values) - 1:
+            network.save_weights(best)
+
     if done:
         try:
             network.load_weights(states[done])
             numbers = dict.fromkeys(COLUMNS[1:], float)  # exact, which pandas' own parser isn't
-            history = pd.read_csv(log, nrows=done, converters=numbers)
-            best_value, best_epoch = history[watch].agg(mode), history[watch].agg(f"idx{mode}") + 1
-            lines = history.to_dict("records")
+            history = pd.read_csv(log, nrows=done, converters=numbers)[COLUMNS]
         except Exception as error:  # damage shows in many ways, and each means the same
             raise StudyError(
                 f"{name}: what an interrupted training left in {shown(out)} is damaged ({error}): "
                 "delete that folder and run again"
             ) from error
+        lines = history.to_dict("records")
         print(f"{name}: resumes after epoch {done} of {epochs}")
-    if best_epoch == done:  # nothing is done yet, or the kill came before they were saved
-        network.save_weights(best)
+    keep_best()  # also after a kill before they were saved
     bar = progress((epochs - done) * steps, name, "step")
-    first, begin, began = done, time.perf_counter(), 0.0
-
-    def save(epoch: int, logs: dict[str, float]) -> None:
-        rate, seconds = float(rates((epoch + 1) * steps - 1)), round(time.perf_counter() - began, 3)
-        lines.append({"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": seconds})
-        with replacing(log) as part:
-            pd.DataFrame(lines, columns=COLUMNS).to_csv(part, index=False)
-        if math.isfinite(logs["loss"] + logs["val_loss"]):
-            with replacing(states[epoch + 1]) as part:
-                network.save_weights(part)
-            states[epoch].unlink(missing_ok=True)
-
-    keep_best = keras.callbacks.ModelCheckpoint(
-        best, watch, mode=mode, save_best_only=True, save_weights_only=True,
-        initial_value_threshold=float(best_value),
-    )  # fmt: skip
-    keep_best.async_safe = True  # on a GPU the next step doesn't wait for this one's numbers
-    each = keras.callbacks.LambdaCallback(
-        on_epoch_end=save, on_train_batch_end=lambda batch, logs: bar.update(), async_safe=True
-    )
+    count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+    count.async_safe = True  # on a GPU the next step doesn't wait for this one's numbers
     try:
         with bar:
             for epoch in range(done + 1, epochs + 1):
@@ -200,33 +185,38 @@ def fit(
                 order = np.random.default_rng((seed, epoch)).permutation(rows)
                 # A call for each epoch: within one, Keras decides when the threads that read ahead
                 # start on the next epoch, and could do so before its order is set.
-                network.fit(
+                found = network.fit(
                     Batches(training, size, order),
                     validation_data=Batches(validation, size),
-                    initial_epoch=epoch - 1,
-                    epochs=epoch,
                     shuffle=False,  # Keras would shuffle the batches with a random state of its own
                     verbose=0,
-                    callbacks=[each, keep_best],
-                )
-                line, done = lines[-1], epoch
+                    callbacks=[count],
+                ).history
+                line = {key: values[0] for key, values in found.items()}
+                line |= {"epoch": epoch, "learning_rate": float(rates(epoch * steps - 1))}
+                lines.append(line | {"seconds": round(time.perf_counter() - began, 3)})
+                with replacing(log) as part:
+                    pd.DataFrame(lines, columns=COLUMNS).to_csv(part, index=False)
                 if not math.isfinite(line["loss"] + line["val_loss"]):
                     bar.write(
                         f"{name}: diverged in epoch {epoch}, its loss is no finite number: "
                         "training ends here and keeps the best weights before that"
                     )
                     break
+                with replacing(states[epoch]) as part:
+                    network.save_weights(part)
+                states[epoch - 1].unlink(missing_ok=True)
+                keep_best()
+                done = epoch
                 if epoch == 2 and guesses(line["accuracy"], training[1][rows]):
                     bar.write(
                         f"warning: {name} has not learned anything in {epoch} epochs (training "
                         f"accuracy {line['accuracy']:.3f}): let it go on, or interrupt it and try "
                         "a lower learning rate under another run's name"
                     )
-                left = (time.perf_counter() - begin) / (epoch - first) * (epochs - epoch)
                 bar.write(
                     f"{name} epoch {epoch}/{epochs}: loss {line['loss']:.4f}, val_loss "
-                    f"{line['val_loss']:.4f}, val_accuracy {line['val_accuracy']:.4f}, about "
-                    f"{left:.0f} s left"
+                    f"{line['val_loss']:.4f}, val_accuracy {line['val_accuracy']:.4f}"
                 )
     except KeyboardInterrupt:
         raise Interrupted(
@@ -234,6 +224,7 @@ def fit(
             "there"
         ) from None
     network.load_weights(best)
+    shutil.copy(log, out / "history.csv")  # which is moved away before all is done
 
 
 def finite(study: Study, outputs: npt.NDArray) -> npt.NDArray[np.float64]:
@@ -272,12 +263,11 @@ class Detectors:
         """The outputs, (N, networks), 0 to 1, for uint8 RGB images (N, size, size, 3)."""
         outputs = np.empty((len(images), len(self.columns)))
         for first in range(0, len(images), AT_ONCE):
-            here = outputs[first : first + AT_ONCE]
+            part = images[first : first + AT_ONCE]
             # Filled up, so that no graph is traced for another number of images.
-            filled = [(0, AT_ONCE - len(here))] + [(0, 0)] * 3
-            batch = np.pad(images[first : first + AT_ONCE], filled)
+            batch = np.pad(part, [(0, AT_ONCE - len(part)), (0, 0), (0, 0), (0, 0)])
             features = {model: base.predict_on_batch(batch) for model, base in self._bases.items()}
             for column, (model, _) in enumerate(self.columns):
                 p_fake = self._heads[column].predict_on_batch(features.get(model, batch))
-                here[:, column] = p_fake[: len(here), 0]
+                outputs[first : first + AT_ONCE, column] = p_fake[: len(part), 0]
         return finite(self.study, outputs)

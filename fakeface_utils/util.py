@@ -13,11 +13,9 @@ import os
 import platform
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -65,9 +63,6 @@ class Interrupted(KeyboardInterrupt):
         return [str(self)]
 
 
-# Places.
-
-
 def _place(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable) or ROOT / default).expanduser().resolve()
 
@@ -90,9 +85,6 @@ def results_dir(run: str) -> Path:
 def figures_dir(run: str) -> Path:
     """Figures of one run."""
     return _place("FAKEFACE_FIGURES", "figures") / run
-
-
-# Words.
 
 
 def escaped(text: str) -> str:
@@ -126,9 +118,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def human_size(size: int) -> str:
     """A number of bytes, as '3.8 GB'."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-
-
-# Files.
 
 
 def sha256(*parts: bytes) -> str:
@@ -222,14 +211,12 @@ def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
         try:
             held.acquire(timeout=0)
         except Timeout:
-            try:
-                who = holder.read_text(encoding="utf-8")
-            except OSError:
-                who = "another process"
+            who = "another process"
+            with contextlib.suppress(OSError):
+                who = holder.read_text("utf-8")
             if not wait:
-                raise StudyError(
-                    f"{what} is the work of {who}: wait for it to end, or stop it"
-                ) from None
+                words = f"{what} is the work of {who}: wait for it to end, or stop it"
+                raise StudyError(words) from None
             print(f"{what}: waiting for {who}", flush=True)
             held.acquire(poll_interval=0.5)
     except NotImplementedError as error:  # filelock's, of a file system without flock
@@ -247,9 +234,6 @@ def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         held.release()
-
-
-# Work, progress and interruption.
 
 
 def in_threads(work: Callable[[Any], Any], items: Any, at_once: int = 256) -> Iterator[list]:
@@ -298,35 +282,6 @@ def stderr_to(path: str | Path) -> Iterator[None]:
             os.close(kept)
 
 
-@contextlib.contextmanager
-def on_interrupt() -> Iterator[list[int]]:
-    """Raise KeyboardInterrupt for Ctrl-C, a terminal that closes (HUP) and a request to end (TERM).
-
-    Yields:
-        The signals so far: Python raises wherever the code stands, and a library may drop it.
-    """
-    seen: list[int] = []
-
-    def interrupt(number: int, frame: Any) -> None:
-        seen.append(number)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield seen  # signals are the main thread's
-        return
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no HUP
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-# The machine.
-
-
 def gpus(field: str = "name") -> list[str]:
     """One field of every GPU, by nvidia-smi; [] without a driver."""
     if not shutil.which("nvidia-smi"):
@@ -359,16 +314,18 @@ def versions() -> dict[str, str]:
 
 def git_revision() -> str:
     """The commit of the code, with '-modified' if the code has changed since; '' without git."""
-    git = ["git", "-C", str(ROOT)]
     code = ["fakeface_utils", "beyond", "notebooks", "requirements.lock"]
+    words = ["git", "-C", str(ROOT), "status", "--porcelain=2", "--branch", "--", *code]
     try:
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True)
-        changed = subprocess.run([*git, "status", "--porcelain", "--", *code], capture_output=True)
+        english = os.environ | {"LC_ALL": "C"}
+        answer = subprocess.run(words, capture_output=True, text=True, env=english)
     except OSError:
         return ""
-    if head.returncode:
-        return ""
-    return head.stdout.decode().strip() + ("-modified" if changed.stdout else "")
+    if answer.returncode:
+        return "unknown (git: dubious ownership)" if "dubious" in answer.stderr else ""
+    commit, *rest = answer.stdout.splitlines()
+    changed = any(not line.startswith("#") for line in rest)
+    return commit.removeprefix("# branch.oid ")[:12] + "-modified" * changed
 
 
 def ask_for_determinism() -> None:

@@ -31,7 +31,7 @@ def test_every_notebook_and_extension_has_its_line():
     assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} <= {
         *first_column(DOCS / "settings.md")
     }
-    beyond = {path.parent.name for path in FOLDER.glob("*/__init__.py")} | {*options()}
+    beyond = {path.parent.name for path in FOLDER.glob("*/__init__.py")} | {*options("demo")}
     assert beyond <= {*first_column(DOCS / "beyond.md")}
 
 

@@ -203,17 +203,23 @@ def test_a_cut_transfer_goes_on_where_it_was(server):
     assert len(server.payload) <= server.served < len(server.payload) + 7 * CHUNK
 
 
-def test_a_file_that_changed_in_between_is_fetched_anew(server):
-    server.cut = 3 * CHUNK
-    refused()
-    server.cut, server.payload, server.tag = None, zip_of(1), '"second"'
+@pytest.mark.parametrize("cause", ["changed", "too long", "too short"])
+def test_what_is_not_the_zip_is_never_taken_for_it(server, cause):
+    if cause == "changed":
+        server.cut = 3 * CHUNK
+        refused()
+        server.cut, server.payload, server.tag = None, zip_of(1), '"second"'
+    else:
+        server.lie = 1000 if cause == "too long" else -1000
+        refused()
+        server.lie = 0
     task().do()
     assert task().path().read_bytes() == server.payload
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "asks for a login"), (403, "API token"), (404, "no dataset"), (500, "500 Server Error")],
+    [(401, "API token"), (403, "API token"), (404, "look for"), (500, "500 Server Error")],
 )
 def test_a_refusal_is_one_sentence_and_keeps_what_has_arrived(server, status, words):
     server.cut = 3 * CHUNK  # at the end of a chunk: nothing is dropped
@@ -228,16 +234,29 @@ def test_a_refusal_is_one_sentence_and_keeps_what_has_arrived(server, status, wo
 
 
 def test_no_server_is_one_sentence(client):
-    assert "can't be reached" in refused()
+    assert "Connection refused" in (said := refused())
+    assert "check the network, and run again" in said
 
 
-@pytest.mark.parametrize("more", [1000, -1000])
-def test_a_wrong_length_is_never_taken_for_the_zip(server, more):
-    server.lie = more
-    refused()
-    server.lie = 0
-    task().do()
-    assert task().path().read_bytes() == server.payload
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ("SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed')", "set REQUESTS_CA_BUNDLE"),
+        ("Tunnel connection failed: 407 Proxy Authentication Required", "set HTTPS_PROXY=http://"),
+        ("429 Client Error: Too Many Requests", "wait an hour"),
+        ("[Errno 28] No space left on device", "another disk with FAKEFACE_DATA"),
+        ("something new", "check the network, and run again"),
+    ],
+)
+def test_a_failure_is_told_in_the_clients_last_words_with_what_helps(
+    client, monkeypatch, last, words
+):
+    said = f"first\nat http://me:{SECRET}@proxy:80 {last}"
+    monkeypatch.setattr(data, "CLIENT", f"import sys; sys.exit({said!r})")
+    message = refused()
+    assert f"(at http://proxy:80 {last}): " in message
+    assert words in message
+    assert SECRET not in message
 
 
 def test_a_web_page_is_never_taken_for_the_zip(server):

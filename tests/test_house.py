@@ -25,7 +25,7 @@ from fakeface_utils.util import NOTEBOOKS, PACKAGE, ROOT
 ORDER = (  # of the house: a module imports from those before it
     "paper", "models", "util", "settings", "digests", "step", "extension", "demo", "image_files",
     "data", "networks", "training", "trained", "metrics", "evaluate", "claims", "figures", "run",
-    "report", "notebook", "cluster", "chain", "cli",
+    "report", "notebook", "chain", "cli",
 )  # fmt: skip
 MODULES = {
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
@@ -36,7 +36,6 @@ MODULES = {
 CORE = {name: path for name, path in MODULES.items() if name.startswith("fakeface_utils.")}
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES += sorted(path for name in ("docs", "classroom") for path in (ROOT / name).glob("*.md"))
-FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 CHAIN = sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb"))
 ALL_NOTEBOOKS = [*CHAIN, *(one.notebook for one in extensions().values() if one.notebook.exists())]
 
@@ -137,6 +136,7 @@ def test_an_edit_reaches_the_steps_that_use_it_and_no_others(edited, reached, le
         assert (file in code) == (name in reached), name
         assert not {*code} & NOT_HASHED
     assert len(NOT_HASHED) <= 5
+    assert all((ROOT / name).is_file() for name in NOT_HASHED)
 
 
 # Notebooks.
@@ -295,21 +295,6 @@ def test_numbers_of_readme_and_pages_are_those_of_the_examples(profile, seeds):
     if profile == "laptop":  # README sets no drawn images beside the paper's
         study = load_study(profile, seeds=seeds).model_copy(update={"run": f"examples/{profile}"})
         assert f"{difference(study, *MODELS):+.3f}" in readme
-
-
-@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
-def test_a_form_has_what_github_asks_for(path):
-    form = yaml.safe_load(path.read_text())
-    assert form["name"]
-    assert form["description"]
-    kinds = {"markdown", "textarea", "input", "dropdown", "checkboxes"}
-    assert {field["type"] for field in form["body"]} <= kinds
-    asked = [field for field in form["body"] if field["type"] != "markdown"]
-    assert len({field["id"] for field in asked}) == len(asked) > 0
-    assert len({field["attributes"]["label"] for field in asked}) == len(asked)
-    told = (field["attributes"]["value"] for field in form["body"] if field not in asked)
-    for link in re.findall(r"\(\.\./blob/main/([^)]*)\)", "".join(told)):
-        assert (ROOT / link).is_file(), link
 
 
 def test_the_workflow_runs_the_gate():

@@ -45,7 +45,6 @@ def lab(tmp_path_factory):
     """JupyterLab on copies of the notebooks, as `make lab` makes them: its folder and address."""
     root = tmp_path_factory.mktemp("lab")
     (root / "work").mkdir()
-    shutil.copytree(ROOT / "docs", root / "docs")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -56,7 +55,7 @@ def lab(tmp_path_factory):
     options = {
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
-        "ServerApp.root_dir": root,  # as in the Makefile: what a notebook links to is in reach
+        "ServerApp.root_dir": root,
         "IdentityProvider.token": "test",
         "LabApp.expose_app_in_browser": True,
         "LabApp.workspaces_dir": root / "workspaces",
@@ -202,13 +201,3 @@ def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, opened, monke
     assert "epoch 30/30" in shown
     assert len(bars(shown)) == 1
     assert streams(state, "stderr") == []
-
-
-def test_the_glossary_opens_from_a_notebook(lab, opened):
-    copy(lab, "01_dataset", "", "unopened")
-    page = opened("01_dataset")
-    page.locator(".jp-MarkdownOutput").get_by_text("glossary", exact=True).click()
-    page.wait_for_function(
-        "window.jupyterapp.shell.currentWidget.context?.path === 'docs/glossary.md'",
-        timeout=120_000,
-    )

@@ -32,14 +32,10 @@ def images():
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_network_has_a_file_a_title_and_a_look(model):
+def test_a_network_takes_bytes_gives_probabilities_and_loads_in_safe_mode(model, images, tmp_path):
     assert file_of(model).is_file()
     assert MODELS[model].title
     assert MODELS[model].look
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_a_network_takes_bytes_gives_probabilities_and_loads_in_safe_mode(model, images, tmp_path):
     network = build(STUDY, model, 0)
     p_fake = network.predict_on_batch(images)
     assert network.input.dtype == "uint8"

@@ -1,22 +1,25 @@
 """Parameters become a study, a run remembers them, and its name belongs to one study."""
 
+import io
 import json
 import os
+import re
 import shutil
+import sys
 from types import SimpleNamespace
 
 import IPython
 import pytest
 from typer.testing import CliRunner
 
-from fakeface_utils import extension, notebook, run
+from fakeface_utils import cli, extension, notebook, run
 from fakeface_utils.cli import app
 from fakeface_utils.data import dataset
-from fakeface_utils.extension import Extension, Option, extensions
+from fakeface_utils.extension import Extension, extensions
 from fakeface_utils.notebook import open_study
 from fakeface_utils.run import check_run, claim_run, command, load_study, parameters_of
 from fakeface_utils.settings import Study, as_typed, open_questions
-from fakeface_utils.util import StudyError
+from fakeface_utils.util import ROOT, StudyError, git_revision
 
 SMALL = "image_size=32 epochs=1 batch_size=4 custom_filters=2,2,2 custom_dense=4 vgg16_dense=4"
 
@@ -24,8 +27,12 @@ SMALL = "image_size=32 epochs=1 batch_size=4 custom_filters=2,2,2 custom_dense=4
 @pytest.fixture
 def options(monkeypatch):
     """An extension with two settings of its own."""
-    number = Option(1000, "how many", {"demo": 100})
-    named = Extension("named", "Named", options={"number": number, "place": Option("", "where")})
+    numbers = {"demo": 100}
+    named = Extension(
+        "named",
+        "Named",
+        options=lambda name: {"number": (int, numbers.get(name, 1000)), "place": (str, "")},
+    )
     monkeypatch.setattr(extension, "extensions", lambda: {"named": named})
 
 
@@ -78,26 +85,26 @@ def test_seeds_are_a_count_or_a_list(seeds, expected):
     ("parameters", "words"),
     [
         ({"profile": "dmo"}, ["'dmo'", "did you mean 'demo'?"]),
-        ({"profile": 5}, ["profile is 5: it must be text"]),
-        ({"data": 5}, ["data is 5: it must be text"]),
+        ({"profile": 5}, ["unknown profile '5'"]),
         ({"overrides": "epoch=2"}, ["'epoch'", "did you mean 'epochs'?"]),
         ({"overrides": {"epoch": 2}}, ["'epoch'", "did you mean 'epochs'?"]),
         ({"overrides": "epochs=two"}, ["'epochs'", "'two'"]),
         ({"overrides": "epochs=0"}, ["'epochs'"]),
         ({"overrides": "epochs=99999999999999"}, ["setting 'epochs' is '99999999999999'"]),
-        ({"overrides": "epochs"}, ["'epochs'", "setting=value"]),
+        ({"overrides": "epochs"}, ["overrides is 'epochs'", "as epochs=2"]),
+        ({"overrides": "epochs="}, ["overrides is 'epochs='", "as epochs=2"]),
         ({"overrides": "padding=sme"}, ["'padding'", "'sme'"]),
         ({"overrides": "run=x"}, ["'run' is a parameter of its own"]),
         ({"overrides": "options=x"}, ["unknown setting 'options'"]),
         ({"overrides": "number=few"}, ["setting 'number' is 'few'"]),
         ({"overrides": "numbr=5"}, ["did you mean 'number'?"]),
         ({"overrides": "'"}, ["overrides"]),
-        ({"overrides": 5}, ["overrides is 5: it must be text or a dictionary"]),
-        ({"seeds": 0}, ["seeds is 0"]),
-        ({"seeds": "a"}, ["seeds is 'a'"]),
-        ({"seeds": True}, ["seeds is True: it must be a count or a list of numbers"]),
-        ({"seeds": [1, 1]}, ["seeds"]),
-        ({"seeds": 10**9}, ["seeds is 1000000000: give a count from 1 to 1000"]),
+        ({"overrides": 5}, ["overrides is 5"]),
+        ({"seeds": 0}, ["'seeds' is 0: give a count from 1 to 1000"]),
+        ({"seeds": "a"}, ["'seeds' is 'a'"]),
+        ({"seeds": "1 2"}, ["'seeds' is '1 2'"]),
+        ({"seeds": [1, 1]}, ["'seeds' is [1, 1]"]),
+        ({"seeds": 10**9}, ["'seeds' is 1000000000"]),
         ({"run": "../x"}, ["'../x'"]),
         ({"run": "x" * 300}, ["at most 100"]),
         ({"run": "bench"}, ["no name for a run"]),
@@ -108,6 +115,10 @@ def test_seeds_are_a_count_or_a_list(seeds, expected):
 def test_a_mistake_is_one_sentence_that_names_it(parameters, words):
     sentence = told(load_study, **parameters)
     assert all(word in sentence for word in words), sentence
+
+
+def test_a_number_and_nothing_are_taken_as_meant():
+    assert load_study(run=2022, profile=None, overrides=None).run == "2022"
 
 
 def test_what_an_extension_leaves_under_results_is_no_name_for_a_run():
@@ -302,7 +313,38 @@ def test_an_unfinished_run_is_not_opened_for_others_and_left_as_it_is(held):
     assert load_study(run="x").seeds == (0,)
 
 
+def test_a_step_is_done_by_its_name_after_those_that_it_stands_on(places, faces):
+    words = ["--data", str(faces), "--run", "x", "--set", "image_size=32"]
+    answer = CliRunner().invoke(app, ["step", "dataset", *words])
+    assert answer.exception is None, answer.output
+    assert dataset.of(load_study(run="x")).why_stale() == ""
+    answer = CliRunner().invoke(app, ["step", "train vgg16", *words])
+    assert str(answer.exception) == "there is no step 'train vgg16': did you mean 'train vgg16 0'?"
+
+
+def test_a_console_without_the_letters_of_a_name_gets_escapes(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), "cp1252", newline="")
+    monkeypatch.setattr(sys, "stdout", console)
+    monkeypatch.setattr(cli, "app", lambda **_: print("\u0416", flush=True))
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert console.buffer.getvalue().strip() == rb"\u0416"
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_a_checkout_that_git_takes_for_somebody_elses_is_said(monkeypatch):
+    assert re.fullmatch("[0-9a-f]{12}(-modified)?", git_revision())
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert git_revision() == "unknown (git: dubious ownership)"
+
+
 # Notebooks.
+
+
+def test_a_name_that_is_no_notebook_is_refused_before_a_run_is_claimed(places):
+    sentence = told(open_study, "01_datset", "", "", "alone")
+    assert sentence == "there is no notebook '01_datset': did you mean '01_dataset'?"
+    assert not (places / "results").exists()
 
 
 @pytest.mark.usefixtures("places")

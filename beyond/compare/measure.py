@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakeface_utils.evaluate import failed_seeds, notices, predictions
-from fakeface_utils.metrics import Known, Z, confusion, interval, metric_variances, rates, scores
+from fakeface_utils.metrics import Known, Z, confusion, interval, known, metric_variances, rates
 from fakeface_utils.models import MODELS
 from fakeface_utils.paper import METRICS
 from fakeface_utils.run import open_finished
@@ -59,7 +59,7 @@ def compare(studies: Sequence[Study]) -> Comparison:
     paired = {study.run: tested_on(study) == tested_on(first) != {""} for study in studies}
     rows, apart = [], []
     for model, about in MODELS.items():
-        found = {study.run: scores(_matrices(*outputs[study.run, model])) for study in studies}
+        found = {study.run: _scores(*outputs[study.run, model]) for study in studies}
         for metric in METRICS:
             row = {run: f"{values[metric]:.4f}" for run, values in found.items()}
             rows.append({"model": about.title, "metric": metric} | row)
@@ -95,23 +95,25 @@ def outputs_of(study: Study, model: str, positive: str) -> tuple[Bools, Bools]:
     return (labels == 1, fake) if positive == "fake" else (labels == 0, ~fake)
 
 
-def _matrices(truth: Bools, called: Bools) -> list[npt.NDArray[np.int64]]:
-    """The confusion matrix of each seed."""
-    return [confusion(truth, one) for one in called]
+def _scores(truth: Bools, called: Bools) -> dict[str, Known]:
+    values, variances = _of_seeds(truth, called)
+    return {metric: known(values[metric], variances[metric]) for metric in METRICS}
+
+
+def _of_seeds(truth: Bools, called: Bools) -> tuple[pd.DataFrame, pd.Series]:
+    """Each metric of each seed, and its mean variance over test sets of this size."""
+    matrices = [confusion(truth, one) for one in called]
+    values = pd.DataFrame([rates(*matrix.ravel()) for matrix in matrices])
+    return values, pd.DataFrame([metric_variances(matrix) for matrix in matrices]).mean()
 
 
 def differences(
     first: tuple[Bools, Bools], second: tuple[Bools, Bools], paired: bool
 ) -> dict[str, Known]:
     """By metric, the second run's mean minus the first's, with its interval."""
-    matrices = [_matrices(*outputs) for outputs in (first, second)]
-    ours, theirs = (pd.DataFrame(rates(*one.ravel()) for one in seeds) for seeds in matrices)
-    if paired:
-        variances: Any = paired_variances(first[0], first[1], second[1])
-    else:
-        of_runs = (pd.DataFrame(map(metric_variances, seeds)).mean() for seeds in matrices)
-        variances = sum(of_runs)
-    return {name: difference(ours[name], theirs[name], variances[name]) for name in METRICS}
+    (values, variances), (others, more) = _of_seeds(*first), _of_seeds(*second)
+    of_images = paired_variances(first[0], first[1], second[1]) if paired else variances + more
+    return {m: difference(values[m], others[m], of_images[m]) for m in METRICS}
 
 
 def difference(first: Sequence[float], second: Sequence[float], variance: float) -> Known:

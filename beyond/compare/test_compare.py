@@ -150,7 +150,7 @@ def test_a_run_that_is_missing_or_not_up_to_date_is_one_sentence(finished):
     two = finished(run="two")
     with pytest.raises(StudyError, match="is missing: run make report RUN=new"):
         evaluated(["two", "new"])
-    with pytest.raises(StudyError, match="run is 'compare', which is no name for a run here"):
+    with pytest.raises(StudyError, match="'compare' is no name for a run"):
         evaluated(["two", "compare"])
     STEPS["train"].of(two, "vgg16", 0).path("model.keras").write_text("trained again")
     with pytest.raises(StudyError, match=r"model\.keras has changed: run make report RUN=two"):

@@ -1,4 +1,4 @@
-"""Whether p(fake) means what it says: calibration, thresholds, answers about one's own files."""
+"""Errors, thresholds, whether p(fake) means what it says; answers about one's own files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +28,7 @@ def predict(
 
 EXTENSION = Extension(
     "confidence",
-    "Is 0.9 right nine times in ten?",
+    "Errors, and is 0.9 right nine times in ten?",
     tasks=later(__name__, "show.tasks"),
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),

@@ -108,11 +108,14 @@ def given_files(names: Sequence[str]) -> list[Path]:
 
 
 def _images(place: Path) -> list[Path]:
-    """An image file itself, or all below a folder but hidden ones."""
+    """An image file itself, or all below a folder; what else is there is counted."""
     if not place.is_dir():
-        return [place] if place.is_file() and image_files.is_image(place.name) else []
-    entries = image_files.Folder(place).entries()
-    return sorted(place / path for path, kind in entries if not kind and image_files.is_image(path))
+        is_image = not image_files.other_kind(image_files.Folder(place.parent), place.name)
+        return [place] if place.is_file() and is_image else []
+    images, others = image_files.find_images(image_files.Folder(place))
+    if others:
+        print(f"not read in {util.shown(place)}: {image_files.left_out(others)}")
+    return [place / path for path in images]
 
 
 class Network(NamedTuple):

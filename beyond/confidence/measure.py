@@ -6,6 +6,7 @@ validation images alone; the best epoch was picked on the same ones, so they may
 favourable. Labels are (N,) with 1 for fake, p_fake (N,) from 0 to 1.
 """
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from scipy.special import expit, logit
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, log_loss, roc_curve
 
-from fakeface_utils.evaluate import predictions
+from fakeface_utils.evaluate import predictions, right
 from fakeface_utils.settings import Study
 from fakeface_utils.step import step
 
@@ -151,3 +152,22 @@ def reliability(labels: npt.NDArray, p_fake: npt.NDArray, seeds: int = 1) -> pd.
         mean = float(p_fake[members].mean())
         rows.append((int(members.sum()), mean, share, ends.low, ends.high))
     return pd.DataFrame(rows, columns=["count", "p_fake", "fakes", "low", "high"])
+
+
+def pairs(study: Study) -> pd.DataFrame:
+    """Any two networks of a seed on the same test images: how many each got right; McNemar's p.
+
+    The exact test compares two trained networks, not two methods: p_value says whether these two
+    err equally often, and nothing about the next training run. So every seed is listed.
+    """
+    rows = []
+    for (one, a), (other, b) in itertools.combinations(right(study).items(), 2):
+        for seed, x, y in zip(study.seeds, a, b, strict=True):
+            both, only_one, only_other, neither = (
+                int(kind.sum()) for kind in (x & y, x & ~y, ~x & y, ~x & ~y)
+            )
+            apart = only_one + only_other
+            p_value = binomtest(only_one, apart).pvalue if apart else 1.0
+            rows.append((one, other, seed, both, only_one, only_other, neither, p_value))
+    names = "one other seed both only_one only_other neither p_value"
+    return pd.DataFrame(rows, columns=names.split())

@@ -22,11 +22,12 @@ from beyond.confidence.measure import (
     expected_of_perfect,
     fit_temperature,
     limits,
+    pairs,
     reliability,
     tempered,
     word,
 )
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import MODELS, Model
 from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.step import read_file
@@ -159,6 +160,49 @@ def test_the_examples_are_still_shown(profile):
     assert set(found) <= set(MODELS)
 
 
+# Errors.
+
+
+def test_mcnemar_by_hand_and_as_published(monkeypatch):
+    # Growth of tubercle bacilli on two media (Armitage and Berry 1994, p. 127): 12 against 2 of 50
+    # specimens, exact P = 0.0129. By hand: 2 * (1 + 14 + 91) / 2**14, and 2 * (1 + 10) / 2**10.
+    counts = [(20, 12, 2, 16), (20, 2, 12, 16), (30, 9, 1, 10), (30, 3, 3, 14), (25, 0, 0, 25)]
+    right = {
+        name: [np.repeat(kinds, numbers) == 1 for numbers in counts]
+        for name, kinds in (("a", (1, 1, 0, 0)), ("b", (1, 0, 1, 0)), ("c", (1, 0, 1, 0)))
+    }
+    monkeypatch.setattr(measure, "right", lambda study: right)
+    table = pairs(load_study(seeds=5))
+    assert [*zip(table["one"], table["other"], table["seed"], strict=True)] == [
+        (*two, seed) for two in (("a", "b"), ("a", "c"), ("b", "c")) for seed in range(5)
+    ]
+    kinds = ["both", "only_one", "only_other", "neither"]
+    assert [tuple(row) for row in table[kinds].head().to_numpy()] == counts
+    expected = [212 / 2**14, 212 / 2**14, 22 / 2**10, 1, 1]
+    assert table["p_value"].head().tolist() == pytest.approx(expected, rel=1e-9)
+    assert round(expected[0], 4) == 0.0129
+
+
+def test_a_network_more_is_in_the_figures_of_errors(monkeypatch):
+    look = {"color": "#333333", "marker": "^", "ls": ":"}
+    monkeypatch.setitem(MODELS, "third", Model("third", "02_custom_cnn", look))
+    counted = [{"model": m, "tp": 40, "fn": 10, "fp": 5, "tn": 45} for m in MODELS] * 2
+    said = [(m, s, y, 0.2 + 0.3 * y) for m in MODELS for s in (0, 1) for y in (0, 1)]
+    said = pd.DataFrame(said, columns=["model", "seed", "label", "p_fake"])
+    monkeypatch.setattr(show, "by_seed", lambda study, positive: pd.DataFrame(counted))
+    monkeypatch.setattr(show, "predictions", lambda study: said)
+    monkeypatch.setattr("fakeface_utils.figures.mark", lambda study: "")
+    matrices, words = show.confusion_matrices(load_study("paper", seeds=2))
+    assert [axis.get_title("left") for axis in matrices.axes] == ["custom CNN", "VGG16", "third"]
+    assert [text.get_text() for text in matrices.axes[2].texts] == [
+        "80\n80.0%", "20\n20.0%", "10\n10.0%", "90\n90.0%"
+    ]  # fmt: skip
+    assert "third: 80 fakes found, 20 missed, 90 reals kept, 10 flagged as fake" in words
+    curve, words = show.roc(load_study("paper", seeds=2))
+    assert len(curve.axes[0].lines) == 2 * 3 + 1
+    assert words.endswith("custom CNN 1.000, VGG16 1.000, third 1.000.")
+
+
 # A person's own files.
 
 
@@ -225,7 +269,9 @@ def fix_answer(monkeypatch, *values):
 def test_the_section_and_its_figure(run):
     assert not EXTENSION.why_stale(run)
     page = EXTENSION.section(run).data
-    assert page.count("<img ") == page.count('alt="Reliability diagram. ') == 1
+    told = [page.count(f'alt="{word}') for word in ("Confusion", "ROC", "Reliability")]
+    assert (told, page.count("<img ")) == ([1, 1, 1], 3)
+    assert "McNemar" in page
     assert all(model.title in page for model in MODELS.values())
     assert "with the temperature" in EXTENSION.summary(run)
     tested = {one.args for one in calibration.of(run).before() if one.name.startswith("predict ")}
@@ -340,7 +386,7 @@ def test_the_eight_re_savings_are_what_they_are_called():
     assert [v.size for v in resaved(PIL.Image.new("RGB", (1, 1)))] == [(1, 1)] * 8
 
 
-def test_folders_patterns_and_names_are_the_files_they_stand_for(tmp_path, monkeypatch):
+def test_folders_patterns_and_names_are_the_files_they_stand_for(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = ("a/1.jpg", "a/b/2.PNG", "a/b/3.txt", "a/.4.jpg", "a/.ipynb_checkpoints/1.jpg",
              "c[1].jpg", "c1.jpg", "d.data")  # fmt: skip
@@ -352,6 +398,8 @@ def test_folders_patterns_and_names_are_the_files_they_stand_for(tmp_path, monke
         return [path.as_posix() for path in given_files(names)]
 
     assert given("a") == ["a/1.jpg", "a/b/2.PNG"]
+    said = "not read in a: 1 .4.jpg; 1 .txt; 1 in .ipynb_checkpoints\n"
+    assert capsys.readouterr().out == said
     assert given("a/**/*") == ["a/1.jpg", "a/b/2.PNG"]
     assert given("*") == ["a/1.jpg", "a/b/2.PNG", "c1.jpg", "c[1].jpg"]
     assert given("c[1].jpg") == ["c[1].jpg"]  # it exists, so it is no pattern
@@ -441,7 +489,7 @@ main()
     ("words", "sentence"),
     [
         (["x.png", "--run", "new"], "there is no trained run 'new' (there are: mine)"),
-        (["x.png", "--run", "\x1b[2J"], "run is '\\x1b[2J': use letters"),
+        (["x.png", "--run", "\x1b[2J"], "'\\x1b[2J' is no name for a run: give letters"),
         (["x.png", "--run", "mine", "--seed", "7"], "run 'mine' has no seed 7"),
         (["x.png", "--run", "mine", "--model", "vgg19"], "unknown model 'vgg19'"),
         (["y.png"], "there is no file or folder y.png"),

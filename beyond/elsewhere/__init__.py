@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import AfterValidator
 
-from fakeface_utils.extension import Extension, Option, later
+from fakeface_utils.extension import Extension, later
 from fakeface_utils.settings import Study
 from fakeface_utils.util import StudyError
 
@@ -50,6 +50,6 @@ EXTENSION = Extension(
     missing=missing,
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
-    options={"other": Option("", "a folder or zip of other images, for elsewhere", kind=Place)},
+    options=lambda profile: {"other": (Place, "")},
     commands={"evaluate": evaluate},
 )

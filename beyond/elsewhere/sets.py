@@ -21,7 +21,7 @@ from PIL.JpegImagePlugin import get_sampling
 
 from fakeface_utils import image_files
 from fakeface_utils.paper import CLASSES
-from fakeface_utils.util import StudyError, escaped, sha256, shown
+from fakeface_utils.util import StudyError, escaped, first, sha256, shown
 
 NAMES = (("real", "0_real", "nature"), ("fake", "1_fake", "ai"))  # by label
 LABELS = {name: label for label, names in enumerate(NAMES) for name in names}
@@ -66,7 +66,7 @@ def list_sets(root: Path) -> tuple[dict[str, list[Member]], list[str]]:
     if not sets:
         raise StudyError(
             f"{shown(root)} has no images (JPEG, PNG, BMP or WebP) in folders named real and fake, "
-            "0_real and 1_fake, or nature and ai"
+            f"0_real and 1_fake, or nature and ai; not read: {first(passed_over) or 'nothing'}"
         )
     return sets, passed_over
 
@@ -75,15 +75,14 @@ def list_sets(root: Path) -> tuple[dict[str, list[Member]], list[str]]:
 def _listed(root: Path, changed: tuple[int, ...]) -> tuple[dict[str, list[Member]], list[str]]:
     sets: dict[str, list[Member]] = {}
     passed_over = []
-    for path, kind in sorted(image_files.open_images(root).entries()):
+    images, others = image_files.find_images(image_files.open_images(root))
+    for path in images:
         name, label, _ = place_of(path, root)
-        is_image = image_files.is_image(path)
-        hidden = any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
-        if is_image and name and not kind:
+        if name:
             sets.setdefault(name, []).append((path, label))
-        elif (is_image or name or kind) and not hidden:
-            why = kind or ("no image by its name" if name else "in no folder named real or fake")
-            passed_over.append(f"{escaped(path)} ({why})")
+        else:
+            passed_over.append(f"{escaped(path)} (in no folder named real or fake)")
+    passed_over += filter(None, [image_files.left_out(others)])
     return dict(sorted(sets.items())), passed_over
 
 

@@ -106,9 +106,8 @@ def test_every_pair_is_a_set_of_its_own_whatever_its_names(tmp_path):
     assert sets["CNN/cat"] == [("CNN/cat/0_real/0.png", 0), ("CNN/cat/1_Fake/0.png", 1)]
     assert (len(sets["v1.0.2 größer"]), len(sets["NA"])) == (3, 2)
     assert passed_over == [
-        "NA/real/photo.heic (no image by its name)",
-        "linked/fake (unfollowed link or pipe)",
         "top.png (in no folder named real or fake)",
+        "1 .heic; 1 in .ipynb_checkpoints; 1 unfollowed link or pipe",
     ]
     table = scored(tmp_path, brightness)
     assert list(table["set"]) == list(sets)

@@ -35,7 +35,7 @@ def _training(study: Study, share: float, model: str, seed: int) -> Task:
 def _needs(study: Study, share: float, model: str, seed: int) -> list[Task]:
     """What training and prediction read: the images and features of all splits."""
     own = [STEPS["train"].of(study, model, seed), STEPS["predict"].of(study, model, seed)]
-    found = {one.marker: one for task in own for one in task.step.after(study, model, seed)}
+    found = {one.marker: one for task in own for one in task.after()}
     return [task for marker, task in found.items() if marker != own[0].marker]
 
 

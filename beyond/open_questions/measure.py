@@ -58,7 +58,7 @@ def _training(study: Study, reading: str, model: str, seed: int) -> Task:
     "open_questions",
     ["history.csv"],
     each=("reading", "model", "seed"),
-    after=lambda *which: (task := _training(*which)).step.after(task.study, *task.args),
+    after=lambda *which: _training(*which).after(),
     settings=lambda *which: (task := _training(*which)).step.settings(task.study, *task.args),
     code=lambda *which: (task := _training(*which)).step.code(task.study, *task.args),
     folder=lambda *which: _training(*which).folder,

@@ -16,7 +16,7 @@ import PIL.Image
 from IPython.display import HTML
 
 from fakeface_utils.data import about, images, source
-from fakeface_utils.evaluate import FEWEST, HARDLY, verdict_on_differences
+from fakeface_utils.evaluate import FEWEST, HARDLY, unless, verdict_on_differences
 from fakeface_utils.image_files import as_input, open_images, original
 from fakeface_utils.models import MODELS
 from fakeface_utils.paper import CLASSES, COUNTS
@@ -171,8 +171,7 @@ def hardly_told_apart(table: pd.DataFrame | None, reason: str = "") -> dict[str,
     claim = {"claim": "People can hardly tell real and fake faces apart"}
     claim |= {"section": "abstract, 1, 2", "here": "nobody was asked (make quiz)"}
     if table is None:
-        verdict = f"not comparable ({reason})" if reason else "not measured"
-        return claim | {"verdict": verdict, "basis": "not measured"}
+        return claim | {"verdict": unless(reason, "not measured"), "basis": "not measured"}
     first, second = table[table["who"] == "people"].itertuples()
     people = second.answers // ASKED
     claim["here"] = (
@@ -182,6 +181,6 @@ def hardly_told_apart(table: pd.DataFrame | None, reason: str = "") -> dict[str,
         f"{first.high:.3f}); guessing gives 0.5"
     )
     reason = reason or (f"fewer than {FEWEST} people" if people < FEWEST else "")
-    verdict = verdict_on_differences([(HARDLY - second.high, HARDLY - second.low)], reason)
+    verdict = verdict_on_differences([(HARDLY - second.high, HARDLY - second.low)])
     basis = f"measured: {people} {'person' if people == 1 else 'people'}"
-    return claim | {"verdict": verdict, "basis": basis}
+    return claim | {"verdict": unless(reason, verdict), "basis": basis}

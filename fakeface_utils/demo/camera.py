@@ -2,23 +2,18 @@
 
 'real' is a photograph: a Bayer mosaic (RGGB) with shot and read noise, bilinear demosaicing, half
 the size. 'fake' is what a generator trained on such photographs would deliver: its last two
-upsampling stages are transposed convolutions of stride 2 whose overlapping kernels are not
-balanced. The gain differs between even and odd outputs, and between colour channels, which leaves a
-trace of period 4 (Odena, Dumoulin and Olah 2016, 'Deconvolution and Checkerboard Artifacts'; Zhang,
-Karaman and Chang 2019, 'Detecting and Simulating Artifacts in GAN Fake Images'; Durall, Keuper and
-Keuper 2020, 'Watch your Up-Convolution'). Some of the finest detail is lost, and per-pixel noise
-takes its place, as in StyleGAN: just enough to make the JPEG file as long as the photograph's, so
-that the file size doesn't give the class away. A few fakes carry no periodic trace.
+upsampling stages are transposed convolutions of stride 2 whose gain differs between even and odd
+outputs, and between colour channels. That leaves a trace of period 4 (Odena et al. 2016,
+'Deconvolution and Checkerboard Artifacts'; Zhang et al. 2019, 'Detecting and Simulating Artifacts
+in GAN Fake Images'; Durall et al. 2020, 'Watch your Up-Convolution'). Some of the finest detail is
+lost, and per-pixel noise takes its place, as in StyleGAN: just enough to make the JPEG file as long
+as the photograph's. A few fakes carry no periodic trace. Both end in the same JPEG encoder.
 
-Both classes end in the same JPEG encoder. Neither a person at normal zoom nor a cheap cue can tell
-them apart; a network that gets the pixels can. Results on them say nothing about photographs.
+Neither a person at normal zoom nor a cheap cue can tell them apart; a network that gets the pixels
+can. Results on them say nothing about photographs.
 """
 
 import io
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,17 +34,10 @@ _WITHOUT_TRACE = 0.04  # share of the fakes: as with real generators, no detecto
 
 
 def make_image(kind: str, size: int, key: Key) -> NDArray[np.uint8]:
-    """One portrait as a camera ('real') or a generator ('fake') would deliver it, before JPEG.
+    """A portrait (size, size, 3) as a camera ('real') or a generator ('fake') would deliver it.
 
-    The same key and size give the same portrait in both kinds, to be compared pixel by pixel.
-
-    Args:
-        kind: 'fake' or 'real'.
-        size: pixels a side, a multiple of 8 from 40.
-        key: integers >= 0, which decide everything.
-
-    Returns:
-        (size, size, 3) uint8 RGB.
+    The same key and size give the same portrait in both kinds, to be compared pixel by pixel. The
+    size is a multiple of 8 from 40.
     """
     photo, rng = photograph(size, key)
     return to_uint8(_generator(photo, rng) if kind == "fake" else photo)
@@ -59,7 +47,19 @@ def photograph(size: int, key: Key) -> tuple[Floats, np.random.Generator]:
     """A portrait (size, size, 3) as the camera delivers it, and what a generator draws from."""
     scene = draw_portrait(np.random.default_rng([*key, 0]), 2 * size)
     rng = np.random.default_rng([*key, 1])
-    return _camera(scene, rng), rng
+    red, blue = np.zeros((2, *scene.shape[:2]), dtype=np.float32)
+    red[::2, ::2] = blue[1::2, 1::2] = 1
+    masks = np.stack([red, 1 - red - blue, blue], axis=-1)
+    raw = (scene * masks).sum(axis=-1)
+    raw = raw + _noise_sigma(raw) * rng.standard_normal(raw.shape, dtype=np.float32)
+    border = ((1, 1), (1, 1), (0, 0))
+    samples = np.pad(raw[..., None] * masks, border, mode="reflect")  # keeps the parity
+    rows = samples[:-2] + 2 * samples[1:-1] + samples[2:]
+    full = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4
+    green = samples[..., 1]
+    cross = green[:-2, 1:-1] + green[2:, 1:-1] + green[1:-1, :-2] + green[1:-1, 2:]
+    full[..., 1] = green[1:-1, 1:-1] + cross / 4
+    return halve(full), rng
 
 
 def to_uint8(pixels: Floats) -> NDArray[np.uint8]:
@@ -72,15 +72,6 @@ def to_jpeg(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG", quality=95, subsampling=0, comment=MARK)
     return buffer.getvalue()
-
-
-def write_image(
-    path: Path, make: Callable[..., NDArray[np.uint8]], arguments: tuple[Any, ...]
-) -> None:
-    """Make one file, which gets its name only once it is complete."""
-    part = path.with_suffix(".part")
-    part.write_bytes(to_jpeg(make(*arguments)))
-    os.replace(part, path)
 
 
 def halve(x: Floats) -> Floats:
@@ -120,23 +111,6 @@ def as_long_as(photo: Floats, image: Floats, rng: np.random.Generator) -> Floats
 def _noise_sigma(signal: Floats) -> Floats:
     """Standard deviation of a sensor's noise: shot noise grows with the signal."""
     return np.sqrt(_READ_NOISE**2 + _SHOT_NOISE * np.clip(signal, 0, 255))
-
-
-def _camera(scene: Floats, rng: np.random.Generator) -> Floats:
-    """(2n, 2n, 3) to (n, n, 3)."""
-    red, blue = np.zeros((2, *scene.shape[:2]), dtype=np.float32)
-    red[::2, ::2] = blue[1::2, 1::2] = 1
-    masks = np.stack([red, 1 - red - blue, blue], axis=-1)
-    raw = (scene * masks).sum(axis=-1)
-    raw = raw + _noise_sigma(raw) * rng.standard_normal(raw.shape, dtype=np.float32)
-    border = ((1, 1), (1, 1), (0, 0))
-    samples = np.pad(raw[..., None] * masks, border, mode="reflect")  # keeps the parity
-    rows = samples[:-2] + 2 * samples[1:-1] + samples[2:]
-    full = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4
-    green = samples[..., 1]
-    cross = green[:-2, 1:-1] + green[2:, 1:-1] + green[1:-1, :-2] + green[1:-1, 2:]
-    full[..., 1] = green[1:-1, 1:-1] + cross / 4
-    return halve(full)
 
 
 def _generator(photo: Floats, rng: np.random.Generator) -> Floats:

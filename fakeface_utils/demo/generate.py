@@ -17,7 +17,7 @@ from ..paper import CLASSES, SPLITS
 from ..settings import Study
 from ..step import step
 from ..util import StudyError, data_dir, progress, shown
-from .camera import MARK, make_image, write_image
+from .camera import MARK, make_image, to_jpeg
 from .portrait import Key, look
 
 SIZES = range(40, 257, 8)  # pixels a side that the trace and the reductions fit
@@ -34,8 +34,8 @@ def images_per_class(study: Study) -> dict[str, int]:
 
 
 def _folder(study: Study) -> Path:
-    given = f"-{study.images_per_class}" if study.images_per_class else ""
-    return data_dir() / f"demo-{study.stored_size}px{given}"
+    count = f"-{study.images_per_class}" if study.images_per_class else ""
+    return data_dir() / f"demo-{study.stored_size}px{count}"
 
 
 @step(
@@ -56,46 +56,43 @@ def draw_demo(study: Study, out: Path) -> None:
     generate(out / "images", images_per_class(study), study.stored_size)
 
 
-def generate(folder: Path, numbers: Mapping[str, int], size: int, seed: int = 0) -> None:
+def generate(folder: Path, numbers: Mapping[str, int], size: int) -> None:
     """Write folder/real_vs_fake/real-vs-fake/{train,valid,test}/{fake,real}/NAME.jpg.
 
-    No two portraits of a set are near-duplicates. Whole files are kept, so that an interrupted call
-    can be repeated and ends in the same state.
-
-    Args:
-        folder: where to write; made if missing.
-        numbers: images of each class for 'train', 'valid' and 'test'.
-        size: one of `SIZES`.
-        seed: of the set.
+    No two portraits of a set are near-duplicates. `numbers` are images of each class for each
+    split, `size` is one of `SIZES`.
     """
     members = [
-        (split, kind, (seed, SPLITS.index(split), label, index))
+        (split, kind, (0, SPLITS.index(split), label, index))
         for split, number in numbers.items()
         for index in range(number)
         for label, kind in enumerate(CLASSES)
     ]
     layout = folder / "real_vs_fake" / "real-vs-fake"
-    keys = unlike_each_other([key for _, _, key in members], size)
-    write_images(
-        make_image,
-        {
-            layout / split / kind / file_name(key, size): (kind, size, key)
-            for (split, kind, _), key in zip(members, keys, strict=True)
-        },
-    )
+    keys = unlike_each_other([key for *_, key in members], size)
+    files = {
+        layout / split / kind / file_name(key, size): (kind, size, key)
+        for (split, kind, _), key in zip(members, keys, strict=True)
+    }
+    write_images(make_image, files)
 
 
 def write_images(
     make: Callable[..., NDArray[np.uint8]], files: Mapping[Path, tuple[Any, ...]]
 ) -> None:
-    """Write what `make` draws from each file's arguments, on all cores; whole files are kept."""
+    """Write what `make` draws from each file's arguments, on all cores."""
     for folder in {path.parent for path in files}:
         folder.mkdir(parents=True, exist_ok=True)
-    left = [path for path in files if not _is_whole(path)]
     pool = joblib.Parallel(n_jobs=-1, return_as="generator")
-    with progress(len(left), "drawing", "image") as bar:
-        for _ in pool(joblib.delayed(write_image)(path, make, files[path]) for path in left):
+    contents = pool(joblib.delayed(_content)(make, arguments) for arguments in files.values())
+    with progress(len(files), "drawing", "image") as bar:
+        for path, content in zip(files, contents, strict=True):
+            path.write_bytes(content)
             bar.update()
+
+
+def _content(make: Callable[..., NDArray[np.uint8]], arguments: tuple[Any, ...]) -> bytes:
+    return to_jpeg(make(*arguments))
 
 
 def file_name(key: Key, size: int) -> str:
@@ -124,7 +121,3 @@ def unlike_each_other(keys: list[Key], size: int) -> list[Key]:
             attempts[place] += 1
             hashes[place], pixels[place] = look((*key, attempts[place]), size)
     return [(*key, attempt) for key, attempt in zip(keys, attempts, strict=True)]
-
-
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and path.read_bytes().endswith(b"\xff\xd9")
