@@ -3,6 +3,7 @@
 A wrong answer is one sentence, without the lines that would give the right one away.
 """
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ class Wrong(AssertionError):
     """What is wrong with an answer."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"Not yet: {self}"]
+        return [textwrap.fill(f"Not yet: {self}", 100)]
 
 
 def _ask(fine: Any, words: str) -> None:
