@@ -46,7 +46,7 @@ def test_a_seed_whose_loss_is_no_number_is_counted():
     table = history([6, 6, 6])
     table.loc[table["seed"] == 2, "val_loss"] = math.nan
     table.loc[(table["seed"] == 1) & (table["epoch"] > 8), "val_loss"] = math.nan
-    words = "lowest at epoch 6, 6, 1 of 15, seed by seed"
+    words = "lowest at epoch 6, 6, 1 of 15 (seed by seed)"
     assert claims.lowest_loss(table, 6) == (words, "reproduced")
 
 
@@ -62,7 +62,7 @@ def test_a_seed_whose_loss_is_no_number_is_counted():
     ],
 )
 def test_overfitting_at_a_similar_moment(custom, vgg16, expected):
-    pairs = f"{custom[0]} and {vgg16[0]}, {custom[1]} and {vgg16[1]} of 15, seed by seed"
+    pairs = f"{custom[0]} and {vgg16[0]}, {custom[1]} and {vgg16[1]} of 15 (seed by seed)"
     words = f"validation loss of custom CNN and VGG16 lowest at epoch {pairs}"
     words += "; at the last no rise was seen" * (15 in custom + vgg16)
     assert claims.similar_moment(history(custom), history(vgg16)) == (words, expected)
