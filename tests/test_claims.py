@@ -62,7 +62,7 @@ def test_a_seed_whose_loss_is_no_number_is_counted():
     ],
 )
 def test_overfitting_at_a_similar_moment(custom, vgg16, expected):
-    pairs = f"{custom[0]} and {vgg16[0]}, {custom[1]} and {vgg16[1]} of 15 (seed by seed)"
+    pairs = f"{custom[0]} and {vgg16[0]}, {custom[1]} and {vgg16[1]} of 15, seed by seed"
     words = f"validation loss of custom CNN and VGG16 lowest at epoch {pairs}"
     words += "; at the last no rise was seen" * (15 in custom + vgg16)
     assert claims.similar_moment(history(custom), history(vgg16)) == (words, expected)
