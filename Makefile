@@ -35,11 +35,12 @@ quiz: $(STAMP)  ## a page that asks people, real or fake? RUN=name; ANSWERS=FOLD
 lab: $(STAMP)  ## open JupyterLab on your own copies of notebooks and exercises, in work/
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \
 	  echo "JupyterLab does not start as root: run make lab ARGS=--allow-root"; exit 1;; esac
+	@$(BIN)/python -m ipykernel install --sys-prefix --name fakeface --display-name "Real and fake faces" > /dev/null
 	@mkdir -p work/beyond; for original in notebooks/*.ipynb classroom/exercises/*.ipynb beyond/*/notebook.ipynb; do [ -e $$original ] || continue; \
 	  case $$original in beyond/*) copy=work/$${original%/*}.ipynb;; *) copy=work/$${original##*/};; esac; \
 	  if [ ! -e $$copy ]; then cp $$original $$copy; \
 	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
-	@$(BIN)/jupyter lab --LanguageServerManager.autodetect=False --ServerApp.root_dir=. \
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab --LanguageServerManager.autodetect=False --ServerApp.root_dir=. \
 	  --LabApp.default_url=/lab/tree/work $$ARGS
 
 wheelhouse: $(STAMP)  ## fill TO=FOLDER for machines without a network; there: make report WHEELS=FOLDER

@@ -28,6 +28,7 @@ DASHES, MARKERS = ("-", "--", "-.", ":"), "osD^vP"
 PORTRAIT, SIDE = (7, 3), 64  # the key of a portrait whose trace is easy to see; its side in pixels
 STRONGER = 8  # times, how its trace is shown
 LEARNED, GAP = 0.6, 0.1  # training accuracy from which on, and how far validation may be below
+FLAT = 0.02  # of validation loss: a smaller change is taken for none
 NAMES = {  # columns as a person says them
     "path": "file",
     "label": "label (1: fake)",
@@ -160,24 +161,34 @@ def overfitting(study: Study, model: str) -> Drawn:
 
 
 def _what_shows(history: pd.DataFrame) -> str:
-    """Whether the network learned, and whether by heart; '' where a loss is no number."""
+    """Whether it learned, still improves, learns by heart, or gets worse; '' without a number."""
     loss, last = history["val_loss"].to_numpy(), history.iloc[-1]
-    after, rise = len(loss) - 1 - int(loss.argmin()), loss[-1] - loss.min()
     if not np.isfinite(loss).all():
         return ""
     if last["accuracy"] < LEARNED:
-        return "It has hardly learned anything yet: there is nothing to overfit."
-    if after:
-        few = ", too few to tell a rise from noise" if after == 1 else ""
         return (
-            f"The last epoch's is {rise:.3f} above the lowest, after {count(after, 'epoch')}{few}."
+            "Training accuracy is near 0.5, as by guessing: it has hardly learned anything yet, so "
+            "there is nothing to overfit."
         )
-    if last["accuracy"] - last["val_accuracy"] > GAP:
+    after, rise = len(loss) - 1 - int(loss.argmin()), loss[-1] - loss.min()
+    if rise >= FLAT:
+        few = ": too few to tell a rise from noise" if after == 1 else ""
         return (
-            "The lowest is the last epoch's, but the accuracies are apart: it learns its training "
-            "images by heart without getting better on others."
+            f"Validation loss is {rise:.3f} above its lowest, {count(after, 'epoch')} later{few}."
         )
-    return "The lowest is the last epoch's: no overfitting shows yet; a longer run may show some."
+    near = int((loss - loss.min() < FLAT).argmax())  # from here on it hardly moves
+    still = near == len(loss) - 1
+    trend = "still falls" if still else f"hardly moves from epoch {history['epoch'].iloc[near]} on"
+    if (gap := last["accuracy"] - last["val_accuracy"]) > GAP:
+        by_heart = "" if still else " without getting better on others"
+        return (
+            f"Validation loss {trend} and doesn't rise; but the accuracies are {gap:.2f} apart: it "
+            f"learns its training images by heart{by_heart}."
+        )
+    return (
+        f"Validation loss {trend}, and the accuracies are close: overfitting, if it comes, would "
+        "show in a longer run."
+    )
 
 
 def seeds_apart(study: Study, model: str) -> Drawn:

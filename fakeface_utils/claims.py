@@ -118,6 +118,7 @@ def lowest_loss(history: pd.DataFrame, papers: int | None) -> Found:
     """The validation loss is lowest at the paper's epoch."""
     lowest, last = _lowest(history), history["epoch"].max()
     here = f"lowest at epoch {', '.join(map(str, lowest))} of {last} (seed by seed)"
+    here += "; at the last it may be falling still" * bool((lowest == last).any())
     return here, verdict_on_epochs(list(lowest - (papers or 0)), list(lowest == last))
 
 
@@ -130,7 +131,8 @@ def similar_moment(ours: pd.DataFrame, other: pd.DataFrame) -> Found:
     gap = one - two
     late = (gap.abs() <= SIMILAR) & ((one == last) | (two == last))
     both = ", ".join(f"{a} and {b}" for a, b in zip(one, two, strict=True))
-    here = f"lowest validation loss of custom CNN and VGG16 at epoch {both} (seed by seed)"
+    here = f"validation loss of custom CNN and VGG16 lowest at epoch {both} of {last}, seed by seed"
+    here += "; at the last no rise was seen" * bool({*one, *two} & {last})
     return here, verdict_on_epochs(list(gap), list(late), SIMILAR)
 
 

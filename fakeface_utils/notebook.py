@@ -79,9 +79,11 @@ def open_study(notebook: str, *parameters: Any) -> Study:
         task.check_before(own, look)
     claim_run(study)
     if not dataset.of(study).why_not_done(look):
+        from IPython.display import Markdown, display
+
         from .evaluate import notices
 
-        print(*notices(study), sep="\n")
+        display(Markdown("\n\n".join(notices(study))))  # a printed line breaks inside words
     return study
 
 

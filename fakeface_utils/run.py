@@ -196,15 +196,20 @@ def claim_run(study: Study) -> None:
                 part.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def open_finished(run: str, seed: int | None = None) -> Study:
+def open_finished(run: str, seed: int | None = None, code: bool = True) -> Study:
     """A finished run as it was last opened, or one seed of it; nothing is written.
+
+    Without `code`, for whoever reads results alone, code that was edited since is only told.
 
     Raises:
         StudyError: it isn't trained and tested with every network, or isn't up to date.
     """
     study, look = load_study(run=run, seeds="" if seed is None else [seed]), Look()
-    for task in predict.all(study):
-        if why := task.why_stale(look):
+    tasks = predict.all(study)
+    for task in tasks:
+        if why := task.why_stale(look, code):
             seeds = ",".join(map(str, study.seeds)) + ","
             raise StudyError(f"{why}: run make report RUN={run} SEEDS={seeds}")
+    if why := next(filter(None, (task.why_stale(look) for task in tasks)), ""):
+        print(f"warning: {why} since; here run '{run}' is taken as it was made")
     return study

@@ -235,28 +235,30 @@ class Task:
             "inputs": {n: signature(path, known.get(n), look) for n, path in files.items()},
         }
 
-    def why_not_done(self, look: Look | None = None) -> str:
+    def why_not_done(self, look: Look | None = None, code: bool = True) -> str:
         """What speaks against skipping the task, in words; '' where it is done.
 
-        Whether those before it are done is not asked, see `why_stale`.
+        Whether those before it are done is not asked, see `why_stale`; without `code` edited code
+        isn't either.
         """
         look = {} if look is None else look
-        if (key := (self.marker, "why")) not in look:
+        if (key := (self.marker, code)) not in look:
             missing = [path for path in map(self.path, self.writes) if not path.exists()]
             if missing:
                 look[key] = f"{shown(missing[0])} is missing"
             elif record := self.record():
                 known = record["outputs"]
                 found = {n: signature(self.path(n), known.get(n), look) for n in self.writes}
-                look[key] = _difference(record, self.depends_on(look) | {"outputs": found})
+                kept = {} if code else {"code": record["code"]}
+                look[key] = _difference(record, self.depends_on(look) | {"outputs": found} | kept)
             else:
                 look[key] = f"{self.name} did not end"
         return look[key]
 
-    def why_stale(self, look: Look | None = None) -> str:
+    def why_stale(self, look: Look | None = None, code: bool = True) -> str:
         """Why its files can't be shown: it, or a task before it, isn't done; '' where all are."""
         look = {} if look is None else look
-        return next((w for t in (*self.before(), self) if (w := t.why_not_done(look))), "")
+        return next((w for t in (*self.before(), self) if (w := t.why_not_done(look, code))), "")
 
     def check_before(self, own: Container[Path] = (), look: Look | None = None) -> None:
         """Refuse to stand on files that are missing or out of date, but for those of `own` markers.

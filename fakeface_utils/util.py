@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -53,7 +54,8 @@ class StudyError(Exception):
         return escaped(super().__str__())  # names may come from anywhere
 
     def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]  # what IPython shows, not forty lines of frames
+        words = f"{type(self).__name__}: {self}"  # what IPython shows, not forty lines of frames
+        return [textwrap.fill(words, 100, break_long_words=False, break_on_hyphens=False)]
 
 
 class Interrupted(KeyboardInterrupt):

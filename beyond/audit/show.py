@@ -115,10 +115,13 @@ def section(study: Study) -> HTML:
         fold(f"Duplicates that cross splits: {len(crossing):,}", as_table(named)),
         as_table(cue_table(found), f"Cheap cues, on {found['cue_images']:,} training images"),
         picture(study, "audit_cues", "Predicting the class from one cheap cue.", ON_CUES),
-        *map(as_table, leak_tables(found), (f"Pairs and triples with one face{least}", SEEN)),
-        picture(study, "leak_curve", "Test images whose face was to be seen before.", ON_LEAKS),
         picture(study, "audit_duplicates", "The most similar pairs: are they duplicates?"),
     ]
+    if not about(study)["generated"]:  # drawn portraits tell nothing of the paper's 60,000
+        captions = f"Pairs and triples with one face{least}", SEEN
+        parts += map(as_table, leak_tables(found), captions)
+        curve = picture(study, "leak_curve", "Test images whose face was seen before.", ON_LEAKS)
+        parts.append(curve)
     if found["leaked"] and not any(task.why_stale() for task in STEPS["predict"].all(study)):
         seen = leaked_accuracy(study, found["leaked"]).astype(object).fillna("-")
         parts.append(as_table(seen, "Accuracy on leaked test images and without them"))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fakeface_utils.data import manifest, prepare
+from fakeface_utils.data import about, manifest, prepare
 from fakeface_utils.evaluate import predictions
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.settings import Study
@@ -47,10 +47,10 @@ def drawn(study: Study, seed: int) -> pd.DataFrame:
     rng, halves = np.random.default_rng(seed), []
     for label, kind in enumerate(CLASSES):
         members = single[single["label"] == label]
-        if len(members) < ASKED // 2:
+        if len(members) <= ASKED // 2:  # one more is shown with its answer
             raise StudyError(
-                f"a quiz needs {ASKED // 2} different {kind} test images and {study.data_name} has "
-                f"{len(members)}: give more images"
+                f"a quiz needs {ASKED // 2 + 1} different {kind} test images and {study.data_name} "
+                f"has {len(members)}: give more images"
             )
         halves.append(members.iloc[rng.permutation(len(members))[: ASKED // 2]])
     images = pd.concat(halves).iloc[rng.permutation(ASKED)].reset_index(drop=True)
@@ -63,9 +63,20 @@ def quiz_name(study: Study, images: pd.DataFrame) -> str:
     return sha256(json.dumps(parts).encode())[:12]
 
 
-def stored_side(images: pd.DataFrame) -> int:
-    """Pixels a side in round 2: as stored; where sizes differ the smallest, since they may tell."""
-    return min(int(images[["width", "height"]].min(axis=None)), LARGEST_SIDE)
+def examples(study: Study, images: pd.DataFrame) -> list[int]:
+    """Rows of the test array that aren't asked about: a real one, and a fake one."""
+    table = manifest(study, "test")
+    left = table["label"][~table["sha256"].isin(images["sha256"])]
+    return [int(left.index[left == label][0]) for label in range(len(CLASSES))]
+
+
+def sides(study: Study, images: pd.DataFrame) -> list[int]:
+    """Pixels a side in each round: the networks'; then as stored, but for drawn images.
+
+    Where stored sizes differ it is the smallest, since they may tell.
+    """
+    stored = min(int(images[["width", "height"]].min(axis=None)), LARGEST_SIDE)
+    return [study.image_size, *([] if about(study)["generated"] else [stored])]
 
 
 def networks_answers(study: Study, images: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +99,8 @@ def pool(study: Study, files: Path, seed: int) -> dict[str, str]:
     """
     people.of(study).check_before()
     images = drawn(study, seed)
-    table, refused = read_answers(files, quiz_name(study, images), images)
+    rounds = len(sides(study, images))
+    table, refused = read_answers(files, quiz_name(study, images), images, rounds)
     with replacing(answers_csv(study)) as part:
         table.assign(seed=seed).to_csv(part, index=False)
     people(study)
@@ -96,7 +108,7 @@ def pool(study: Study, files: Path, seed: int) -> dict[str, str]:
 
 
 def read_answers(
-    files: Path, quiz: str, images: pd.DataFrame
+    files: Path, quiz: str, images: pd.DataFrame, rounds: int = 2
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """The answers of everyone whose file lies in a folder, at any depth; and the files refused.
 
@@ -116,7 +128,7 @@ def read_answers(
                 raise ValueError("not a CSV file")
             if path.stat().st_size > LARGEST_FILE:
                 raise ValueError("too large for a person's answers")
-            table = _one_persons(path.read_bytes(), quiz, images)
+            table = _one_persons(path.read_bytes(), quiz, images, rounds)
             if (said := (*table["answer"], *table["sure"])) in people:
                 raise ValueError(f"the same answers as {people[said]}")
             people[said] = name
@@ -132,16 +144,16 @@ def read_answers(
     return pd.concat(tables)[["quiz", "person", "round", "image", "answer", "sure"]], refused
 
 
-def _one_persons(raw: bytes, quiz: str, images: pd.DataFrame) -> pd.DataFrame:
+def _one_persons(raw: bytes, quiz: str, images: pd.DataFrame, rounds: int) -> pd.DataFrame:
     """One person's answers in the order of `images`, round by round; or a ValueError."""
     table = pd.read_csv(io.BytesIO(raw), dtype=str, keep_default_na=False, encoding="utf-8-sig")
     if sorted(table.columns) != sorted(COLUMNS):
         raise ValueError(f"its columns are not {', '.join(COLUMNS)}, with commas between")
     if others := sorted(set(table["quiz"]) - {quiz}):
         raise ValueError(f"of another quiz ({', '.join(others)[:60]}, not {quiz})")
-    asked = list(itertools.product(("1", "2"), images["sha256"]))
+    asked = list(itertools.product(map(str, range(1, rounds + 1)), images["sha256"]))
     if sorted(zip(table["round"], table["image"], strict=True)) != sorted(asked):
-        raise ValueError(f"not one answer for each of {len(images)} images in both rounds")
+        raise ValueError(f"not one answer for each of {len(images)} images in each round")
     if not table["answer"].isin(CLASSES).all():
         raise ValueError("an answer is neither real nor fake")
     if not table["sure"].isin([str(number) for number in SURE]).all():
@@ -157,7 +169,7 @@ def _one_persons(raw: bytes, quiz: str, images: pd.DataFrame) -> pd.DataFrame:
     inputs=lambda study: {"answers.csv": answers_csv(study)},
 )
 def people(study: Study, out: Path) -> None:
-    """How a class did, in both rounds, beside the networks.
+    """How a class did, round by round, beside the networks.
 
     people.csv has a row for everyone, for their majority vote (a tie counts half), for each step of
     sure, and for each network: round, pixels, who, answers, right (a share), low and high (see
@@ -176,10 +188,11 @@ def people(study: Study, out: Path) -> None:
             f"'{study.run}' has now: ask again, or delete the file"
         )
     given = (said["answer"] == "fake", said["sure"])
-    fakes, sures = (column.to_numpy().reshape(-1, 2, len(images)) for column in given)
+    rounds = sides(study, images)
+    fakes, sures = (column.to_numpy().reshape(-1, len(rounds), len(images)) for column in given)
     labels, networks = images["label"].to_numpy(), networks_answers(study, images)
     rows, tables = [], []
-    for number, side in enumerate((study.image_size, stored_side(images))):
+    for number, side in enumerate(rounds):
         fake, place = fakes[:, number], {"round": number + 1, "pixels": side}
         rows += [place | row for row in _round(fake, sures[:, number], labels, networks)]
         shares = {"called_fake": fake.mean(axis=0), "accuracy": (fake == labels).mean(axis=0)}

@@ -73,11 +73,13 @@ def quiz(study: Study, seed: int, out: Path) -> None:
     import jinja2  # here only: what puts answers together doesn't need it
 
     faces, tested, reader = drawn(study, seed), images(study, "test"), open_images(source(study))
-    side, networks = measure.stored_side(faces), measure.networks_answers(study, faces)
+    sides, networks = measure.sides(study, faces), measure.networks_answers(study, faces)
     files = [original(reader, row.path, row.sha256) for row in faces.itertuples()]
-    stored = [as_input(file.image, side, study.resize_filter) for file in files]
-    first = _pictures([np.asarray(tested[place]) for place in faces["place"]], seed)
-    second = _pictures([stored[row] for row in faces["second"]], seed)
+    shown = [_pictures([np.asarray(tested[place]) for place in faces["place"]], seed)]
+    for side in sides[1:]:
+        stored = [as_input(file.image, side, study.resize_filter) for file in files]
+        shown.append(_pictures([stored[row] for row in faces["second"]], seed))
+    pair = [np.asarray(tested[place]) for place in measure.examples(study, faces)]
     told = {
         "quiz": measure.quiz_name(study, faces),
         "images": [
@@ -88,10 +90,11 @@ def quiz(study: Study, seed: int, out: Path) -> None:
     }
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     text = page.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        pictures=[first, second],
-        sealed=sealed(json.dumps(told), first),
-        sides=[study.image_size, side],
-        as_stored=bool((faces[["width", "height"]] == side).all(axis=None)),
+        pictures=shown,
+        examples=_pictures(pair, seed),
+        sealed=sealed(json.dumps(told), shown[0]),
+        sides=sides,
+        as_stored=bool((faces[["width", "height"]] == sides[-1]).all(axis=None)),
         generated=about(study)["generated"],
         networks=list(_titles(study).values()),
         sure=measure.SURE,
@@ -171,15 +174,19 @@ def hardly_told_apart(table: pd.DataFrame | None, reason: str = "") -> dict[str,
     claim |= {"section": "abstract, 1, 2", "here": "nobody was asked (make quiz)"}
     if table is None:
         return claim | {"verdict": unless(reason, "not measured"), "basis": "not measured"}
-    first, second = table[table["who"] == "people"].itertuples()
-    people = second.answers // ASKED
+    *earlier, last = table[table["who"] == "people"].itertuples()
+    people = last.answers // ASKED
     claim["here"] = (
-        f"of {ASKED} test images at {second.pixels} x {second.pixels} pixels {second.right:.3f} "
-        f"right (95 % interval {second.low:.3f} to {second.high:.3f}); in a round before, at "
-        f"{first.pixels} x {first.pixels} pixels, {first.right:.3f} ({first.low:.3f} to "
-        f"{first.high:.3f}); guessing gives 0.5"
+        f"of {ASKED} test images at {last.pixels} x {last.pixels} pixels {last.right:.3f} right "
+        f"(95 % interval {last.low:.3f} to {last.high:.3f}); "
     )
+    for first in earlier:
+        claim["here"] += (
+            f"in a round before, at {first.pixels} x {first.pixels} pixels, {first.right:.3f} "
+            f"({first.low:.3f} to {first.high:.3f}); "
+        )
+    claim["here"] += "guessing gives 0.5"
     reason = reason or (f"fewer than {FEWEST} people" if people < FEWEST else "")
-    verdict = verdict_on_differences([(HARDLY - second.high, HARDLY - second.low)])
+    verdict = verdict_on_differences([(HARDLY - last.high, HARDLY - last.low)])
     basis = f"measured: {people} {'person' if people == 1 else 'people'}"
     return claim | {"verdict": unless(reason, verdict), "basis": basis}

@@ -27,9 +27,9 @@ chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is 
 
 @pytest.fixture
 def asked_about(places):
-    """Twelve test images of each class, fakes smaller in bytes."""
+    """Thirteen test images of each class, fakes smaller in bytes."""
     root, rng = places / "portraits", np.random.default_rng(0)
-    for split, count in (("train", 1), ("valid", 1), ("test", 12)):
+    for split, count in (("train", 1), ("valid", 1), ("test", 13)):
         for kind in ("fake", "real"):
             folder = root / split / kind
             folder.mkdir(parents=True)
@@ -113,7 +113,7 @@ def test_images_that_are_there_twice_are_not_asked_and_too_few_are_an_error(stud
     monkeypatch.setattr(measure, "manifest", lambda study, split: table)
     assert "same" not in measure.drawn(study, 0)["sha256"].tolist()
     table.loc[fakes[:3], "sha256"] = "same"
-    with pytest.raises(StudyError, match="needs 10 different fake test images and portraits has"):
+    with pytest.raises(StudyError, match="needs 11 different fake test images and portraits has"):
         measure.drawn(study, 0)
 
 
@@ -126,7 +126,7 @@ def test_nothing_can_be_read_off_the_page(study, asked, capsys):
     page = page_of(study).read_text()
     for word in (name, *faces["sha256"], *faces["path"], "test/", ".png", '"label"', "p_fake"):
         assert word not in page, word
-    text = re.sub(r'"pictures">.*?</script>', "", page, flags=re.DOTALL)
+    text = re.sub(r'"(pictures|pair)">.*?</script>', "", page, flags=re.DOTALL)
     assert max(len(line) for line in text.splitlines()) < 6000  # the sealed answers are left
     for tag in BeautifulSoup(text, "html.parser").find_all("img"):
         assert set(tag.attrs) <= {"id", "alt"}
@@ -237,7 +237,7 @@ def test_files_that_do_not_count_are_named_with_the_reason(study, asked, tmp_pat
     faces, name, right = asked
     good = answers(faces, name, right)
     lines = good.splitlines(keepends=True)
-    half = "not one answer for each of 20 images in both rounds"
+    half = "not one answer for each of 20 images in each round"
     files = {
         "1.csv": (good, None),
         "binary.csv": (b"\xff\xfe\x00\x01", ""),
@@ -359,6 +359,65 @@ def test_the_claim_takes_its_place_and_answers_about_other_images_are_not_this_r
     assert EXTENSION.why_stale(study)
     with pytest.raises(StudyError, match="are about other images than run 'asked' has now"):
         people(study)
+
+
+def test_the_pair_that_is_shown_with_its_answer_is_not_asked_about(study, asked):
+    faces = asked[0]
+    real, fake = measure.examples(study, faces)
+    assert manifest(study, "test")["label"].iloc[[real, fake]].tolist() == [0, 1]
+    assert not {real, fake} & {*faces["place"]}
+    show.quiz(study, 0)
+    page = BeautifulSoup(page_of(study).read_text(), "html.parser")
+    assert page.find(id="examples").get_text().split() == ["real", "fake"]
+    for place, picture in zip((real, fake), json.loads(page.find(id="pair").string), strict=True):
+        np.testing.assert_array_equal(decoded(picture), images(study, "test")[place])
+
+
+@pytest.fixture
+def drawn_images(monkeypatch):
+    for module in (measure, show):
+        monkeypatch.setattr(module, "about", lambda study: {"generated": True})
+
+
+@pytest.mark.usefixtures("drawn_images")
+def test_drawn_images_have_one_round_and_no_published_studies(study, asked, tmp_path):
+    faces, name, right = asked
+    show.quiz(study, 0)
+    assert len(pictures(study)) == 1
+    text = page_of(study).read_text()
+    assert "published studies" not in text
+    assert "Nightingale" not in text
+    lines = answers(faces, name, right).splitlines(keepends=True)
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "a.csv").write_text("".join(lines[:21]))
+    (tmp_path / "class" / "two.csv").write_text("".join(lines))
+    table, refused = pooled(study, tmp_path / "class")
+    assert refused == {"two.csv": "not one answer for each of 20 images in each round"}
+    assert table.loc[(1, "people"), ["answers", "right", "pixels"]].tolist() == [20, 1.0, 32]
+    words = hardly_told_apart(people.of(study).read())["here"]
+    assert words.startswith("of 20 test images at 32 x 32 pixels 1.000 right")
+    assert "round" not in words
+
+
+@chromium
+@pytest.mark.usefixtures("drawn_images")
+def test_one_round_is_played_to_its_end(study, asked, browser):
+    show.quiz(study, 0)
+    page = browser.new_page(viewport={"width": 390, "height": 664})
+    page.goto(page_of(study).as_uri())
+    sizes = "[...document.querySelectorAll('#examples img')].map(i => i.naturalWidth)"
+    assert page.evaluate(sizes) == [32, 32]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.keyboard.press("ArrowRight")
+    for place, label in enumerate(asked[0]["label"]):
+        assert page.inner_text("#count") == f"Face {place + 1} of 20"
+        by_keyboard(page, label, 2)
+    assert page.inner_text("#score").startswith("You were right on 20 of 20 faces. 10 were fake")
+    assert page.locator("#scores tr").first.inner_text().startswith("you\t20 of 20")
+    told = page.locator("#faces li").all_inner_texts()
+    assert [face.splitlines()[1] for face in told] == [
+        "fake" if label else "real" for label in asked[0]["label"]
+    ]
 
 
 @pytest.fixture
