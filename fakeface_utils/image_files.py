@@ -76,15 +76,18 @@ class Zip:
         self.root, self._lock = root, threading.Lock()
         try:
             self._archive = zipfile.ZipFile(root)
-            files = [entry for entry in self._archive.infolist() if not entry.is_dir()]
-            for entry in {(x.compress_type, x.flag_bits & 1): x for x in files}.values():
-                self._archive.open(entry).close()  # a password, a method that Python doesn't know
+            named = [(x.filename.replace("\\", "/"), x) for x in self._archive.infolist()]
+            self._files = {posixpath.normpath(n): x for n, x in named if not n.endswith("/")}
+            kinds = {(x.compress_type, x.flag_bits & 1): x for x in self._files.values()}
+            for entry in kinds.values():  # a password, a method that Python doesn't know
+                self._archive.open(entry).close()
+            if any(method == zipfile.ZIP_LZMA for method, _ in kinds):  # whose errors are its own
+                raise ValueError("LZMA is not supported")
         except UNREADABLE as error:
             raise StudyError(
                 f"cannot read the zip {shown(root)} ({error}): fetch it again, or unpack it and "
                 "give the folder"
             ) from error
-        self._files = {posixpath.normpath(x.filename.replace("\\", "/")): x for x in files}
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """As of a `Folder`."""

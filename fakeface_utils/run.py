@@ -86,7 +86,7 @@ def _parse_overrides(overrides: str | Mapping[str, Any]) -> dict[str, Any]:
     Blanks around '=' and commas between settings are taken as meant.
     """
     if isinstance(overrides, Mapping):
-        values = dict(overrides)
+        values = {str(name): value for name, value in overrides.items()}
     else:
         lexer = shlex.shlex(str(overrides or ""), posix=True, punctuation_chars="=")
         lexer.whitespace_split, lexer.commenters = True, ""

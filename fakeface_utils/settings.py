@@ -20,6 +20,7 @@ IMAGENET_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8db
 
 MOST_SEEDS = 1000
 PARAMETERS = ("profile", "data", "run", "seeds")  # given by themselves; all else are overrides
+Width = Annotated[int, Field(ge=1, le=100_000)]  # of a layer
 Decay = Literal["inverse_time_per_step", "linear_per_epoch", "inverse_time_per_epoch", "none"]
 
 
@@ -47,7 +48,7 @@ _paper, _ours, _open = (partial(_setting, by) for by in ("the paper", "ours", "o
 class Study(BaseModel):
     """Everything that decides what is computed; frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     profile: Literal["demo", "laptop", "paper"] = _ours("paper", "where the defaults come from")
     data: str = _paper("kaggle", "demo, kaggle, or a folder's or zip's path, section 2")
@@ -70,13 +71,13 @@ class Study(BaseModel):
         tuple(MODELS),
     )
 
-    custom_filters: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = _paper(
+    custom_filters: tuple[Width, ...] = _paper(
         (64, 128, 128),
         "of its convolutions, as many as there are numbers, section 3.1",
         min_length=1,
     )
-    custom_dense: int = _paper(256, "nodes of its dense layer, section 3.1", ge=1, le=100_000)
-    vgg16_dense: int = _paper(512, "nodes of its new dense layer, section 3.2", ge=1, le=100_000)
+    custom_dense: Width = _paper(256, "nodes of its dense layer, section 3.1")
+    vgg16_dense: Width = _paper(512, "nodes of its new dense layer, section 3.2")
     dropout: float = _paper(0.4, "both models, sections 3.1 and 3.2", ge=0, lt=1)
     padding: Literal["same", "valid"] = _open(
         "same",

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-@pytest.mark.parametrize(("count", "networks"), [(200, []), (10, ["keras"])])
+@pytest.mark.parametrize(("count", "networks"), [(300, []), (10, ["keras"])])
 def test_random_sequences_end_as_a_clean_run_does_or_are_refused(count, networks):
     script = str(Path(__file__).with_name("sequences.py"))
     command = [sys.executable, script, "0", str(count), *networks]

@@ -1,13 +1,18 @@
 """What the networks look at: spectra, which need no network, and maps, each put to a test."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from fakeface_utils.extension import Extension, later
 
 IMAGES = {"demo": 100, "laptop": 300}  # of each class of the test set, damaged or mapped
+MOST = Annotated[int, Field(ge=2, le=100_000)]
 EXTENSION = Extension(
     "insight",
     "What these networks look at",
     tasks=later(__name__, "show.tasks"),
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
-    options=lambda profile: {"beyond_images": (int, IMAGES.get(profile, 1000))},
+    options=lambda profile: {"beyond_images": (MOST, IMAGES.get(profile, 1000))},
 )
