@@ -98,7 +98,7 @@ def test_seeds_are_a_count_or_a_list(seeds, expected):
         ({"overrides": "vgg16_weights=resnet50"}, ["vgg16_weights", "imagenet, random, or Keras'"]),
         ({"overrides": {"custom_filters": ""}}, ["custom_filters", "at least 1 item"]),
         ({"overrides": "custom_filters=64,0"}, ["custom_filters", "greater than or equal to 1"]),
-        ({"overrides": "custom_filters=500000"}, ["custom_filters", "less than or equal to 100000"]),
+        ({"overrides": "custom_filters=500000"}, ["custom_filters", "equal to 100000"]),
         ({"overrides": "custom_filters=8,8,8,8,8,8"}, ["leave nothing of 56 pixels: give fewer"]),
         ({"overrides": "optimizer=rmsprop"}, ["optimizer", "'adam' or 'sgd'"]),
         ({"overrides": "augment=zoom"}, ["augment", "'flip'"]),
