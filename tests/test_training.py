@@ -158,7 +158,7 @@ def test_a_training_killed_at_any_moment_ends_as_an_undisturbed_one(
     assert_same(life.end(), undisturbed)
 
 
-@pytest.mark.parametrize("stalled", ["epoch-3", "best"])
+@pytest.mark.parametrize("stalled", ["epoch-3", pytest.param("best", marks=pytest.mark.slow)])
 def test_a_kill_in_the_middle_of_a_write_does_no_harm(data, undisturbed, tmp_path, stalled):
     life = Life(data, tmp_path / "killed")
     life.start(stalled)
