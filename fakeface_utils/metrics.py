@@ -1,4 +1,4 @@
-"""The four metrics of Table 1, and how well a number is known: the study's only intervals."""
+"""The four metrics of Table 1, and how well a number is known."""
 
 import math
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def metrics(
 
 
 def interval(values: npt.ArrayLike, variance: npt.ArrayLike = 0.0) -> tuple[Any, Any]:
-    """The 95 % interval of a mean over seeds, or of a mean difference; the only one in the study.
+    """The 95 % interval of a mean over seeds, or of a mean difference.
 
     m +- sqrt(t(n-1)^2 s^2 / n + z^2 v): seeds and test set in quadrature, each with its own factor
     (Zou and Donner 2008), since all seeds share one test set. Coverage: docs/intervals.md.

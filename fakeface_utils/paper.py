@@ -1,4 +1,4 @@
-"""What the paper states about its data and its measures."""
+"""What the paper states about its data and its measures; its Table 1 is in `models.py`."""
 
 CLASSES = ("real", "fake")  # a class's place here is its label: 1 is fake, the positive class
 SPLITS = ("train", "valid", "test")  # as the Kaggle archive names them

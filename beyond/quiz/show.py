@@ -15,6 +15,7 @@ import pandas as pd
 import PIL.Image
 from IPython.display import HTML
 
+from fakeface_utils.claims import PEOPLE
 from fakeface_utils.data import about, images, source
 from fakeface_utils.evaluate import FEWEST, HARDLY, unless, verdict_on_differences
 from fakeface_utils.image_files import as_input, open_images, original
@@ -170,7 +171,7 @@ def claims(study: Study) -> list[dict[str, Any]]:
 
 def hardly_told_apart(table: pd.DataFrame | None, reason: str = "") -> dict[str, Any]:
     """The claim, from what `people` measured (None for nothing), or why it can't be judged."""
-    claim = {"claim": "People can hardly tell real and fake faces apart"}
+    claim = {"claim": PEOPLE}
     claim |= {"section": "abstract, 1, 2", "here": "nobody was asked (make quiz)"}
     if table is None:
         return claim | {"verdict": unless(reason, "not measured"), "basis": "not measured"}
