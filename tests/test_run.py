@@ -281,6 +281,14 @@ DOORS = {
 }
 
 
+def test_a_demo_run_goes_on_after_the_code_that_draws_was_edited(places, monkeypatch):
+    study = load_study("demo")
+    claim_run(study)
+    (study.results / ".train-custom_cnn-0.json").write_text("{}")
+    monkeypatch.setattr("fakeface_utils.step.code_of", lambda *files: {"portrait.py": "edited"})
+    claim_run(study)
+
+
 @pytest.mark.parametrize("door", [*DOORS, "01_dataset", "04_evaluate", "06_report"])
 def test_every_door_refuses_another_study_and_touches_nothing(held, faces, door):
     for change in ("epochs is 1 there and 2 here", "the images of 'faces' have changed since"):
