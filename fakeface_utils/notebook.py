@@ -78,6 +78,8 @@ def open_study(notebook: str, *parameters: Any) -> Study:
     for task in tasks:
         task.check_before(own, look)
     claim_run(study)
+    if notebook in {model.notebook for model in study.models.values()}:
+        from . import networks  # noqa: F401  (Keras without TensorFlow's start-up messages)
     if not dataset.of(study).why_not_done(look):
         from IPython.display import Markdown, display
 
