@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, SOFT, Drawn, picture, pictures, save, title
+from fakeface_utils.figures import HALF, INK, SOFT, Drawn, inline, picture, pictures, save, title
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import titled
 from fakeface_utils.report import as_table, fold, items, paragraphs
@@ -209,3 +209,17 @@ def section(study: Study) -> HTML:
             fold("All damages in numbers", as_table(costs(table), about)),
         ]
     )
+
+
+def in_rows(rows: list[dict[str, Any]], what: str) -> HTML:
+    """Rows of images by name; None, where a damage doesn't apply, leaves a place empty."""
+    figure, axes = plt.subplots(len(rows), 6, figsize=(6, 1.3 * len(rows)))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for line, row in zip(axes, rows, strict=True):
+        for axis, (name, pixels) in zip(line, row.items(), strict=False):
+            if pixels is not None:
+                axis.imshow(pixels)
+                axis.set_title(name, size=7)
+    names = "; ".join(", ".join(row) for row in rows).replace("\n", " ")
+    return inline((figure, f"{what}: {names}."))
