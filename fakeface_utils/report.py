@@ -126,7 +126,7 @@ def better(study: Study, accuracy: pd.Series) -> str:
     interval += ", of these two networks alone" * (len(study.seeds) == 1)
     if gain.low <= 0:
         return f"Here it stays open which network is better ({interval})."
-    return f"The better one here is {titled(first)}, by {gain.mean:.3f} ({interval})."
+    return f"Better here: {titled(first)}, by {gain.mean:.3f} ({interval})."
 
 
 def _card(study: Study, row: pd.Series) -> HTML:

@@ -99,9 +99,9 @@ def test_the_answer_counts_no_network_that_is_not_in_the_paper(monkeypatch):
 @pytest.mark.parametrize(
     ("low", "seeds", "expected"),
     [
-        (0.06, 2, "The better one here is VGG16, by 0.070 (95 % interval +0.060 to +0.080)."),
+        (0.06, 2, "Better here: VGG16, by 0.070 (95 % interval +0.060 to +0.080)."),
         (-0.01, 2, "Here it stays open which network is better (95 % interval -0.010 to +0.080)."),
-        (0.06, 1, "The better one here is VGG16, by 0.070 (95 % interval +0.060 to +0.080, of "
+        (0.06, 1, "Better here: VGG16, by 0.070 (95 % interval +0.060 to +0.080, of "
          "these two networks alone)."),
     ],
 )  # fmt: skip
