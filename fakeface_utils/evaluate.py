@@ -196,8 +196,7 @@ def notices(study: Study) -> list[str]:
     said = {
         "Generated data: these numbers say nothing about the paper.": data["generated"],
         "VGG16 has random weights, not ImageNet's: its numbers mean nothing.": random,
-        "The images came without splits: 70 % of each class were drawn for training, 15 % for "
-        "validation, 15 % for the test.": data["split_by_us"],
+        data["split_by_us"]: data["split_by_us"],
         f"Left out: {count(len(data['unreadable']), 'unreadable image')}.": data["unreadable"],
         f"Not read: {data['left_out']}.": data["left_out"],
         f"Not in the paper, but networks of this run's own: {own}.": own,

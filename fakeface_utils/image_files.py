@@ -1,7 +1,7 @@
 """Image files in a folder or a zip, which is never unpacked: listed, read and decoded.
 
-Both hold train, valid and test, at any depth, each with fake and real inside; or only fake and
-real, which are then split by a seed.
+Both hold train, valid and test, at any depth, each with fake and real inside; or train and valid,
+or only fake and real: what is missing is then drawn by a seed.
 """
 
 import hashlib
@@ -166,11 +166,14 @@ def list_images(reader: Folder | Zip) -> pd.DataFrame:
     paths, others = find_images(reader)
     table = pd.DataFrame(map(place_of, paths), columns=["above", "split", "kind"])
     table["path"], above = paths, table["above"].unique()
-    if not table["split"].any():
-        for _, members in table.groupby("kind"):  # 70, 15 and 15 % of each class
-            order = np.random.default_rng(0).permutation(members.index)
-            ends = [0, round(0.7 * len(order)), round(0.85 * len(order)), len(order)]
-            table.loc[order, "split"] = np.repeat(SPLITS, np.diff(ends))
+    for given, splits, cuts in (({""}, SPLITS, (0.7, 0.85)), ({*SPLITS[:2]}, SPLITS[1:], (0.5,))):
+        if {*table["split"]} == given:  # as Kaggle's rvf10k, which has no test part
+            parted = table[table["split"].isin(["", "valid"])]
+            for _, members in parted.groupby("kind"):
+                order = np.random.default_rng(0).permutation(members.index)
+                ends = [0, *(round(cut * len(order)) for cut in cuts), len(order)]
+                table.loc[order, "split"] = np.repeat(splits, np.diff(ends))
+            break
     full = {*zip(table["split"], table["kind"], strict=True)}
     unread = left_out(others) + "; unpack the zip inside" * (".zip" in others.values())
     wrong = [f"the name of {p} can't be printed: rename it" for p in paths if escaped(p) != p]
@@ -184,8 +187,8 @@ def list_images(reader: Folder | Zip) -> pd.DataFrame:
     ]
     if wrong:
         raise StudyError(
-            f"{shown(reader.root)} must hold train, valid and test with fake and real inside, or "
-            f"only fake and real: {wrong[0]}"
+            f"{shown(reader.root)} must hold train, valid and test (or no test) with fake and "
+            f"real inside, or only fake and real: {wrong[0]}"
         )
     table["label"] = table["kind"].map(CLASSES.index)
     order = table["split"].map(SPLITS.index).argsort(kind="stable")

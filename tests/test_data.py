@@ -139,12 +139,23 @@ def test_only_fake_and_real_are_split_by_a_seed_and_that_is_said(places):
     root = flat(places / "flat", 20)
     study = load_study(data=str(root), overrides=SMALL)
     found = prepared(study)
-    assert found["split_by_us"]
+    assert found["split_by_us"].startswith("The images came without splits: 70 %")
     assert [found["counts"][split]["fake"] for split in SPLITS] == [14, 3, 3]
     paths = [path for split in SPLITS for path in manifest(study, split)["path"]]
     assert len(set(paths)) == 40
     archive = load_study(data=shutil.make_archive(str(root), "zip", root), overrides=SMALL)
     assert prepared(archive)["fingerprint"] == found["fingerprint"]
+
+
+def test_without_a_test_split_half_of_validation_is_it_and_that_is_said(places, faces):
+    shutil.rmtree(faces / "a" / "b" / "test")
+    study = load_study(data=str(faces), overrides=SMALL)
+    found = prepared(study)
+    assert "half of each class of validation" in found["split_by_us"]
+    assert [found["counts"][split]["real"] for split in SPLITS] == [4, 2, 2]
+    tables = [manifest(study, split)["path"] for split in SPLITS[1:]]
+    assert len({*pd.concat(tables)}) == 8
+    assert all("/valid/" in path for path in pd.concat(tables))
 
 
 def test_drawn_data_are_known_by_their_mark_wherever_they_lie(places):

@@ -38,7 +38,7 @@ def prepared(study, counts=COUNTS, **about):
     path = dataset.of(study).path()
     path.parent.mkdir(parents=True, exist_ok=True)
     by_class = {split: {"fake": n, "real": n} for split, n in counts.items()}
-    usual = {"generated": False, "unreadable": {}, "left_out": "", "split_by_us": False}
+    usual = {"generated": False, "unreadable": {}, "left_out": "", "split_by_us": ""}
     path.write_text(json.dumps({"counts": by_class} | usual | about))
 
 
@@ -308,7 +308,9 @@ def test_notices_of_the_images_the_weights_and_extensions(places, monkeypatch):
     assert evaluate.notices(study_of(1)) == ["Possible leak (4, 2)."]  # as it was measured
     study = study_of(1, vgg16_weights="random", data="demo")
     unreadable = {"a.jpg": "broken", "b.jpg": "broken"}
-    prepared(study, generated=True, left_out="x/", split_by_us=True, unreadable=unreadable)
+    prepared(
+        study, generated=True, left_out="x/", split_by_us="without splits", unreadable=unreadable
+    )
     words = ["Generated data", "random weights", "without splits", "2 unreadable", "x/", "leak"]
     for word, sentence in zip(words, evaluate.notices(study), strict=True):
         assert word in sentence
