@@ -46,11 +46,6 @@ def test_a_network_is_one_file_and_one_entry_and_leaves_as_it_came(copy):
     assert len(table) == 4 * (len(MODELS) + 1)
     assert set(table.loc[table["model"] == "logistic", "verdict"]) == {"not in the paper"}
     assert "logistic regression" in (copy.results / "report.html").read_text()
-    if "compare" in extensions():
-        code, output = copy.run("compare", "tiny", "tiny")
-        code, output = copy.run("compare", "tiny") if code else (code, output)
-        assert code == 0, output
-        assert "logistic regression" in output
 
     file.unlink()
     models.write_text(text)
