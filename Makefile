@@ -18,7 +18,7 @@ INSTALL = $(if $(UV),$(UV) pip install --python $(BIN)/python,$(PIP)) --no-deps 
 OFFLINE = $(if $(WHEELS),--no-index --find-links "$$WHEELS")
 .DEFAULT_GOAL := help
 
-.PHONY: help report beyond quiz lab wheelhouse test test-slow bench
+.PHONY: help report beyond quiz lab site doors wheelhouse test test-slow bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,12 @@ lab: $(STAMP)  ## open JupyterLab on your own copies of notebooks and exercises,
 	  elif [ $$original -nt $$copy ]; then echo "$$original is newer than $$copy: delete that for a fresh copy"; fi; done
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab --LanguageServerManager.autodetect=False --ServerApp.root_dir=. \
 	  --LabApp.default_url=/lab/tree/work $$ARGS
+
+site: $(STAMP)  ## a finished run on drawn images, the notebooks and the pages as a website, in site/
+	@$(BIN)/python -m docs.site "$${RUN:-demo}"
+
+doors: $(STAMP)  ## links to Colab at the top of each notebook, once the repository has an address
+	@$(BIN)/python -m docs.doors
 
 wheelhouse: $(STAMP)  ## fill TO=FOLDER for machines without a network; there: make report WHEELS=FOLDER
 	@test -n "$$TO" || { echo "name the folder: make wheelhouse TO=FOLDER"; exit 1; }
