@@ -62,7 +62,7 @@ test: $(TOOLS)  ## check style and types, and run every test but the slow ones
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 test-slow: $(TOOLS)  ## run the tests that take minutes or need the network
-	@$(PIP) --quiet --no-build-isolation -e '.[cluster,jax]'
+	@$(PIP) --quiet --no-build-isolation -e '.[cluster,jax,export]' onnxruntime
 	@$(BIN)/pytest -m slow -rs
 
 bench: $(STAMP)  ## measure this machine; GPU=1 measures the paper's profile on a GPU

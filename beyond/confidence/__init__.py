@@ -21,9 +21,23 @@ def predict(
     stability: Annotated[
         bool, typer.Option("--stability", help="ask about eight re-savings of each image too")
     ] = False,
+    model_folder: Annotated[
+        Path | None, typer.Option(help="a folder of fakeface export, in place of a run")
+    ] = None,
 ) -> None:
     """What a trained network says of your own images: p(fake), and fake, real or unsure."""
-    later(__name__, "ask.predict")(images, run, model, seed, csv, json, stability)
+    ask = later(__name__, "ask.predict")
+    ask(images, run, model, seed, csv, json, stability, model_folder)
+
+
+def export(
+    to: Annotated[Path, typer.Argument(help="a new folder")],
+    run: Annotated[str, typer.Option(help="the run whose network is handed on")] = "demo",
+    model: Annotated[str, typer.Option(help=" or ".join(MODELS))] = next(iter(MODELS)),
+    seed: Annotated[int | None, typer.Option(help="one of the run's; else its first")] = None,
+) -> None:
+    """A trained network as a folder to hand on: Keras, ONNX, its card, and each file's digest."""
+    later(__name__, "export.export")(to, run, model, seed)
 
 
 EXTENSION = Extension(
@@ -32,6 +46,6 @@ EXTENSION = Extension(
     tasks=later(__name__, "show.tasks"),
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
-    commands={"predict": predict},
+    commands={"predict": predict, "export": export},
     always=True,
 )

@@ -17,7 +17,6 @@ from fakeface_utils import image_files, util
 from fakeface_utils.data import about
 from fakeface_utils.models import titled
 from fakeface_utils.run import load_study
-from fakeface_utils.settings import Study
 from fakeface_utils.util import StudyError
 
 from .measure import ERRORS, calibration, tempered, word
@@ -26,6 +25,7 @@ NO_PROOF = (
     "No proof: the network knows one generator and images like those it learned from, and no "
     "answer is evidence about a person."
 )
+MODEL, ABOUT, SUMS = "model.keras", "model.json", "SHA256SUMS"  # in an exported folder
 AT_ONCE = 32  # images decoded and asked about together: bounds memory
 QUALITIES, SMALLER = (95, 85, 75, 65, 50), (0.75, 0.5)
 RESAVINGS = len(QUALITIES) + len(SMALLER) + 1
@@ -42,6 +42,7 @@ def predict(
     csv: Path | None = None,
     json: Path | None = None,
     stability: bool = False,
+    folder: Path | None = None,
 ) -> None:
     """Print a row for each image file, and keep them; one that can't be read stops no other.
 
@@ -52,7 +53,7 @@ def predict(
         util.check_target(csv, ".csv", ",".join(COLUMNS))
     if json:
         util.check_target(json, ".json", '{\n  "run": ')
-    network = open_network(run, model, seed)
+    network = exported(folder) if folder else open_network(run, model, seed)
     print(network.header(), end="\n\n", flush=True)  # Keras takes seconds to load
     print(f"p(fake)  answer     {'same word  ' * stability}file")
     rows = []
@@ -121,24 +122,25 @@ def _images(place: Path) -> list[Path]:
 class Network(NamedTuple):
     """One trained network, and what its words mean: the limits are of the raw output."""
 
-    study: Study  # its run, as whose images others are resized
+    file: Path  # model.keras
+    run: str
     model: str
     seed: int
+    learned_from: str
+    generated: bool  # it learned from drawings, and has no answer to photographs
+    size: int  # pixels a side of its images
+    resize_filter: str
     temperature: float
     accused: float
     missed: float
 
     def about(self) -> dict[str, Any]:
         """Which network it is and what its answers mean, as JSON values."""
-        data, size = about(self.study), self.study.image_size
-        images = sum(data["counts"]["train"].values())
-        name = f"images of {util.escaped(data['name'])}"
-        what = "generated portraits" if data["generated"] else name
         return {
-            "run": self.study.run,
+            "run": self.run,
             "model": self.model,
             "seed": self.seed,
-            "learned_from": f"{images:,} {what} at {size} px",
+            "learned_from": self.learned_from,
             "temperature": self.temperature,
             "fake_above": float(tempered(self.accused, self.temperature)),
             "real_below": float(tempered(self.missed, self.temperature)),
@@ -149,12 +151,22 @@ class Network(NamedTuple):
         """Three lines: which network, that it proves nothing, and what its words mean."""
         known, title = self.about(), titled(self.model)
         return (
-            f"run {self.study.run}, {title} seed {self.seed}: learned from "
-            f"{known['learned_from']}\n{NO_PROOF}\nfake above {known['fake_above']:.3f}, real "
+            f"run {self.run}, {title} seed {self.seed}: learned from {self.learned_from}\n"
+            f"{NO_PROOF}\nfake above {known['fake_above']:.3f}, real "
             f"below {known['real_below']:.3f}, between them unsure: at most {100 * ERRORS:.0f} % "
             "of its validation reals lie above, of its fakes below (p(fake) with the temperature "
             f"{self.temperature:.2f})"
         )
+
+    def load(self) -> Any:
+        """The Keras model, in safe mode: a file that carries code is refused."""
+        from fakeface_utils.networks import keras
+
+        try:
+            return keras.saving.load_model(self.file, compile=False, safe_mode=True)
+        except Exception as error:  # damage shows in many ways, and each means the same
+            why = str(error).partition("\n")[0].partition(". ")[0]
+            raise StudyError(f"{util.shown(self.file)} is damaged or not ours ({why})") from error
 
 
 def open_network(run: str, model: str, seed: int | None = None) -> Network:
@@ -173,33 +185,62 @@ def open_network(run: str, model: str, seed: int | None = None) -> Network:
         )
     seed = study.seeds[0] if seed is None else seed
     why = "" if seed in study.seeds else f"run '{run}' has no seed {seed}"
-    from fakeface_utils import trained  # noqa: F401  (the steps that calibration stands on)
+    from fakeface_utils import trained
 
     if why := why or calibration.of(study).why_stale():
         seeds = ",".join(map(str, sorted({*study.seeds, seed}))) + ","
         raise StudyError(f"{why}: run fakeface report --run {run} --seeds {seeds}")
-    fixed = calibration.of(study).read()[model][str(seed)]
-    return Network(study, model, seed, *(fixed[x] for x in ("temperature", "accused", "missed")))
+    data, fixed = about(study), calibration.of(study).read()[model][str(seed)]
+    name = f"images of {util.escaped(data['name'])}"
+    what = "generated portraits" if data["generated"] else name
+    images = sum(data["counts"]["train"].values())
+    return Network(
+        file=trained.train.of(study, model, seed).path("model.keras"),
+        run=study.run,
+        model=model,
+        seed=seed,
+        learned_from=f"{images:,} {what} at {study.image_size} px",
+        generated=data["generated"],
+        size=study.image_size,
+        resize_filter=study.resize_filter,
+        **{name: fixed[name] for name in ("temperature", "accused", "missed")},
+    )
+
+
+def exported(folder: Path) -> Network:
+    """The network in a folder that `fakeface export` wrote, whole."""
+    try:
+        sums = (folder / SUMS).read_text("ascii").splitlines()
+        for digest, name in (line.split("  ") for line in sums):
+            if name in (ABOUT, MODEL) and util.sha256((folder / name).read_bytes()) != digest:
+                raise ValueError(f"{name} is not the file that {SUMS} names")
+        fields = as_json.loads((folder / ABOUT).read_text("utf-8"))["network"]
+        return Network(file=folder / MODEL, **fields)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{util.shown(folder)} isn't a whole folder of fakeface export ({error}): get it again"
+        ) from error
 
 
 def answers(network: Network, paths: Sequence[Path], stability: bool) -> Iterator[Row]:
     """A row for each file, in order; `stability` asks about each image's re-savings too."""
-    from fakeface_utils.training import finite, load
-
-    study, generated = network.study, about(network.study)["generated"]
     at_once = AT_ONCE // (1 + RESAVINGS) if stability else AT_ONCE
-    keras_model = load(study, network.model, network.seed)
-    for decoded in util.in_threads(lambda path: _decoded(path, study, stability), paths, at_once):
+    keras_model = network.load()
+    for decoded in util.in_threads(lambda path: _decoded(path, network, stability), paths, at_once):
         pixels = [array for arrays, _ in decoded for array in arrays]
         p_fake = keras_model.predict_on_batch(np.stack(pixels))[:, 0] if pixels else np.empty(0)
-        outputs = iter(finite(study, p_fake).tolist())
+        if not np.isfinite(p_fake).all():
+            raise StudyError(
+                f"run {network.run}: some outputs are no finite numbers: train it again"
+            )
+        outputs = iter(p_fake.astype("float64").tolist())
         for arrays, found in decoded:
             if arrays:
-                found |= answer(network, generated, [next(outputs) for _ in arrays], found)
+                found |= answer(network, [next(outputs) for _ in arrays], found)
             yield {name: found.get(name) for name in COLUMNS}
 
 
-def _decoded(path: Path, study: Study, stability: bool) -> tuple[list[Any], Row]:
+def _decoded(path: Path, network: Network, stability: bool) -> tuple[list[Any], Row]:
     """The network's inputs of an image and its re-savings, and what it is like; or why not."""
     row: Row = {"file": util.escaped(str(path))}
     try:
@@ -208,7 +249,7 @@ def _decoded(path: Path, study: Study, stability: bool) -> tuple[list[Any], Row]
         why = f"it can't be read as an image ({image_files.reason(error)})"
         return [], row | {"word": "", "notes": [why]}
     images = [found.image, *(resaved(found.image) if stability else ())]
-    arrays = [image_files.as_input(one, study.image_size, study.resize_filter) for one in images]
+    arrays = [image_files.as_input(one, network.size, network.resize_filter) for one in images]
     return arrays, row | found.about
 
 
@@ -229,19 +270,20 @@ def resaved(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
     yield image.crop((int(width > 1), int(height > 1), width, height))
 
 
-def answer(network: Network, generated: bool, outputs: list[float], found: Row) -> Row:
+def answer(network: Network, outputs: list[float], found: Row) -> Row:
     """What is said of an image that was read, from the outputs of it and its re-savings.
 
-    A network that learned from `generated` images has no answer to photographs. `stability` is the
-    share of re-savings that got the same word.
+    `stability` is the share of re-savings that got the same word.
     """
     width, height, drawn = (found[name] for name in ("width", "height", "generated"))
-    size, foreign = network.study.image_size, generated and not drawn
+    foreign = network.generated and not drawn
     notes = {
         "not square: squeezed into a square": width != height,
-        f"smaller than the network's {size} pixels: enlarged": min(width, height) < size,
+        f"smaller than the network's {network.size} pixels: enlarged": min(width, height)
+        < network.size,
         "not drawn by the demo, and this network learned from its drawings only": foreign,
-        "drawn by the demo, and this network learned from photographs": drawn and not generated,
+        "drawn by the demo, and this network learned from photographs": drawn
+        and not network.generated,
     }
     words = [word(p_fake, network.accused, network.missed) for p_fake in outputs]
     same = [one == words[0] for one in words[1:]]

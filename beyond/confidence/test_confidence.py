@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from beyond.confidence import EXTENSION, ask, measure, show
 from beyond.confidence.ask import Network, answer, given_files, open_network, resaved
+from beyond.confidence.export import export
 from beyond.confidence.measure import (
     best_threshold,
     calibration,
@@ -29,9 +32,8 @@ from beyond.confidence.measure import (
 )
 from fakeface_utils.models import MODELS, Model
 from fakeface_utils.run import claim_run, load_study
-from fakeface_utils.settings import Study
 from fakeface_utils.step import read_file
-from fakeface_utils.util import ROOT, StudyError
+from fakeface_utils.util import ROOT, StudyError, sha256
 
 FIRST = next(iter(MODELS))
 TINY = (
@@ -313,7 +315,20 @@ def test_files_are_asked_about_in_bounded_batches_and_one_unreadable_stops_no_ot
     assert len(pd.read_csv(table)) == len(json.loads(kept.read_text())["answers"]) == 1
 
 
-LIMITED = Network(Study(image_size=32), FIRST, 0, temperature=2.0, accused=0.6, missed=0.4)
+LIMITED = Network(
+    file=Path("x"),
+    run="mine",
+    model=FIRST,
+    seed=0,
+    learned_from="16 images of noise at 32 px",
+    generated=False,
+    size=32,
+    resize_filter="bilinear",
+    temperature=2.0,
+    accused=0.6,
+    missed=0.4,
+)
+DRAWN = LIMITED._replace(generated=True)
 SEEN = {"width": 32, "height": 32, "generated": False}
 
 
@@ -321,24 +336,21 @@ SEEN = {"width": 32, "height": 32, "generated": False}
     ("raw", "said"), [(0.61, "fake"), (0.59, "unsure"), (0.41, "unsure"), (0.39, "real")]
 )
 def test_the_words_rest_on_the_limits_of_the_validation_images(raw, said):
-    row = answer(LIMITED, False, [raw], SEEN)
+    row = answer(LIMITED, [raw], SEEN)
     assert (row["word"], row["p_fake"], row["notes"]) == (said, float(tempered(raw, 2)), [])
 
 
-def test_every_answer_says_who_gives_it_and_that_it_is_no_proof(run, monkeypatch):
-    first, second, third = LIMITED._replace(study=run).header().splitlines()
+def test_every_answer_says_who_gives_it_and_that_it_is_no_proof():
+    first, second, third = LIMITED.header().splitlines()
     title = next(iter(MODELS.values())).title
     assert first == f"run mine, {title} seed 0: learned from 16 images of noise at 32 px"
     assert second.startswith("No proof: ")
     # logit(0.6) / 2 and logit(0.4) / 2 are +-0.2027: 0.551 and 0.449
     assert "fake above 0.551, real below 0.449, between them unsure: at most 5 %" in third
-    known = ask.about(run)
-    monkeypatch.setattr(ask, "about", lambda study: known | {"generated": True})
-    assert "learned from 16 generated portraits at 32 px\n" in LIMITED._replace(study=run).header()
 
 
 def test_a_network_of_drawings_gives_no_answer_to_anything_else():
-    row = answer(LIMITED, True, [0.9, 0.9], SEEN | {"width": 40, "height": 20})
+    row = answer(DRAWN, [0.9, 0.9], SEEN | {"width": 40, "height": 20})
     assert (row["word"], row["stability"]) == ("no answer", None)
     assert row["p_fake"] > 0
     assert row["notes"] == [
@@ -346,9 +358,9 @@ def test_a_network_of_drawings_gives_no_answer_to_anything_else():
         "smaller than the network's 32 pixels: enlarged",
         "not drawn by the demo, and this network learned from its drawings only",
     ]
-    drawn = answer(LIMITED, True, [0.9, 0.9], SEEN | {"generated": True})
+    drawn = answer(DRAWN, [0.9, 0.9], SEEN | {"generated": True})
     assert (drawn["word"], drawn["stability"], drawn["notes"]) == ("fake", 1, [])
-    (note,) = answer(LIMITED, False, [0.9], SEEN | {"generated": True})["notes"]
+    (note,) = answer(LIMITED, [0.9], SEEN | {"generated": True})["notes"]
     assert note == "drawn by the demo, and this network learned from photographs"
 
 
@@ -452,6 +464,53 @@ def test_what_the_run_did_not_leave_so_is_not_believed(run, tmp_path, part):
     assert part in str(caught.value)
     assert "run fakeface report --run mine --seeds 0," in str(caught.value)
     predict([tmp_path / "x.png"])
+
+
+# A network to hand on.
+
+
+@pytest.fixture
+def folder(run, tmp_path):
+    """The first network, exported; its run can't be seen any more."""
+    export(tmp_path / "handed", "mine", FIRST)
+    with pytest.raises(StudyError, match="is there already: name a new folder"):
+        export(tmp_path / "handed", "mine", FIRST)
+    return tmp_path / "handed"
+
+
+def test_an_exported_network_says_elsewhere_what_it_says_at_home(folder, tmp_path, monkeypatch):
+    paths = [face(tmp_path, f"{n}.png", (40, 40), n) for n in range(3)]
+    predict(paths, csv=tmp_path / "home.csv")
+    for name in ("data", "cache", "results", "figures"):
+        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(tmp_path / "elsewhere" / name))
+    predict(paths, csv=tmp_path / "away.csv", folder=folder)
+    assert (tmp_path / "home.csv").read_bytes() == (tmp_path / "away.csv").read_bytes()
+    sums = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    assert {"README.md", "model.json", "model.keras"} <= {name for _, name in sums}
+    assert all(sha256((folder / name).read_bytes()) == digest for digest, name in sums)
+    card = (folder / "README.md").read_text()
+    assert "| accuracy | " in card
+    assert "16 images of noise at 32 px" in card
+    assert not re.search(r"\{\w*\}", card)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("model.keras", "x"), ("model.json", "{}"), ("SHA256SUMS", "x")]
+)
+def test_a_folder_that_is_not_whole_is_refused(folder, tmp_path, name, text):
+    (folder / name).write_text(text)
+    with pytest.raises(StudyError, match="isn't a whole folder of fakeface export"):
+        predict([face(tmp_path, "a.png")], folder=folder)
+
+
+@pytest.mark.slow
+def test_the_onnx_file_says_the_same(folder, tmp_path):
+    pytest.importorskip("tf2onnx")
+    session = pytest.importorskip("onnxruntime").InferenceSession(folder / "model.onnx")
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    (there,) = session.run(None, {session.get_inputs()[0].name: pixels})
+    here = ask.exported(folder).load().predict(pixels, verbose=0)
+    np.testing.assert_allclose(there, here, atol=1e-5)
 
 
 @pytest.mark.parametrize(("seeds", "asked", "taken"), [([9, 7], None, 9), ([9, 7], 7, 7)])
