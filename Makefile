@@ -18,7 +18,7 @@ INSTALL = $(if $(UV),$(UV) pip install --python $(BIN)/python,$(PIP)) --no-deps 
 OFFLINE = $(if $(WHEELS),--no-index --find-links "$$WHEELS")
 .DEFAULT_GOAL := help
 
-.PHONY: help report beyond quiz lab site doors wheelhouse test test-slow bench
+.PHONY: help report beyond quiz photo lab site doors wheelhouse test test-slow bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ beyond: $(STAMP)  ## measure what the paper doesn't: ONLY='robustness insight' O
 
 quiz: $(STAMP)  ## a page that asks people, real or fake? RUN=name; ANSWERS=FOLDER adds up what they saved
 	@$(BIN)/fakeface quiz --run "$${RUN:-demo}" --seed "$${SEED:-0}" $(if $(ANSWERS),--answers "$$ANSWERS")
+
+photo: $(STAMP)  ## a page to try a picture of your own, which stays on your device: RUN=name
+	@$(BIN)/fakeface photo --run "$${RUN:-demo}"
 
 lab: $(STAMP)  ## open JupyterLab on your own copies of notebooks and exercises, in work/
 	@case "$$(id -u) $$ARGS" in "0 "*--allow-root*) ;; "0 "*) \

@@ -1,4 +1,4 @@
-"""One page to try a picture of one's own: the network is inside, the picture stays on its device."""
+"""A page to try a picture: the network is inside, and the picture stays on its device."""
 
 from typing import Annotated
 

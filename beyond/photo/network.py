@@ -20,7 +20,7 @@ def operations(network: Any, title: str) -> list[Operation]:
         StudyError: it is more than a chain of the layers below.
     """
     chain: list[Operation] = [{"kind": "scale", "factor": 1.0, "offset": 0.0}]
-    before = network.input
+    before = network.inputs[0]
     for layer in network.layers:
         kind = type(layer).__name__
         if kind != "InputLayer" and (layer.input is not before or not _added(chain, kind, layer)):

@@ -97,7 +97,7 @@ def calibrated(study: Study, model: str, seed: int) -> tuple[dict[str, float], s
 
 
 def of_hundred(found: tuple[int, int], wrong: tuple[int, int]) -> list[str]:
-    """Of a hundred flagged images so many are fake, and its 95 % interval, where one in a thousand is.
+    """How many of a hundred flagged images are fake where one in a thousand is; 95 % interval.
 
     Both arguments are how many were flagged, and of how many: of the fakes and of the reals. Each
     rate is drawn from its posterior under Jeffreys' prior, so that 0 of 300 isn't taken for never.
