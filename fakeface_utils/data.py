@@ -54,6 +54,7 @@ ZIP_BYTES = 3_750_000_000
 HELP = {  # by what the client prints, since every failure exits 1; the first match counts
     "CERTIFICATE_VERIFY_FAILED": "set REQUESTS_CA_BUNDLE to the file of this network's certificate",
     r"\b407\b": "set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT, the login to this network's proxy",
+    "accept.*rules|consent": f"accept them on kaggle.com, logged in, at the page of {KAGGLE}",
     r"\b40[13]\b|Authentication|Unauthorized": "save an API token, see kaggle.com, Settings",
     r"\b404\b": f"look for {KAGGLE} on kaggle.com",
     r"\b429\b": "wait an hour, until Kaggle takes requests",

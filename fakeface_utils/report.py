@@ -189,16 +189,19 @@ def sections(study: Study) -> list[HTML]:
     left: list[Any] = []
     for one in extensions().values():
         again = filled("<code>make beyond ONLY={} RUN={}</code>", one.name, study.run)
-        there = one.measured(study)  # perhaps for other seeds
-        if not one.why_stale(there):
-            if (section := one.section(there)) is not None:
-                heading = filled('<h2 id="{}">{}</h2>', one.name, one.title)
-                measured.append(paragraphs([heading, "Not in the paper.", section]))
-        elif why := one.missing(study):
-            left.append(f"{one.title}: {why}")
-        else:
-            state = "is out of date" if one.tasks(study)[-1].record() else "was not measured"
-            left.append(filled("{} {}: {} measures it.", one.title, state, again))
+        try:
+            there = one.measured(study)  # perhaps for other seeds
+            if not one.why_stale(there):
+                if (section := one.section(there)) is not None:
+                    heading = filled('<h2 id="{}">{}</h2>', one.name, one.title)
+                    measured.append(paragraphs([heading, "Not in the paper.", section]))
+            elif why := one.missing(study):
+                left.append(f"{one.title}: {why}")
+            else:
+                state = "is out of date" if one.tasks(study)[-1].record() else "was not measured"
+                left.append(filled("{} {}: {} measures it.", one.title, state, again))
+        except Exception as error:  # whatever is wrong in an extension's file
+            left.append(f"{one.title}: {type(error).__name__}: {error}")
     last = [HTML('<h2 id="not-measured">Not measured</h2>'), items(left)] if left else []
     return [*measured, paragraphs(last)]
 
