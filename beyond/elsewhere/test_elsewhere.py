@@ -491,7 +491,7 @@ def test_a_run_whose_images_or_networks_changed_is_refused(finished, faces, tmp_
         evaluate(root, "made-up")
     for path in (faces / "a/b/train").rglob("*.jpg"):
         picture(0, 7, 41).save(path)  # today's list would be another's
-    with pytest.raises(StudyError, match="the images of 'faces' have changed since. Give a new"):
+    with pytest.raises(StudyError, match="the images of 'faces' have changed since"):
         evaluate(root, "made-up", "custom_cnn")
     assert Both.asked == [2]
 
