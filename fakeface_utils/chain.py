@@ -70,7 +70,6 @@ def run(study: Study, asked: Iterable[Extension] = ()) -> list[str]:
                     raise
                 kind = "" if isinstance(error, StudyError) else f"{name}: {type(error).__name__}: "
                 failed.append(f"{kind}{error}")
-        claim_run(study)  # with what is known of the images now
         write_pages(study)
     print(f"took {(time.perf_counter() - start) / 60:.1f} min")
     return failed

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,12 @@ from .util import (
     data_dir,
     first,
     human_size,
+    in_threads,
     progress,
     require_free_space,
     shown,
 )
 
-AT_ONCE = 256  # images handed to the threads together
 NAME = KAGGLE.split("/")[1]
 MOUNTS = (Path("/kaggle/input", NAME), Path("/kaggle/input/datasets", KAGGLE))  # on its machines
 ZIP_BYTES = 3_750_000_000
@@ -88,11 +87,8 @@ def source(study: Study) -> Path:
 
 
 def source_digest(study: Study) -> str:
-    """The digest of the images that were given; 'missing' where there are none, or they are drawn.
-
-    Drawn images follow from the code: where that is edited, their step is done again.
-    """
-    if study.data == "demo":
+    """The digest of the images that were given; 'missing' of drawn ones, or where none are."""
+    if study.data == "demo":  # they follow from the code
         return "missing"
     return next(iter(prepare.of(study, SPLITS[0]).depends_on()["inputs"].values()))[-1]
 
@@ -215,11 +211,10 @@ def prepare(study: Study, split: str, out: Path) -> None:
         return row | found.about | {"sha256": found.sha256}, pixels.tobytes()
 
     bar = progress(len(members), f"decoding {split}", "image")
-    with (out / f"{split}.npy").open("wb") as file, bar, ThreadPoolExecutor() as pool:
+    with (out / f"{split}.npy").open("wb") as file, bar:
         file.write(bytes(128))  # room for the header, which says how many images there are
-        for start in range(0, len(members), AT_ONCE):
-            # Pillow decodes outside Python's lock.
-            for row, pixels in pool.map(work, members[start : start + AT_ONCE]):
+        for decoded in in_threads(work, members):  # Pillow decodes outside Python's lock
+            for row, pixels in decoded:
                 file.write(pixels)
                 rows += [row] * bool(row)
                 bar.update()
