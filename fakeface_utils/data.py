@@ -56,7 +56,7 @@ HELP = {  # by what the client prints, since every failure exits 1; the first ma
     "accept.*rules|consent": f"accept them on kaggle.com, logged in, at the page of {KAGGLE}",
     r"\b40[13]\b|Authentication|Unauthorized": "save an API token, see kaggle.com, Settings",
     r"\b404\b": f"look for {KAGGLE} on kaggle.com",
-    r"\b429\b": "wait an hour, until Kaggle takes requests",
+    r"\b(429|50\d)\b": "wait an hour, until Kaggle takes requests",
     "Expecting value": "a web page answered in Kaggle's place, so check the network's proxy",
     "No space left": "make room, or name another disk with FAKEFACE_DATA",
     "": "check the network",

@@ -219,7 +219,7 @@ def test_what_is_not_the_zip_is_never_taken_for_it(server, cause):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "API token"), (403, "API token"), (404, "look for"), (500, "500 Server Error")],
+    [(401, "API token"), (403, "API token"), (404, "look for"), (500, "wait an hour")],
 )
 def test_a_refusal_is_one_sentence_and_keeps_what_has_arrived(server, status, words):
     server.cut = 3 * CHUNK  # at the end of a chunk: nothing is dropped
