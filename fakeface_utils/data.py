@@ -38,8 +38,8 @@ from .step import Task, step
 from .util import (
     ENDS_WITH_PARENT,
     StudyError,
-    data_dir,
     first,
+    home,
     human_size,
     in_threads,
     progress,
@@ -115,7 +115,7 @@ def drawn(
     return table.iloc[np.sort(np.concatenate(kept))]
 
 
-@step("01_dataset", writes=[f"{NAME}.zip"], folder=lambda study: data_dir() / "kaggle")
+@step("01_dataset", writes=[f"{NAME}.zip"], folder=lambda study: home("data") / "kaggle")
 def download(study: Study, out: Path) -> None:
     """Fetch Kaggle's zip, going on where an earlier transfer stopped; or take what is there."""
     there, archive = download.of(study).path(), out / f"{NAME}.zip"

@@ -23,10 +23,10 @@ from .util import (
     StudyError,
     ask_for_determinism,
     check_writable,
+    home,
     lock,
     nearest,
     replacing,
-    results_dir,
     shown,
 )
 
@@ -134,7 +134,7 @@ def command(study: Study) -> str:
 
 def _remembered(run: str) -> dict[str, Any]:
     """The study that a run was last opened with; empty where the run is new."""
-    path = results_dir(run) / ".parameters.json"
+    path = home("results") / run / ".parameters.json"
     if not path.exists():
         return {}
     try:
@@ -183,7 +183,7 @@ def claim_run(study: Study) -> None:
     if study.deterministic:
         ask_for_determinism()
     check_writable(study.results.parent, study.figures.parent)
-    with lock(results_dir(f".{study.run}.lock"), f"opening run '{study.run}'"):
+    with lock(home("results") / f".{study.run}.lock", f"opening run '{study.run}'"):
         check_run(study)
         held = {"settings": study.deciding(), "source": source_digest(study)}
         files: dict[str, Any] = {
@@ -211,7 +211,7 @@ def open_finished(run: str, seed: int | None = None, code: bool = True, model: s
     if model not in ("", *study.models):
         raise StudyError(f"unknown model '{model}': {nearest(model, study.models)}")
     if not (study.results / "study.json").exists():
-        there = sorted(path.parent.name for path in results_dir("").glob("*/study.json"))
+        there = sorted(path.parent.name for path in home("results").glob("*/study.json"))
         raise StudyError(
             f"there is no trained run '{run}' (there are: {', '.join(there) or 'none'}): train it "
             f"with make report RUN={run}"

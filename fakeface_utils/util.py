@@ -26,12 +26,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fakeface_utils"
 NOTEBOOKS = ROOT / "notebooks"
-PLACES = {  # by the environment variable that moves one which may be large or shared
-    "FAKEFACE_DATA": "data",
-    "FAKEFACE_CACHE": ".cache",
-    "FAKEFACE_RESULTS": "results",
-    "FAKEFACE_FIGURES": "figures",
-}
+HOMES = {"data": "data", "cache": ".cache", "results": "results", "figures": "figures"}
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # surrogates: bytes not UTF-8
 PACKAGES = (
     "tensorflow", "tensorflow-cpu", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn",
@@ -67,28 +62,10 @@ class Interrupted(KeyboardInterrupt):
         return [str(self)]
 
 
-def _place(variable: str) -> Path:
-    return Path(os.environ.get(variable) or ROOT / PLACES[variable]).expanduser().resolve()
-
-
-def data_dir() -> Path:
-    """Downloaded, drawn and prepared images (21 GB for the paper's)."""
-    return _place("FAKEFACE_DATA")
-
-
-def cache_dir() -> Path:
-    """Verified ImageNet weights (59 MB)."""
-    return _place("FAKEFACE_CACHE")
-
-
-def results_dir(run: str) -> Path:
-    """Tables, histories, predictions, models and report of one run."""
-    return _place("FAKEFACE_RESULTS") / run
-
-
-def figures_dir(run: str) -> Path:
-    """Figures of one run."""
-    return _place("FAKEFACE_FIGURES") / run
+def home(what: str) -> Path:
+    """The folder of data, cache, results or figures, wherever FAKEFACE_DATA and so on move it."""
+    given = os.environ.get(f"FAKEFACE_{what.upper()}")
+    return Path(given or ROOT / HOMES[what]).expanduser().resolve()
 
 
 def escaped(text: str) -> str:
@@ -133,7 +110,7 @@ def sha256(*parts: bytes) -> str:
 
 def cannot_write(path: Path, error: OSError) -> StudyError:
     """The sentence for a folder that takes no files or a disk that is full."""
-    ours = [f" with {variable}" for variable in PLACES if path.is_relative_to(_place(variable))]
+    ours = [f" with FAKEFACE_{what.upper()}" for what in HOMES if path.is_relative_to(home(what))]
     return StudyError(
         f"cannot write {shown(path)}: {error.strerror or error}; free the disk or the folder, or "
         f"name another{''.join(ours[:1])}"
