@@ -189,11 +189,6 @@ def sections(study: Study) -> list[HTML]:
     return [*measured, paragraphs(last)]
 
 
-def page_notices(study: Study) -> list[str]:
-    """What the page of an executed notebook says before all else."""
-    return notices(study) + ([] if about(study)["generated"] else [PHOTOGRAPHS])
-
-
 def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[str] = ()) -> None:
     """Write an executed notebook as one file that opens offline, without any script.
 
