@@ -549,7 +549,6 @@ main()
     [
         (["x.png", "--run", "new"], "there is no trained run 'new' (there are: mine)"),
         (["x.png", "--run", "\x1b[2J"], "run is '\\x1b[2J': use letters"),
-        (["x.png", "--run", "mine", "--seed", "7"], "run 'mine' has no seed 7"),
         (["x.png", "--run", "mine", "--model", "vgg19"], "unknown model 'vgg19'"),
         (["y.png"], "there is no file or folder y.png"),
         (["x" * 300], "there is no file or folder xxx"),
