@@ -16,7 +16,7 @@ import pandas as pd
 from fakeface_utils.demo.generate import generate
 from fakeface_utils.paper import CLASSES, SPLITS
 from fakeface_utils.step import Task
-from fakeface_utils.util import data_dir, git_revision, hardware, replacing, results_dir, versions
+from fakeface_utils.util import git_revision, hardware, home, replacing, versions
 
 STORED = 256  # pixels a side of the JPEG files, as on Kaggle
 DISTINCT = 100  # images drawn of each class; the rest are copies
@@ -25,7 +25,7 @@ Row = dict[str, Any]  # what, unit, ours and more
 
 def draw_images(train: int, other: int) -> Path:
     """A folder with so many images of each class in train, and in each other split."""
-    folder, drawn = data_dir() / f"{train}-{other}", data_dir() / "drawn"
+    folder, drawn = home("data") / f"{train}-{other}", home("data") / "drawn"
     generate(drawn, {"train": DISTINCT}, STORED)
     for kind in CLASSES:
         originals = sorted(drawn.glob(f"*/*/train/{kind}/*.jpg"))
@@ -39,8 +39,8 @@ def draw_images(train: int, other: int) -> Path:
 @contextmanager
 def places() -> Iterator[None]:
     """Put data and results into a temporary folder: a benchmark leaves only its numbers."""
-    data_dir().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_dir(), prefix="bench-") as folder:
+    home("data").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home("data"), prefix="bench-") as folder:
         inside = {f"FAKEFACE_{name}": f"{folder}/{name.lower()}" for name in ("DATA", "RESULTS")}
         with patch.dict(os.environ, inside):
             yield
@@ -57,7 +57,7 @@ def written(rows: list[Row]) -> Path:
     """Save and print the rows; the path of the JSON file, which also says on what they ran."""
     machine = hardware()
     name = f"{(machine['gpus'] or [machine['processor']])[0]} {machine['cores']} cores"
-    path = results_dir("bench") / (re.sub(r"\W+", "-", name.lower()) + ".json")
+    path = home("results") / "bench" / (re.sub(r"\W+", "-", name.lower()) + ".json")
     about = {"note": "generated images: speed only", "hardware": machine, "versions": versions()}
     with replacing(path) as part:
         part.write_text(json.dumps(about | {"git": git_revision(), "results": rows}, indent=2))

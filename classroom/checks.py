@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fakeface_utils.data import source
-from fakeface_utils.metrics import metrics, prediction_half_width
+from fakeface_utils.metrics import confusion, prediction_half_width, rates
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
 
@@ -39,7 +39,8 @@ def precision_recall(answer: Callable[..., Any], test: pd.DataFrame) -> None:
     """A function of a table and a threshold that returns both."""
     at_half = answer(test, 0.5)
     for at in (0.5, 0.8):
-        wanted, mine = metrics(test["label"], test["p_fake"] >= at), answer(test, at)
+        cells = confusion(test["label"], test["p_fake"] >= at).ravel()
+        wanted, mine = rates(*cells), answer(test, at)
         moved = at == 0.5 or not np.allclose(mine, at_half)
         _ask(moved, "at 0.8 both are what they are at 0.5: use `threshold`, not 0.5")
         _ask(
@@ -53,7 +54,7 @@ def threshold(answer: float, valid: pd.DataFrame, test: pd.DataFrame) -> None:
     """The lowest step at which precision reaches 0.9."""
 
     def at(table: pd.DataFrame, step: float) -> dict[str, float]:
-        return metrics(table["label"], table["p_fake"] >= step)
+        return rates(*confusion(table["label"], table["p_fake"] >= step).ravel())
 
     lowest = min(step for step in STEPS if at(valid, step)["precision"] >= 0.9)
     _ask(answer != 0.5, "threshold is still 0.5: look for the first step that reaches 0.9")

@@ -16,7 +16,7 @@ from typing import Any
 import mistune
 from nbconvert import HTMLExporter
 
-from fakeface_utils.util import ROOT, StudyError, results_dir
+from fakeface_utils.util import ROOT, StudyError, home
 
 STYLE = """
 :root { color-scheme: light dark }
@@ -143,7 +143,7 @@ def build(out: Path, run: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        build(ROOT / "site", results_dir(sys.argv[1] if sys.argv[1:] else "demo"))
+        build(ROOT / "site", home("results") / (sys.argv[1] if sys.argv[1:] else "demo"))
     except StudyError as error:
         sys.exit(f"error: {error}")
     print(f"site: {ROOT / 'site' / 'index.html'}")

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .data import about
 from .digests import Look
+from .evaluate import notices
 from .extension import Extension, extensions
 from .notebook import report, tasks_of
 from .run import claim_run, parameters_of
@@ -70,7 +72,6 @@ def run(study: Study, asked: Iterable[Extension] = ()) -> list[str]:
                     raise
                 kind = "" if isinstance(error, StudyError) else f"{name}: {type(error).__name__}: "
                 failed.append(f"{kind}{error}")
-        claim_run(study)  # with what is known of the images now
         write_pages(study)
     print(f"took {(time.perf_counter() - start) / 60:.1f} min")
     return failed
@@ -150,13 +151,14 @@ def execute(study: Study, name: str, path: Path, status: "Status") -> None:
 
 def write_pages(study: Study) -> None:
     """Every executed notebook as a page, where one is missing or older; they link one another."""
-    from .report import page_notices, to_page
+    from .report import PHOTOGRAPHS, to_page
 
+    said = notices(study) + [PHOTOGRAPHS] * (not about(study)["generated"])
     copies = sorted((study.results / "notebooks").glob("*.ipynb"))
     pages = {copy: copy.with_suffix(".html") for copy in copies}
     if not all(p.exists() and p.stat().st_mtime >= c.stat().st_mtime for c, p in pages.items()):
         for copy, page in pages.items():
-            to_page(copy, page, notices=page_notices(study))
+            to_page(copy, page, notices=said)
 
 
 class Status:

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +38,25 @@ from .step import Task, step
 from .util import (
     ENDS_WITH_PARENT,
     StudyError,
-    data_dir,
     first,
+    home,
     human_size,
+    in_threads,
     progress,
     require_free_space,
     shown,
 )
 
-AT_ONCE = 256  # images handed to the threads together
 NAME = KAGGLE.split("/")[1]
 MOUNTS = (Path("/kaggle/input", NAME), Path("/kaggle/input/datasets", KAGGLE))  # on its machines
 ZIP_BYTES = 3_750_000_000
 HELP = {  # by what the client prints, since every failure exits 1; the first match counts
     "CERTIFICATE_VERIFY_FAILED": "set REQUESTS_CA_BUNDLE to the file of this network's certificate",
     r"\b407\b": "set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT, the login to this network's proxy",
+    "accept.*rules|consent": f"accept them on kaggle.com, logged in, at the page of {KAGGLE}",
     r"\b40[13]\b|Authentication|Unauthorized": "save an API token, see kaggle.com, Settings",
     r"\b404\b": f"look for {KAGGLE} on kaggle.com",
-    r"\b429\b": "wait an hour, until Kaggle takes requests",
+    r"\b(429|50\d)\b": "wait an hour, until Kaggle takes requests",
     "Expecting value": "a web page answered in Kaggle's place, so check the network's proxy",
     "No space left": "make room, or name another disk with FAKEFACE_DATA",
     "": "check the network",
@@ -87,11 +87,8 @@ def source(study: Study) -> Path:
 
 
 def source_digest(study: Study) -> str:
-    """The digest of the images that were given; 'missing' where there are none, or they are drawn.
-
-    Drawn images follow from the code: where that is edited, their step is done again.
-    """
-    if study.data == "demo":
+    """The digest of the images that were given; 'missing' of drawn ones, or where none are."""
+    if study.data == "demo":  # they follow from the code
         return "missing"
     return next(iter(prepare.of(study, SPLITS[0]).depends_on()["inputs"].values()))[-1]
 
@@ -118,7 +115,7 @@ def drawn(
     return table.iloc[np.sort(np.concatenate(kept))]
 
 
-@step("01_dataset", writes=[f"{NAME}.zip"], folder=lambda study: data_dir() / "kaggle")
+@step("01_dataset", writes=[f"{NAME}.zip"], folder=lambda study: home("data") / "kaggle")
 def download(study: Study, out: Path) -> None:
     """Fetch Kaggle's zip, going on where an earlier transfer stopped; or take what is there."""
     there, archive = download.of(study).path(), out / f"{NAME}.zip"
@@ -214,11 +211,10 @@ def prepare(study: Study, split: str, out: Path) -> None:
         return row | found.about | {"sha256": found.sha256}, pixels.tobytes()
 
     bar = progress(len(members), f"decoding {split}", "image")
-    with (out / f"{split}.npy").open("wb") as file, bar, ThreadPoolExecutor() as pool:
+    with (out / f"{split}.npy").open("wb") as file, bar:
         file.write(bytes(128))  # room for the header, which says how many images there are
-        for start in range(0, len(members), AT_ONCE):
-            # Pillow decodes outside Python's lock.
-            for row, pixels in pool.map(work, members[start : start + AT_ONCE]):
+        for decoded in in_threads(work, members):  # Pillow decodes outside Python's lock
+            for row, pixels in decoded:
                 file.write(pixels)
                 rows += [row] * bool(row)
                 bar.update()

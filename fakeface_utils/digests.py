@@ -3,8 +3,9 @@
 import ast
 import functools
 import hashlib
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ NOT_HASHED = {
     "fakeface_utils/step.py",  # compares digests
     "fakeface_utils/util.py",  # places, sentences, locks
 }
+# What other programs leave, beside all that is hidden: their folders and files, in lower case.
+FOREIGN = (
+    "__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "#snapshot", "@tmp",
+    "lost+found", "system volume information", "thumbs.db", "desktop.ini", "icon\r",
+)  # fmt: skip
 UNSURE = 2.0  # seconds within which a file may change again and keep its time stamp
 LOADED = {  # digests of the code that this process runs
     path.relative_to(ROOT).as_posix(): sha256(path.read_bytes())
@@ -28,22 +34,46 @@ LOADED = {  # digests of the code that this process runs
 Look = dict[Any, Any]  # what one look at many steps has seen: signatures, why tasks aren't done
 
 
+def foreign(path: str) -> str:
+    """The part of a path that another program left; '' for none."""
+    parts = path.split("/")
+    return next((p for p in parts if p.startswith((".", "~$")) or p.lower() in FOREIGN), "")
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """All that a folder holds but folders, by the path below it; links to folders are such files.
+
+    Raises:
+        StudyError: a folder can't be listed, unless another program left it.
+    """
+
+    def fail(error: OSError) -> None:
+        place = Path(error.filename)
+        if place == folder or not foreign(place.relative_to(folder).as_posix()):
+            raise StudyError(f"cannot list {shown(place)}: make it readable") from error
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        for path in (Path(place, name) for name in folders + names):
+            if path.is_symlink() or not path.is_dir():
+                yield path.relative_to(folder).as_posix(), path
+
+
 def signature(path: Path, known: list[str] | None = None, look: Look | None = None) -> list[str]:
     """Two digests of a file or folder: of its sizes, times and inodes, and of its contents.
 
     Contents are read only where the first isn't as `known`. What changed a moment ago may change
-    again unseen: its first digest is empty, and never trusted. Hidden files don't count.
+    again unseen: its first digest is empty, and never trusted. What is `foreign` doesn't count.
 
     Raises:
         StudyError: a file can't be read.
     """
     if look is not None and path in look:
         return look[path]
-    if not path.exists():
+    if not os.path.exists(path):  # Path's own raises for a name that is too long
         return ["", "missing"]
     files = [path]
     if path.is_dir():
-        files = sorted(file for file in path.rglob("[!.]*") if file.is_file())
+        files = sorted(p for name, p in files_below(path) if p.is_file() and not foreign(name))
     stats = [file.stat() for file in files]
     quick = sha256(
         *(

@@ -16,10 +16,7 @@ FOLDER = ROOT / "beyond"
 
 
 def later(package: str, name: str) -> Callable[..., Any]:
-    """A function such as 'show.section' of a package, imported when it is called.
-
-    So a list of extensions needs neither Keras nor matplotlib.
-    """
+    """A function such as 'show.section' of a package, imported when called: Keras takes seconds."""
     module, _, function = f"{package}.{name}".rpartition(".")
     return lambda *given: getattr(import_module(module), function)(*given)
 

@@ -28,13 +28,12 @@ from numpy.typing import NDArray
 from PIL.JpegImagePlugin import get_sampling
 
 from .demo.camera import MARK
+from .digests import files_below, foreign
 from .paper import CLASSES, SPLITS
 from .util import StudyError, escaped, first, human_size, shown
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
-# What other programs leave, beside all that is hidden: their folders and files, in lower case.
-FOREIGN = ("__macosx", "@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini")
 FILTERS = {
     "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
     "nearest": PIL.Image.Resampling.NEAREST,
@@ -57,11 +56,8 @@ class Folder:
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Path, with forward slashes; and what it is, of what is no file and never opened."""
-        for place, folders, names in os.walk(self.root, onerror=_cannot_list):
-            for path in (Path(place, name) for name in folders + names):
-                if path.is_symlink() or not path.is_dir():
-                    kind = "" if path.is_file() else "unfollowed link or pipe"
-                    yield path.relative_to(self.root).as_posix(), kind
+        for name, path in files_below(self.root):
+            yield name, "" if path.is_file() else "unfollowed link or pipe"
 
     def read(self, path: str) -> bytes:
         """The bytes of a file; raises one of `UNREADABLE`."""
@@ -107,13 +103,9 @@ def _bounded(file: IO[bytes]) -> bytes:
     return raw
 
 
-def _cannot_list(error: OSError) -> None:
-    raise StudyError(f"cannot list {shown(Path(error.filename))}: make it readable") from error
-
-
 def open_images(root: Path) -> Folder | Zip:
     """The reader of a folder or a zip."""
-    if not root.exists():
+    if not os.path.exists(root):  # Path's own raises for a name that is too long
         raise StudyError(f"the data folder or zip {shown(root)} does not exist: check DATA")
     return Folder(root) if root.is_dir() else Zip(root)
 
@@ -121,9 +113,8 @@ def open_images(root: Path) -> Folder | Zip:
 def other_kind(reader: Folder | Zip, path: str) -> str:
     """'' for an image, by its suffix or without one by its content; or else what the file is."""
     *folders, name = path.split("/")
-    for part in (*folders, name):
-        if part.startswith(".") or part.lower() in FOREIGN:
-            return f"in {part}" if part in folders else "._*" if part.startswith("._") else part
+    if part := foreign(path):
+        return f"in {part}" if part in folders else "._*" if part.startswith("._") else part
     if suffix := os.path.splitext(name)[1].lower():
         return "" if suffix in SUFFIXES else suffix
     try:

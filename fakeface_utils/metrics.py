@@ -45,14 +45,6 @@ def rates(tp: Any, fn: Any, fp: Any, tn: Any) -> dict[str, Any]:
     }
 
 
-def metrics(
-    labels: npt.ArrayLike, p_fake: npt.ArrayLike, positive_class: str = "fake"
-) -> dict[str, float]:
-    """The four metrics by name; the arguments are those of `confusion`."""
-    cells = confusion(labels, p_fake, positive_class).ravel()
-    return {name: float(value) for name, value in rates(*cells).items()}
-
-
 def interval(values: npt.ArrayLike, variance: npt.ArrayLike = 0.0) -> tuple[Any, Any]:
     """The 95 % interval of a mean over seeds, or of a mean difference.
 
@@ -70,10 +62,8 @@ def interval(values: npt.ArrayLike, variance: npt.ArrayLike = 0.0) -> tuple[Any,
 
 
 def prediction_half_width(values: Sequence[float]) -> float:
-    """Half the 95 % prediction interval of one more run: t(n-1) s sqrt(1 + 1/n); NaN for one seed.
-
-    The choice of test images adds nothing: the paper's run was tested on the same ones.
-    """
+    """Half the 95 % prediction interval, t(n-1) s sqrt(1 + 1/n), of one more run."""
+    # The choice of test images adds nothing: the paper's run was tested on the same ones.
     if (n := len(values)) < 2:
         return math.nan
     return float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n))

@@ -12,12 +12,11 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML
 
-from .data import about, manifest, mark
+from .data import about, mark
 from .evaluate import difference, failed_seeds, not_comparable, notices, table1
 from .extension import extensions
 from .figures import SHAPES, filled, picture
 from .models import titled
-from .paper import COUNTS, SPLITS
 from .settings import Study
 from .util import PACKAGE, StudyError, count, replacing, shown
 
@@ -25,7 +24,6 @@ WORDY = 60  # characters in a cell from which on a phone shows each row as a car
 NUMBERS = re.compile(r"(?=.*\d)(?:[\d\s.,e+\-−–%()×]|to|below)*")
 BESIDE = re.compile(r'<a href="(?:\.\./)+([^"]+\.(?:md|ipynb))">(.+?)</a>')  # beside no page
 HEADING = re.compile(r'<h2 id="([^"]+)">(.+?)(?:<a class="anchor-link"|</h2>)')
-SOURCES = {"the paper": "paper", "our reading": "our reading", "ours": "default"}
 PHOTOGRAPHS = "This page may show photographs from the dataset: it is not for publishing."
 
 
@@ -94,8 +92,9 @@ def opening(study: Study) -> HTML:
     """The answer, ours beside the paper's, one picture, and what to know before believing it."""
     accuracy = table1(study).query("metric == 'accuracy'").set_index("model")
     loud = " ".join([*notices(study), *failed_seeds(study)])
-    differing = differences(study)
-    words = f"{count(len(differing), 'difference')} from the paper: {', '.join(dict(differing))}"
+    differing = study.differences()
+    words = f"{count(len(differing), 'setting')} differ from the paper's: "
+    words += ", ".join(differing["setting"])
     return filled(
         '<div class="first"><div><p class="answer">{}</p><p>{}</p><div class="results">{}</div>'
         "</div>{}<div>{}{}</div></div>",
@@ -104,7 +103,7 @@ def opening(study: Study) -> HTML:
         paragraphs(_card(study, accuracy.loc[model]) for model in study.models),
         picture(study, "table1_forest", "Table 1 of the paper and here."),
         note(filled('{} <a href="#Limits">Limits</a>', loud)) if loud else "",
-        fold(words, items(map(" ".join, differing))) if differing else "",
+        fold(words, as_table(differing)) if len(differing) else "",
     )
 
 
@@ -145,22 +144,6 @@ def _card(study: Study, row: pd.Series) -> HTML:
     return filled('<div class="result">{}</div>', paragraphs(lines))
 
 
-def differences(study: Study) -> list[tuple[str, str]]:
-    """What differs from the paper: name, and both values in words."""
-    counts = {split: sum(of.values()) for split, of in about(study)["counts"].items()}
-    here, paper = (
-        ", ".join(f"{number:,} {split}" for split, number in numbers.items())
-        for numbers in (counts, {split: 2 * number for split, number in COUNTS.items()})
-    )
-    stored = pd.concat([manifest(study, split)[["width", "height"]] for split in SPLITS])
-    sizes = ", ".join(f"{width} x {height}" for width, height in stored.value_counts().index[:3])
-    rows = [("images", here, "paper", paper), ("stored size", sizes, "paper", "256 x 256")]
-    for row in study.differences().itertuples():
-        if here == paper or row.setting != "images_per_class":  # said by the images
-            rows.append((row.setting, row.here, SOURCES[row.source], row.paper))
-    return [(name, f"{a} ({whose}: {b})") for name, a, whose, b in rows if a != b]
-
-
 def verdicts(study: Study) -> HTML:
     """Table 1, ours beside the paper's with intervals, and verdicts where there are any."""
     table, reason = table1(study), not_comparable(study)
@@ -189,23 +172,21 @@ def sections(study: Study) -> list[HTML]:
     left: list[Any] = []
     for one in extensions().values():
         again = filled("<code>make beyond ONLY={} RUN={}</code>", one.name, study.run)
-        there = one.measured(study)  # perhaps for other seeds
-        if not one.why_stale(there):
-            if (section := one.section(there)) is not None:
-                heading = filled('<h2 id="{}">{}</h2>', one.name, one.title)
-                measured.append(paragraphs([heading, "Not in the paper.", section]))
-        elif why := one.missing(study):
-            left.append(f"{one.title}: {why}")
-        else:
-            state = "is out of date" if one.tasks(study)[-1].record() else "was not measured"
-            left.append(filled("{} {}: {} measures it.", one.title, state, again))
+        try:
+            there = one.measured(study)  # perhaps for other seeds
+            if not one.why_stale(there):
+                if (section := one.section(there)) is not None:
+                    heading = filled('<h2 id="{}">{}</h2>', one.name, one.title)
+                    measured.append(paragraphs([heading, "Not in the paper.", section]))
+            elif why := one.missing(study):
+                left.append(f"{one.title}: {why}")
+            else:
+                state = "is out of date" if one.tasks(study)[-1].record() else "was not measured"
+                left.append(filled("{} {}: {} measures it.", one.title, state, again))
+        except Exception as error:  # whatever is wrong in an extension's file
+            left.append(f"{one.title}: {type(error).__name__}: {error}")
     last = [HTML('<h2 id="not-measured">Not measured</h2>'), items(left)] if left else []
     return [*measured, paragraphs(last)]
-
-
-def page_notices(study: Study) -> list[str]:
-    """What the page of an executed notebook says before all else."""
-    return notices(study) + ([] if about(study)["generated"] else [PHOTOGRAPHS])
 
 
 def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[str] = ()) -> None:

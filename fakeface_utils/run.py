@@ -23,10 +23,10 @@ from .util import (
     StudyError,
     ask_for_determinism,
     check_writable,
+    home,
     lock,
     nearest,
     replacing,
-    results_dir,
     shown,
 )
 
@@ -50,6 +50,8 @@ def load_study(
     Raises:
         StudyError: a value, or the name of a setting, is wrong; the sentence says which.
     """
+    if isinstance(run, float | bool):  # so papermill's -p reads 1e3 and true
+        raise StudyError(f"run is the value {run}, not a name: to papermill give it as -r run NAME")
     profile, data, run = (str(value or "") for value in (profile, data, run))
     if profile and profile not in PROFILES:
         raise StudyError(f"unknown profile '{profile}': {nearest(profile, PROFILES)}")
@@ -132,7 +134,7 @@ def command(study: Study) -> str:
 
 def _remembered(run: str) -> dict[str, Any]:
     """The study that a run was last opened with; empty where the run is new."""
-    path = results_dir(run) / ".parameters.json"
+    path = home("results") / run / ".parameters.json"
     if not path.exists():
         return {}
     try:
@@ -181,7 +183,7 @@ def claim_run(study: Study) -> None:
     if study.deterministic:
         ask_for_determinism()
     check_writable(study.results.parent, study.figures.parent)
-    with lock(results_dir(f".{study.run}.lock"), f"opening run '{study.run}'"):
+    with lock(home("results") / f".{study.run}.lock", f"opening run '{study.run}'"):
         check_run(study)
         held = {"settings": study.deciding(), "source": source_digest(study)}
         files: dict[str, Any] = {
@@ -196,16 +198,26 @@ def claim_run(study: Study) -> None:
                 part.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def open_finished(run: str, seed: int | None = None, code: bool = True) -> Study:
+def open_finished(run: str, seed: int | None = None, code: bool = True, model: str = "") -> Study:
     """A finished run as it was last opened, or one seed of it; nothing is written.
 
     Without `code`, for whoever reads results alone, code that was edited since is only told.
 
     Raises:
-        StudyError: it isn't trained and tested with every network, or isn't up to date.
+        StudyError: it isn't trained and tested with every network, or with the named one, or isn't
+            up to date.
     """
     study, look = load_study(run=run, seeds="" if seed is None else [seed]), Look()
-    tasks = predict.all(study)
+    if model not in ("", *study.models):
+        raise StudyError(f"unknown model '{model}': {nearest(model, study.models)}")
+    if not (study.results / "study.json").exists():
+        there = sorted(path.parent.name for path in home("results").glob("*/study.json"))
+        raise StudyError(
+            f"there is no trained run '{run}' (there are: {', '.join(there) or 'none'}): train it "
+            f"with make report RUN={run}"
+        )
+    check_run(study)
+    tasks = predict.all(study, **({"model": model} if model else {}))
     for task in tasks:
         if why := task.why_stale(look, code):
             seeds = ",".join(map(str, study.seeds)) + ","

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from .models import MODELS, Model, own_models
-from .util import data_dir, figures_dir, results_dir, sha256
+from .util import home, sha256
 
 # Of ImageNet's kernels and biases for VGG16's 13 convolutions, in their order, as float32.
 IMAGENET_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
@@ -245,17 +245,17 @@ class Study(BaseModel):
     @property
     def results(self) -> Path:
         """Tables, histories, predictions, models and report of this run."""
-        return results_dir(self.run)
+        return home("results") / self.run
 
     @property
     def figures(self) -> Path:
         """Figures of this run."""
-        return figures_dir(self.run)
+        return home("figures") / self.run
 
     @property
     def networks(self) -> Path:
         """Networks of the run's own; a run that is a folder inside another has that one's."""
-        return results_dir(Path(self.run).parts[0]) / "networks"
+        return home("results") / Path(self.run).parts[0] / "networks"
 
     @property
     def models(self) -> dict[str, Model]:
@@ -269,7 +269,7 @@ class Study(BaseModel):
         name = f"{self.data_name[:80]}-{self.image_size}px-{self.resize_filter}{count}"
         if Path(self.data).is_absolute():  # two folders may bear the same name
             name += "-" + sha256(self.data.encode())[:6]
-        return data_dir() / "prepared" / name
+        return home("data") / "prepared" / name
 
     def deciding(self) -> dict[str, Any]:
         """All that decides a result of the paper's study but the seeds, as JSON no path."""

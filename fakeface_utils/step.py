@@ -261,11 +261,7 @@ class Task:
         return next((w for t in (*self.before(), self) if (w := t.why_not_done(look, code))), "")
 
     def check_before(self, own: Container[Path] = (), look: Look | None = None) -> None:
-        """Refuse to stand on files that are missing or out of date, but for those of `own` markers.
-
-        Raises:
-            StudyError: with the notebook or command that makes the first of them.
-        """
+        """Refuse to stand on files that are missing or out of date, but for `own`, by markers."""
         look = {} if look is None else look
         for task in self.before():
             if task.marker not in own and (why := task.why_not_done(look)):

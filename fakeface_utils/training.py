@@ -123,13 +123,10 @@ def drawn_rows(labels: npt.NDArray, share: float, seed: int) -> npt.NDArray[np.i
 
 
 def guesses(accuracy: float, labels: npt.NDArray) -> bool:
-    """Whether a training accuracy is hardly above that of always naming the larger class.
-
-    By three standard errors, and by 0.03 at most: of few images chance alone says little.
-    """
+    """Whether a training accuracy is hardly above that of always naming the larger class."""
     larger = np.bincount(labels.astype(int)).max() / len(labels)
     error = math.sqrt(larger * (1 - larger) / len(labels))
-    return bool(accuracy < larger + min(3 * error, 0.03))
+    return bool(accuracy < larger + min(3 * error, 0.03))  # of few images chance says little
 
 
 def augmented(

@@ -1,8 +1,4 @@
-"""Errors for people, the places the study writes to, locks, progress, and what the machine is.
-
-Four environment variables move the places that may be large or shared: FAKEFACE_DATA,
-FAKEFACE_CACHE, FAKEFACE_RESULTS and FAKEFACE_FIGURES.
-"""
+"""Errors for people, the places the study writes to, locks, progress, and what the machine is."""
 
 import contextlib
 import datetime
@@ -30,6 +26,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fakeface_utils"
 NOTEBOOKS = ROOT / "notebooks"
+HOMES = {"data": "data", "cache": ".cache", "results": "results", "figures": "figures"}
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # surrogates: bytes not UTF-8
 PACKAGES = (
     "tensorflow", "tensorflow-cpu", "keras", "jax", "numpy", "pillow", "pandas", "scikit-learn",
@@ -65,28 +62,10 @@ class Interrupted(KeyboardInterrupt):
         return [str(self)]
 
 
-def _place(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or ROOT / default).expanduser().resolve()
-
-
-def data_dir() -> Path:
-    """Downloaded, drawn and prepared images (21 GB for the paper's)."""
-    return _place("FAKEFACE_DATA", "data")
-
-
-def cache_dir() -> Path:
-    """Verified ImageNet weights (59 MB)."""
-    return _place("FAKEFACE_CACHE", ".cache")
-
-
-def results_dir(run: str) -> Path:
-    """Tables, histories, predictions, models and report of one run."""
-    return _place("FAKEFACE_RESULTS", "results") / run
-
-
-def figures_dir(run: str) -> Path:
-    """Figures of one run."""
-    return _place("FAKEFACE_FIGURES", "figures") / run
+def home(what: str) -> Path:
+    """The folder of data, cache, results or figures, wherever FAKEFACE_DATA and so on move it."""
+    given = os.environ.get(f"FAKEFACE_{what.upper()}")
+    return Path(given or ROOT / HOMES[what]).expanduser().resolve()
 
 
 def escaped(text: str) -> str:
@@ -131,9 +110,10 @@ def sha256(*parts: bytes) -> str:
 
 def cannot_write(path: Path, error: OSError) -> StudyError:
     """The sentence for a folder that takes no files or a disk that is full."""
+    ours = [f" with FAKEFACE_{what.upper()}" for what in HOMES if path.is_relative_to(home(what))]
     return StudyError(
         f"cannot write {shown(path)}: {error.strerror or error}; free the disk or the folder, or "
-        "name another with FAKEFACE_DATA, FAKEFACE_CACHE, FAKEFACE_RESULTS or FAKEFACE_FIGURES"
+        f"name another{''.join(ours[:1])}"
     )
 
 
@@ -172,8 +152,8 @@ def check_target(path: Path, suffix: str, beginning: str) -> None:
 
     `beginning` is how such a file begins.
     """
-    ours = not os.path.lexists(path)
-    if path.is_file() and not path.is_symlink():
+    ours = not os.path.lexists(path) and len(os.fsencode(path.name)) <= 200  # `replacing` adds 39
+    if os.path.isfile(path) and not os.path.islink(path):
         with path.open("rb") as file:
             ours = file.read(len(beginning)) == beginning.encode()
     if path.suffix.lower() != suffix or not ours:

@@ -45,8 +45,8 @@ def test_a_ratio_above_one_means_better(unit, ratio):
 def test_a_benchmark_leaves_its_numbers_only(places):
     before = dict(os.environ)
     with common.places():
-        common.data_dir().mkdir()
-        assert common.data_dir().is_relative_to(places / "data")
+        common.home("data").mkdir()
+        assert common.home("data").is_relative_to(places / "data")
     assert dict(os.environ) == before
     assert list((places / "data").iterdir()) == []
     path = common.written([processor.row("x", "s", 1.0, 2.0)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fakeface_utils.evaluate import table1
-from fakeface_utils.metrics import metrics, prediction_half_width
+from fakeface_utils.metrics import confusion, prediction_half_width, rates
 from fakeface_utils.networks import build, head_of
 from fakeface_utils.run import load_study
 from fakeface_utils.util import NOTEBOOKS
@@ -41,7 +41,7 @@ def test_the_same_networks_and_the_same_formulas(places, monkeypatch):
     labels = names["labels"][:, 0]
     assert sorted(labels) == [0] * 6 + [1] * 6
     for model, p_fake in names["p_fake"].items():
-        expected = metrics(labels, p_fake[:, 0])
+        expected = rates(*confusion(labels, p_fake[:, 0]).ravel())
         assert names["table1"][model].to_dict() == pytest.approx(expected)
 
 

@@ -28,6 +28,7 @@ from fakeface_utils.data import (
     source_digest,
 )
 from fakeface_utils.demo.camera import MARK
+from fakeface_utils.digests import signature
 from fakeface_utils.image_files import (
     UNREADABLE,
     as_input,
@@ -290,22 +291,23 @@ def test_outer_folders_may_have_any_name(faces, outer):
     assert found[["split", "label"]].equals(expected[["split", "label"]])
 
 
-FOREIGN = [".ipynb_checkpoints", ".thumbnails", "__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN"]
+FOREIGN = [".ipynb_checkpoints", ".Trash-1000", "__MACOSX", "@eaDir", "#recycle", "lost+found"]
 
 
 def test_what_other_programs_leave_at_any_depth_is_no_image_and_is_counted(faces):
-    image = (first(faces) / "0.jpg").read_bytes()
+    image, before = (first(faces) / "0.jpg").read_bytes(), signature(faces)[1]
     for place in (faces, first(faces)):
         for name in FOREIGN:
             (place / name / "real").mkdir(parents=True)
             (place / name / "real" / "0.jpg").write_bytes(image)
-        for name in ("._0.jpg", ".hidden.jpg", "Thumbs.db"):
+        for name in ("._0.jpg", "~$0.jpg", "Thumbs.db", "Icon\r"):
             (place / name).write_bytes(image)
     images, others = find_images(open_images(faces))
     assert len(images) == len(list_images(open_images(faces))) == 24
-    kinds = [*(f"in {name}" for name in FOREIGN), "._*", ".hidden.jpg", "Thumbs.db"]
+    kinds = [*(f"in {name}" for name in FOREIGN), "._*", "~$0.jpg", "Thumbs.db", "Icon\r"]
     assert sorted(others.values()) == sorted(2 * kinds)
-    assert not_read(faces).endswith("; and 4 more")
+    assert not_read(faces).endswith("; and 5 more")
+    assert signature(faces)[1] == before  # the run's images are the same
     assert find_images(open_images(zipped(faces, (".x/a.jpg", b""))))[1][".x/a.jpg"] == "in .x"
 
 
@@ -344,8 +346,11 @@ def test_a_folder_that_cannot_be_listed_is_named(faces, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(StudyError, match=r"cannot list .*valid/real"):
-        list_images(open_images(faces))
+    for look in (lambda: list_images(open_images(faces)), lambda: signature(faces)):
+        with pytest.raises(StudyError, match=r"cannot list .*valid/real"):
+            look()
+    with pytest.raises(StudyError, match="does not exist: check DATA"):
+        open_images(faces / ("x" * 5000))
 
 
 BAD_NAMES = [b"f\r0.jpg", b"f\n.jpg", b"\x1b[2J.jpg", b"caf\xe9.jpg", b"\x7f.jpg", b"\xc2\x85.jpg"]

@@ -219,7 +219,7 @@ def test_what_is_not_the_zip_is_never_taken_for_it(server, cause):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "API token"), (403, "API token"), (404, "look for"), (500, "500 Server Error")],
+    [(401, "API token"), (403, "API token"), (404, "look for"), (500, "wait an hour")],
 )
 def test_a_refusal_is_one_sentence_and_keeps_what_has_arrived(server, status, words):
     server.cut = 3 * CHUNK  # at the end of a chunk: nothing is dropped
@@ -244,6 +244,9 @@ def test_no_server_is_one_sentence(client):
         ("SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed')", "set REQUESTS_CA_BUNDLE"),
         ("Tunnel connection failed: 407 Proxy Authentication Required", "set HTTPS_PROXY=http://"),
         ("429 Client Error: Too Many Requests", "wait an hour"),
+        ("403 Forbidden: You must accept this dataset's rules", "accept them on kaggle.com"),
+        ("401 Unauthorized: the token has expired", "save an API token"),
+        ("Failed to resolve 'www.kaggle.com' ([Errno -2] Name or service not known)", "network"),
         ("[Errno 28] No space left on device", "another disk with FAKEFACE_DATA"),
         ("something new", "check the network, and run again"),
     ],

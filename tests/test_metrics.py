@@ -15,7 +15,6 @@ from fakeface_utils.metrics import (
     interval,
     known,
     metric_variances,
-    metrics,
     paired_variance,
     prediction_half_width,
     proportion_variance,
@@ -32,6 +31,11 @@ def predictions(tp, fn, fp, tn):
     """Labels and p_fake that make this confusion matrix."""
     labels = np.repeat([1, 1, 0, 0], [tp, fn, fp, tn])
     return labels, np.repeat([0.9, 0.1, 0.6, 0.2], [tp, fn, fp, tn])
+
+
+def metrics(*given):
+    """The four metrics by name."""
+    return rates(*confusion(*given).ravel())
 
 
 def covered(ends, truth):

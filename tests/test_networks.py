@@ -17,7 +17,7 @@ from fakeface_utils.networks import architecture, base_of, build, head_of
 from fakeface_utils.run import load_study
 from fakeface_utils.trained import features, file_of, own_file, predict
 from fakeface_utils.training import Detectors, fit, load, precision, start
-from fakeface_utils.util import Interrupted, StudyError
+from fakeface_utils.util import ROOT, Interrupted, StudyError
 
 STUDY = load_study(run="tiny", overrides=TINY)
 MIXED = STUDY.model_copy(update={"precision": "mixed"})
@@ -318,3 +318,15 @@ def test_a_backend_that_is_not_there_is_one_sentence():
         )
         assert answer.returncode == 1
         assert "set KERAS_BACKEND to tensorflow, or jax" in answer.stderr.splitlines()[-1]
+
+
+def test_a_persons_keras_json_changes_nothing(tmp_path):
+    own = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(own))
+    said = "from fakeface_utils.networks import keras; c = keras.config; "
+    said += "print(c.floatx(), c.epsilon(), c.image_data_format())"
+    answer = subprocess.run(
+        [sys.executable, "-c", said], capture_output=True, text=True,
+        env=os.environ | {"KERAS_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert answer.stdout.split() == ["float32", "1e-07", "channels_last"]

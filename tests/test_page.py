@@ -128,6 +128,7 @@ def test_what_was_measured_has_a_section_and_all_else_a_line(monkeypatch):
         one("away", "is missing", missing=lambda study: "no <other> images: give OTHER=FOLDER"),
         one("done", section=lambda study: items(["shown"])),
         one("silent"),
+        Extension("broken", "About broken", tasks=lambda study: 1 / 0),
     ]
     monkeypatch.setattr(report, "extensions", lambda: {one.name: one for one in made})
     shown, left = map(html, report.sections(load_study("demo")))
@@ -136,6 +137,7 @@ def test_what_was_measured_has_a_section_and_all_else_a_line(monkeypatch):
         "About new was not measured: make beyond ONLY=new RUN=demo measures it.",
         "About old is out of date: make beyond ONLY=old RUN=demo measures it.",
         "About away: no <other> images: give OTHER=FOLDER",
+        "About broken: ZeroDivisionError: division by zero",
     ]
 
 

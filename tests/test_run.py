@@ -128,6 +128,8 @@ def test_seeds_are_a_count_or_a_list(seeds, expected):
         ({"run": "x" * 300}, ["at most 100"]),
         ({"run": "bench"}, ["no name for a run"]),
         ({"run": "Examples"}, ["no name for a run"]),
+        ({"run": 1e3}, ["run is the value 1000.0, not a name", "-r run NAME"]),  # papermill -p
+        ({"run": True}, ["run is the value True"]),
     ],
 )
 @pytest.mark.usefixtures("options")

@@ -38,11 +38,7 @@ class Comparison:
 
 
 def evaluated(runs: Sequence[str]) -> list[Study]:
-    """The studies of some runs.
-
-    Raises:
-        StudyError: there are fewer than two, one is named twice, or isn't evaluated or up to date.
-    """
+    """The studies of some runs; refused where one isn't evaluated or up to date."""
     if len(runs) < 2 or len(set(runs)) < len(runs):
         raise StudyError("compare takes the names of two or more runs, each once")
     return [open_finished(run) for run in runs]

@@ -10,7 +10,7 @@ from fakeface_utils.evaluate import histories
 from fakeface_utils.figures import HALF, Drawn, inline
 from fakeface_utils.report import as_table, note
 from fakeface_utils.settings import Study
-from fakeface_utils.util import PACKAGE, replacing, results_dir, sha256, shown
+from fakeface_utils.util import PACKAGE, home, replacing, sha256, shown
 
 from . import measure
 
@@ -38,7 +38,7 @@ def page_of(runs: Sequence[str]) -> Path:
     """The page of some runs, which no others share: '+' is in no run's name."""
     name = "+".join(runs)
     short = name if len(name) <= 200 else f"{name[:180]}+{sha256(name.encode())[:12]}"
-    return results_dir("compare") / f"{short}.html"
+    return home("results") / "compare" / f"{short}.html"
 
 
 def write_page(studies: Sequence[Study], found: measure.Comparison) -> Path:

@@ -120,7 +120,7 @@ def test_a_run_whose_images_were_replaced_is_not_compared_by_todays_list(finishe
     (test / "real").rename(test / "fake")
     (test / "x").rename(test / "real")
     finished(run="two")
-    with pytest.raises(StudyError, match=r"has changed: run make report RUN=one"):
+    with pytest.raises(StudyError, match="the images of 'faces' have changed since"):
         evaluated(["two", "one"])
 
 
@@ -162,7 +162,7 @@ def test_it_takes_two_runs_or_more_each_once(runs):
 
 def test_a_run_that_is_missing_or_not_up_to_date_is_one_sentence(finished):
     two = finished(run="two")
-    with pytest.raises(StudyError, match="is missing: run make report RUN=new"):
+    with pytest.raises(StudyError, match=r"there is no trained run 'new' .*: two"):
         evaluated(["two", "new"])
     with pytest.raises(StudyError, match="run is 'compare', which is no name for a run here"):
         evaluated(["two", "compare"])

@@ -16,7 +16,7 @@ import PIL.Image
 from fakeface_utils import image_files, util
 from fakeface_utils.data import about
 from fakeface_utils.models import titled
-from fakeface_utils.run import load_study
+from fakeface_utils.run import open_finished
 from fakeface_utils.util import StudyError
 
 from .measure import ERRORS, calibration, tempered, word
@@ -174,22 +174,14 @@ def open_network(run: str, model: str, seed: int | None = None) -> Network:
 
     Its run must be trained, tested and calibrated up to date.
     """
-    study = load_study(run=run)
-    if model not in study.models:
-        raise StudyError(f"unknown model '{model}': {util.nearest(model, study.models)}")
-    runs = sorted(path.parent.name for path in util.results_dir("").glob("*/study.json"))
-    if run not in runs:
-        raise StudyError(
-            f"there is no trained run '{run}' (there are: {', '.join(runs) or 'none'}): train it "
-            f"with fakeface report --run {run}"
-        )
+    study = open_finished(run, model=model)
     seed = study.seeds[0] if seed is None else seed
     why = "" if seed in study.seeds else f"run '{run}' has no seed {seed}"
     from fakeface_utils import trained
 
     if why := why or calibration.of(study).why_stale():
         seeds = ",".join(map(str, sorted({*study.seeds, seed}))) + ","
-        raise StudyError(f"{why}: run fakeface report --run {run} --seeds {seeds}")
+        raise StudyError(f"{why}: run make report RUN={run} SEEDS={seeds}")
     data, fixed = about(study), calibration.of(study).read()[model][str(seed)]
     name = f"images of {util.escaped(data['name'])}"
     what = "generated portraits" if data["generated"] else name

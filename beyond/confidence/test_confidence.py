@@ -462,7 +462,7 @@ def test_what_the_run_did_not_leave_so_is_not_believed(run, tmp_path, part):
     finally:
         path.write_bytes(before)
     assert part in str(caught.value)
-    assert "run fakeface report --run mine --seeds 0," in str(caught.value)
+    assert "run make report RUN=mine SEEDS=0," in str(caught.value)
     predict([tmp_path / "x.png"])
 
 
@@ -520,7 +520,7 @@ def test_no_seed_is_the_runs_first(run, monkeypatch, seeds, asked, taken):
     known = {FIRST: {str(seed): fixed | {"accused": seed} for seed in seeds}}
     given = SimpleNamespace(why_stale=lambda: "", read=lambda: known)
     monkeypatch.setattr(ask, "calibration", SimpleNamespace(of=lambda study: given))
-    monkeypatch.setattr(ask, "load_study", lambda run: study)
+    monkeypatch.setattr(ask, "open_finished", lambda run, model: study)
     network = open_network("mine", FIRST, asked)
     assert (network.seed, network.accused) == (taken, taken)
 
@@ -530,8 +530,8 @@ def test_the_command_for_a_missing_seed_trains_it_and_keeps_the_others(
     run, monkeypatch, seeds, asked, command
 ):
     study = run.model_copy(update={"seeds": tuple(seeds)})
-    monkeypatch.setattr(ask, "load_study", lambda run: study)
-    with pytest.raises(StudyError, match=f"has no seed {asked}: run fakeface .* {command}$"):
+    monkeypatch.setattr(ask, "open_finished", lambda run, model: study)
+    with pytest.raises(StudyError, match=f"has no seed {asked}: run make report .*={command}$"):
         open_network("mine", FIRST, asked)
     assert set(load_study(seeds=command).seeds) == {*seeds, asked}
 
@@ -549,7 +549,6 @@ main()
     [
         (["x.png", "--run", "new"], "there is no trained run 'new' (there are: mine)"),
         (["x.png", "--run", "\x1b[2J"], "run is '\\x1b[2J': use letters"),
-        (["x.png", "--run", "mine", "--seed", "7"], "run 'mine' has no seed 7"),
         (["x.png", "--run", "mine", "--model", "vgg19"], "unknown model 'vgg19'"),
         (["y.png"], "there is no file or folder y.png"),
         (["x" * 300], "there is no file or folder xxx"),

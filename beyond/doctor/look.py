@@ -12,15 +12,12 @@ import psutil
 from fakeface_utils.run import load_study
 from fakeface_utils.util import (
     StudyError,
-    cache_dir,
     check_writable,
     count,
-    data_dir,
-    figures_dir,
     gpus,
+    home,
     human_size,
     lock,
-    results_dir,
     shown,
 )
 
@@ -38,7 +35,7 @@ def python() -> Found:
 
 def disk() -> Found:
     """Room for data and results."""
-    there = next(path for path in (data_dir(), *data_dir().parents) if path.exists())
+    there = next(path for path in (home("data"), *home("data").parents) if path.exists())
     free = shutil.disk_usage(there).free
     todo = f"make room: {human_size(DISK)} are needed, or name another disk with FAKEFACE_DATA"
     return f"{human_size(free)} free", "" if free >= DISK else todo
@@ -47,8 +44,8 @@ def disk() -> Found:
 def folders() -> Found:
     """Whether files can be written and locked."""
     try:
-        check_writable(data_dir(), results_dir(""), figures_dir(""), cache_dir())
-        with lock(results_dir(".doctor.lock"), "looking at this machine", wait=False):
+        check_writable(home("data"), home("results"), home("figures"), home("cache"))
+        with lock(home("results") / ".doctor.lock", "looking at this machine", wait=False):
             return "can be written and locked", ""
     except StudyError as error:
         return "can't be written or locked", str(error)
@@ -95,7 +92,7 @@ def weights() -> Found:
         imagenet_weights()
     except StudyError as error:
         return "not here", str(error)
-    return f"in {shown(cache_dir())}", ""
+    return f"in {shown(home('cache'))}", ""
 
 
 def training() -> Found:

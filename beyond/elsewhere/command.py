@@ -8,8 +8,7 @@ import pandas as pd
 
 from fakeface_utils import util
 from fakeface_utils.data import about
-from fakeface_utils.digests import Look
-from fakeface_utils.run import load_study
+from fakeface_utils.run import open_finished
 from fakeface_utils.trained import predict
 
 from . import measure
@@ -28,16 +27,11 @@ def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -
     """
     root = Path(os.path.abspath(folder))  # a link's own name may be that of its class
     sets, passed_over = list_sets(root)
-    study, look = load_study(run=run), Look()
-    if model and model not in study.models:
-        raise util.StudyError(f"unknown model '{model}': {util.nearest(model, study.models)}")
     if csv:
         util.check_target(csv := csv.absolute(), ".csv", ",".join(COLUMNS))
+    study = open_finished(run, model=model)
     models = [model] if model else [*study.models]
     tasks = [task for one in models for task in predict.all(study, model=one)]
-    for task in tasks:
-        if why := task.why_stale(look):
-            raise util.StudyError(f"{why}: run fakeface report --run {run}")
     with util.stderr_to(os.devnull):
         from fakeface_utils.training import Detectors  # Keras takes seconds: after all checks
 

@@ -25,7 +25,7 @@ from fakeface_utils.demo.portrait import Floats
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.settings import Study
 from fakeface_utils.step import step
-from fakeface_utils.util import data_dir
+from fakeface_utils.util import home
 
 SEED = 1000  # far from the demo's own, so that no portrait is drawn twice
 IMAGES_PER_CLASS = 150  # of each generator
@@ -75,7 +75,7 @@ def drawn_per_class(study: Study) -> int:
 
 def _folder(study: Study) -> Path:
     count = f"-{drawn_per_class(study)}" if study.images_per_class else ""
-    return data_dir() / f"demo-others-{study.stored_size}px{count}"
+    return home("data") / f"demo-others-{study.stored_size}px{count}"
 
 
 @step(

@@ -59,7 +59,7 @@ def list_sets(root: Path) -> tuple[dict[str, list[Member]], list[str]]:
     Raises:
         StudyError: there is neither at this path, or no set in it.
     """
-    if not root.exists():
+    if not os.path.exists(root):  # Path's own raises for a name that is too long
         raise StudyError(f"there is no folder or zip {shown(root)}: give one with real and fake")
     places = [root, *(Path(place) for place, *_ in os.walk(root))]
     sets, passed_over = _listed(root, tuple(place.stat().st_mtime_ns for place in places))

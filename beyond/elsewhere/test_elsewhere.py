@@ -487,11 +487,11 @@ def test_a_run_whose_images_or_networks_changed_is_refused(finished, faces, tmp_
     study, root = finished(), folder_of(tmp_path / "x", ["a"], 1)
     train.of(study, "vgg16", 0).path("model.keras").write_text("another")
     evaluate(root, "made-up", "custom_cnn")
-    with pytest.raises(StudyError, match=r"model\.keras has changed: run fakeface report --run"):
+    with pytest.raises(StudyError, match=r"model\.keras has changed: run make report RUN=made-up"):
         evaluate(root, "made-up")
     for path in (faces / "a/b/train").rglob("*.jpg"):
         picture(0, 7, 41).save(path)  # today's list would be another's
-    with pytest.raises(StudyError, match="images of faces has changed: run fakeface report"):
+    with pytest.raises(StudyError, match="the images of 'faces' have changed since"):
         evaluate(root, "made-up", "custom_cnn")
     assert Both.asked == [2]
 
@@ -501,7 +501,7 @@ def test_a_run_whose_images_or_networks_changed_is_refused(finished, faces, tmp_
     [
         ("none", {}, "there is no folder or zip"),
         ("x", {"model": "vgg"}, "unknown model 'vgg'"),
-        ("x", {}, "is missing: run fakeface report --run demo"),
+        ("x", {}, "there is no trained run 'demo' "),
         ("x", {"csv": "photo.csv"}, "is no place for a table"),
     ],
 )

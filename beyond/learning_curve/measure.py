@@ -19,10 +19,7 @@ AXES["share"] = lambda study: SHARES
 
 
 def smaller(study: Study, share: float) -> Study:
-    """The same study with fewer training images; its run is a folder inside the run's own.
-
-    Of one seed, each training set is part of the next. All else is the run's own.
-    """
+    """The same study with fewer training images; its run is a folder inside the run's own."""
     run = f"{study.run}/learning_curve/share={as_typed(share)}"
     share *= study.training_share
     return study.model_copy(update={"training_share": share, "run": run})

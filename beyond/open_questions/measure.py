@@ -114,10 +114,6 @@ def mean_difference(reading: Sequence[float], baseline: Sequence[float], images:
 
     v is the sum of both accuracies' variances, as if two networks erred independently. In fact they
     often err on the same images, so the interval is too wide rather than too narrow.
-
-    Args:
-        reading, baseline: accuracies, 0 to 1, in the order of the seeds.
-        images: how many the validation set has.
     """
     both = [np.mean(reading), np.mean(baseline)]
     pairs = np.subtract(reading, baseline)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fakeface_utils.data import about, manifest, prepare
+from fakeface_utils.data import about, dataset, manifest, prepare
 from fakeface_utils.evaluate import predictions
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.settings import Study
@@ -33,7 +33,8 @@ def folder(study: Study, *_: Any) -> Path:
 
 def before(study: Study, *_: Any) -> list[Task]:
     """What every quiz stands on: the test images, and the first seed's answers to them."""
-    return [prepare.of(study, "test"), *predict.all(study, seed=study.seeds[0])]
+    images = [prepare.of(study, "test"), dataset.of(study)]
+    return [*images, *predict.all(study, seed=study.seeds[0])]
 
 
 def drawn(study: Study, seed: int) -> pd.DataFrame:

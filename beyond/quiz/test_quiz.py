@@ -351,6 +351,7 @@ def test_the_claim_takes_its_place_and_answers_about_other_images_are_not_this_r
     (tmp_path / "class" / "a.csv").write_text(answers(faces, name, right))
     measure.pool(study, tmp_path / "class", 0)
     assert not EXTENSION.why_stale(study)
+    assert "dataset/dataset.json" in people.of(study).depends_on()["inputs"]
     assert EXTENSION.claims(study)[0]["basis"] == "measured: 1 person"
     PIL.Image.new("RGB", (48, 48)).save(f"{study.data}/{faces['path'][0]}")
     for task in table1.of(study).before():

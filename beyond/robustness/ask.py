@@ -23,10 +23,7 @@ AXES["damage"] = lambda study: damages.levels()
 
 
 def asked_about(study: Study) -> pd.DataFrame:
-    """At most `beyond_images` test images of each class, as many of both, so that guessing is 0.5.
-
-    Rows of the manifest, in its order.
-    """
+    """Manifest rows of test images: of each class as many, so that guessing is 0.5."""
     table = manifest(study, "test")
     fewest = int(table["label"].value_counts().min())
     return drawn(table, "label", min(study.options["beyond_images"], fewest))

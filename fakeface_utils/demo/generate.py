@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..paper import CLASSES, SPLITS
 from ..settings import Study
 from ..step import step
-from ..util import StudyError, data_dir, progress, shown
+from ..util import StudyError, home, progress, shown
 from .camera import MARK, make_image, to_jpeg
 from .portrait import Key, look
 
@@ -35,7 +35,7 @@ def images_per_class(study: Study) -> dict[str, int]:
 
 def _folder(study: Study) -> Path:
     count = f"-{study.images_per_class}" if study.images_per_class else ""
-    return data_dir() / f"demo-{study.stored_size}px{count}"
+    return home("data") / f"demo-{study.stored_size}px{count}"
 
 
 @step(

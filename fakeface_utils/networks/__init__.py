@@ -31,6 +31,7 @@ with stderr_to(os.devnull):
         ) from error
 # What a person's own keras.json says otherwise is for other work.
 keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)  # at which the loss cuts a probability
 keras.config.set_image_data_format("channels_last")
 
 

