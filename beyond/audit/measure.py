@@ -13,9 +13,10 @@ from fakeface_utils.paper import CLASSES, SPLITS
 from fakeface_utils.settings import Study
 from fakeface_utils.step import step
 
-from .cues import cue_accuracies
+from .cues import cue_accuracies, cue_rows
 from .leak import leak
-from .pairs import Bytes, fingerprints, near_pairs
+from .pairs import Bytes, fingerprints, near_pairs, reduced
+from .position import positions, sharpness
 
 
 @step(
@@ -59,6 +60,9 @@ def audit(study: Study, out: Path) -> None:
     faces = connected_components(graph, directed=False)[1].astype(int)
     test = (table["split"] == "test").to_numpy()
     of = {kind: (table["class"] == kind).to_numpy() for kind in CLASSES}
+    rows = cue_rows(len(arrays[0]))
+    training = manifests[0].iloc[rows]
+    grey = np.stack([np.asarray(reduced(arrays[0][row]).convert("L")) for row in rows])
     found = {
         "sizes": sizes.value_counts().head(10).to_dict(),
         "modes": table["mode"].value_counts().to_dict(),
@@ -66,7 +70,8 @@ def audit(study: Study, out: Path) -> None:
         "leaked": table["path"][test & np.isin(faces, faces[~test])].tolist(),
         "complete": complete,
         "leak": {kind: leak(faces[members], test[members]) for kind, members in of.items()},
-        **cue_accuracies(manifests[0], thumbnails[: len(manifests[0])]),
+        **cue_accuracies(training.assign(**positions(grey)), thumbnails[rows]),
+        "sharpness": sharpness(grey, training["label"].to_numpy()),
     }
     (out / "audit.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

@@ -63,12 +63,15 @@ def findings(study: Study) -> pd.DataFrame:
     }
     leaked = f"{len(found['leaked']):,} of {sum(counts['test'].values()):,}"
     listed["test images with a duplicate in training or validation"] = leaked
+    sharp = {name: Known(*found["sharpness"][name]) for name in (*CLASSES, "fake minus real")}
+    words = ", ".join(f"{name} {value:.1f}" for name, value in sharp.items())
+    listed["how sharp the mean face is (its gradient's mean square)"] = words
     return pd.DataFrame(listed.items(), columns=["looked at", "found"])
 
 
 def cue_table(found: dict[str, Any]) -> pd.DataFrame:
-    """cue, accuracy, ci_low, ci_high, and the chance of guessing right."""
-    table = pd.DataFrame(found["cues"], index=["accuracy", "ci_low", "ci_high"]).T
+    """cue, accuracy, ci_low, ci_high, balanced accuracy, and the chance of guessing right."""
+    table = pd.DataFrame(found["cues"], index=["accuracy", "ci_low", "ci_high", "balanced"]).T
     return table.rename_axis("cue").reset_index().assign(chance=found["chance"])
 
 
@@ -76,7 +79,7 @@ def summary(study: Study) -> str:
     """The audit for a terminal; it stands on the images alone."""
     found, pairs = audit.of(study).read(), audit.of(study).read("duplicates.csv")
     lines = [f"{what}: {which}" for what, which in findings(study).itertuples(index=False)]
-    for cue, *known, chance in cue_table(found).itertuples(index=False):
+    for cue, *known, _, chance in cue_table(found).itertuples(index=False):
         lines.append(f"class predicted from {cue} alone: {Known(*known):.3f}; chance: {chance:.3f}")
     for pair in pairs.query("kind != 'unlike'").head(20).itertuples():
         apart = f"{pair.difference} grey levels apart"

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+import scipy.ndimage
 from bs4 import BeautifulSoup
 
 from beyond.audit import EXTENSION, cues, pairs, show
@@ -14,6 +15,7 @@ from beyond.audit.leak import by_chance, by_twins, faces_estimate, leak, measure
 from beyond.audit.measure import audit, notices
 from beyond.audit.memory import leaked_accuracy
 from beyond.audit.pairs import HASH_DISTANCE, SHIFTS, difference, reduced, shift
+from beyond.audit.position import positions, sharpness
 from fakeface_utils.data import dataset, images, prepare
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
@@ -55,7 +57,8 @@ def test_nothing_is_found_where_nothing_is(places, faces):
     assert set(duplicates(study)["kind"]) <= {"unlike"}
     said = EXTENSION.summary(study)
     assert "sizes: 40 x 40: 24" in said
-    assert said.count("class predicted from") == 4
+    assert said.count("class predicted from") == 5
+    assert "how sharp the mean face is (its gradient's mean square): real" in said
     assert "test images with a duplicate in training or validation: 0 of 8" in said
 
 
@@ -129,6 +132,7 @@ def cues_of(bytes_fake=0.0, tables_fake="a", shift=0.0, count=400, every=2):
             "label": labels,
             "bytes": rng.normal(1000, 100, count) + labels * bytes_fake,
             "jpeg_tables": np.where(labels == 1, tables_fake, "a"),
+            **dict.fromkeys(cues.PLACE, 0.0),
         }
     )
     thumbnails = rng.normal(128, 20, (count, 8, 8, 3)) + labels[:, None, None, None] * shift
@@ -164,6 +168,71 @@ def test_another_cue_is_one_record(monkeypatch):
     perfect = Cue("the label itself", lambda manifest, pixels: manifest[["label"]].to_numpy(float))
     monkeypatch.setattr(cues, "CUES", [*cues.CUES, perfect])
     assert cues_of()["cues"]["the label itself"]["accuracy"] == 1
+
+
+def test_balanced_accuracy_is_the_mean_of_both_classes():
+    found = cues_of(every=10)["cues"]["file size"]  # nearly every fake is called a photograph
+    assert found["balanced"] == pytest.approx(0.5, abs=0.02)
+    assert found["balanced_low"] < 0.5 < found["balanced_high"]
+    assert cues_of(bytes_fake=500)["cues"]["file size"]["balanced"] > 0.95
+
+
+def placed(down, right, zoom, seed=0):
+    """One grey face in many places, (N, 64, 64), each with a background and noise of its own."""
+    rng, across = np.random.default_rng(seed), np.arange(64) - 31.5
+    found = []
+    for move in zip(down, right, np.exp(zoom), strict=True):
+        y, x = np.meshgrid(
+            (across - move[0]) / move[2], (across - move[1]) / move[2], indexing="ij"
+        )
+        face = 90.0 * (np.hypot(x / 18, y / 24) < 1)
+        for eye in (-8, 8):
+            face -= 70 * np.exp(-((x - eye) ** 2 + (y + 6) ** 2) / 12)
+        face -= 60 * np.exp(-((x / 7) ** 2 + ((y - 12) / 2) ** 2))
+        around = scipy.ndimage.gaussian_filter(rng.normal(0, 1, (64, 64)), 4)
+        found.append(100 + face + around * 15 / around.std() + rng.normal(0, 5, (64, 64)))
+    return np.clip(found, 0, 255).astype(np.uint8)
+
+
+def jittered(fakes, reals, seed=0, count=300):
+    """Faces that lie off by chance, each class by a deviation; their labels are every second."""
+    rng, labels = np.random.default_rng(seed), np.arange(count) % 2
+    deviation = np.where(labels == 1, fakes, reals)
+    moves = [rng.normal(0, 1, count) * deviation * each for each in (1, 1, 0.02)]
+    return moves, placed(*moves, seed), labels
+
+
+def test_a_planted_place_is_found_again():
+    moves, faces, _ = jittered(1.5, 1.5)
+    for found, planted, close in zip(
+        positions(faces).values(), moves, (0.2, 0.2, 0.02), strict=True
+    ):
+        assert np.median(np.abs(found - planted - np.median(found - planted))) < close
+        assert np.corrcoef(found, planted)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(("fakes", "told"), [(0.3, True), (1.5, False)])
+def test_a_class_that_lies_more_regularly_is_told_and_is_sharper(fakes, told):
+    _, faces, labels = jittered(fakes, reals=1.5)
+    about = {"label": labels, "bytes": 1.0, "jpeg_tables": "a"}
+    manifest = pd.DataFrame(about | positions(faces))
+    found = cue_accuracies(manifest, np.zeros((300, 8, 8, 3), np.uint8))["cues"]["position"]
+    sharp = sharpness(faces, labels)
+    if told:
+        assert found["balanced_low"] > 0.6
+        assert sharp["fake minus real"][1] > 0
+    else:
+        assert found["balanced_low"] < 0.5 < found["balanced_high"]
+        assert sharp["fake minus real"][1] < 0 < sharp["fake minus real"][2]
+    assert sharp["images of each"] == 150
+
+
+def test_a_mean_of_few_images_is_not_sharp_by_chance():
+    noise = np.random.default_rng(0).integers(0, 256, (60, 64, 64), dtype=np.uint8)
+    middle, low, high = sharpness(noise, np.arange(60) % 2)["real"]
+    # By chance 2 x 5461 (its variance) / 30 images on each axis, 728 in all.
+    assert low < 0 < high
+    assert abs(middle) < 30
 
 
 def drawn(faces, images, seed):
