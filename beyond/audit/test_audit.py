@@ -12,11 +12,11 @@ from bs4 import BeautifulSoup
 from beyond.audit import EXTENSION, cues, pairs, show
 from beyond.audit.cues import Cue, cue_accuracies
 from beyond.audit.leak import by_chance, by_twins, faces_estimate, leak, measured_share
-from beyond.audit.measure import audit, notices
+from beyond.audit.measure import audit, notices, to_leave_out
 from beyond.audit.memory import leaked_accuracy
 from beyond.audit.pairs import HASH_DISTANCE, SHIFTS, difference, reduced, shift
 from beyond.audit.position import positions, sharpness
-from fakeface_utils.data import dataset, images, prepare
+from fakeface_utils.data import dataset, images, manifest, prepare
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.step import read_file
@@ -54,7 +54,7 @@ def test_nothing_is_found_where_nothing_is(places, faces):
     assert found["sizes"] == {"40 x 40": 24}
     assert found["modes"] == {"RGB": 24}
     assert notices(study) == []
-    assert set(duplicates(study)["kind"]) <= {"unlike"}
+    assert duplicates(study).empty
     said = EXTENSION.summary(study)
     assert "sizes: 40 x 40: 24" in said
     assert said.count("class predicted from") == 5
@@ -91,14 +91,14 @@ def test_a_near_duplicate_across_classes_is_found_and_a_like_hash_alone_is_not(p
     flat = altered(original, lambda pixels: 128 + (pixels - 128) * 0.2)
     flat.save(place(faces, "test", "real", "flat.jpg"), quality=95)  # the hash's signs are the same
     study, found = audited(faces)
-    near = duplicates(study).query("kind == 'near'")
+    near = duplicates(study)
     assert near[["path_a", "path_b"]].to_numpy().tolist() == [
         ["a/b/valid/real/1.jpg", "a/b/test/fake/near.jpg"]
     ]
     assert near["difference"].item() < 10
     assert found["pairs"]["near"] == {"all": 1, "across splits": 1, "across classes": 1}
     assert found["leaked"] == ["a/b/test/fake/near.jpg"]
-    unlike = duplicates(study).query("kind == 'unlike'").iloc[0]
+    unlike = found["unlike"][0]
     assert unlike["path_b"] == "a/b/test/real/flat.jpg"
     assert unlike["difference"] > 15
 
@@ -112,6 +112,30 @@ def test_a_copy_of_a_near_duplicate_leaks_too_and_pairs_within_the_test_set_do_n
     _, found = audited(faces)
     assert found["leaked"] == ["a/b/test/fake/copy.jpg", "a/b/test/fake/near.jpg"]
     assert found["pairs"]["exact"] == {"all": 2, "across splits": 0, "across classes": 1}
+
+
+def test_what_is_left_out_is_every_training_image_whose_face_is_tested():
+    """Test image t is linked to a and, through others, to d and e; f and g are a pair apart."""
+    sides = ["ab", "bd", "at", "fg", "de", "ae"]  # a chain, and a ring
+    rows = [("near", a, b, "train", "test" if b == "t" else "valid") for a, b in sides]
+    table = pd.DataFrame(rows, columns=["kind", "path_a", "path_b", "split_a", "split_b"])
+    found = to_leave_out(table)
+    assert sorted(found) == ["", "", "a", "b", "d", "e"]
+    assert all(name in (*pair, "") for name, pair in zip(found, sides, strict=True))
+    assert to_leave_out(table.query("path_b != 't'")) == [""] * 5
+    assert to_leave_out(table[:0]) == []
+
+
+def test_trained_without_them_nothing_leaks(leaking):
+    audit(leaking)
+    table = audit.of(leaking).path("duplicates.csv")
+    clean = leaking.model_copy(update={"leave_out": str(table)})
+    for task in prepare.all(clean):
+        task.ensure()
+    dataset(clean)
+    assert audit(clean)["leaked"] == []
+    assert len(images(clean, "train")) == len(images(leaking, "train")) - 2
+    assert manifest(clean, "test").equals(manifest(leaking, "test"))
 
 
 def test_the_audit_is_redone_when_the_images_change(places, faces):
