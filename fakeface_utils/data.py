@@ -115,9 +115,7 @@ def _named(file: str, table: pd.DataFrame) -> pd.Index:
     try:
         named = read_file(Path(file))["path"].map(_below)
     except (KeyError, TypeError) as error:
-        raise StudyError(
-            f"{shown(Path(file))} is no CSV with a column path: give another"
-        ) from error
+        raise StudyError(f"{shown(Path(file))} has no column path: give a CSV") from error
     found = table.index[table["path"].map(_below).isin(named)]
     if found.empty and named.any():
         raise StudyError(f"{shown(Path(file))} names none of the images: check leave_out")

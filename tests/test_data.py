@@ -152,7 +152,7 @@ def test_images_that_a_table_names_are_left_out_and_others_stay(places, faces):
     ("text", "words"),
     [
         ("path\nx/train/fake/nobody.jpg\n", "leaks.csv names none of the images: check leave_out"),
-        ("name\n0.jpg\n", "leaks.csv is no CSV with a column path"),
+        ("name\n0.jpg\n", "leaks.csv has no column path: give a CSV"),
     ],
 )
 def test_a_table_that_fits_nothing_is_refused(places, faces, text, words):

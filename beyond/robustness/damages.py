@@ -114,6 +114,13 @@ def as_jpeg(image: Image, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def mirrored(image: Image, across: int, down: int) -> Image:
+    """An image with so many pixels more on each side, which mirror it."""
+    return PIL.Image.fromarray(
+        np.pad(np.asarray(image), [(down, down), (across, across), (0, 0)], "symmetric")
+    )
+
+
 def random_of(original: Original, purpose: int) -> np.random.Generator:
     """Random numbers that are the same for this image in every run; each purpose has its own."""
     return np.random.default_rng([int(original.sha256, 16), purpose])
@@ -155,6 +162,28 @@ def crop(original: Original, share: float) -> Image:
     width, height = original.image.size
     left, top = round(width * (1 - share) / 2), round(height * (1 - share) / 2)
     return original.image.crop((left, top, width - left, height - top))
+
+
+@damage("Shifted", (1, 2, 4, 8), "pixels, of 256")
+def shift(original: Original, pixels: float) -> Image | None:
+    """Moved up, down, left or right, drawn for each image; what is uncovered mirrors the rest.
+
+    By whole pixels of the file, as anything between would blur; None where it would be less.
+    """
+    step = round(pixels * min(original.image.size) / REFERENCE)
+    if not step:
+        return None
+    axis, away = random_of(original, 2).integers(0, 2, 2)
+    across, down = [(step * (2 * int(away) - 1) if axis == way else 0) for way in (0, 1)]
+    image = np.asarray(mirrored(original.image, step, step))
+    (width, height), left, top = original.image.size, step - across, step - down
+    return PIL.Image.fromarray(image[top : top + height, left : left + width])
+
+
+@damage("Zoomed out", (0.95, 0.9, 0.8), "share of the side", "{:.0%}".format)
+def zoom_out(original: Original, share: float) -> Image:
+    """The whole image at so much of the side, what is around mirrors it; cropping zooms in."""
+    return mirrored(original.image, *(round(n * (1 / share - 1) / 2) for n in original.image.size))
 
 
 @damage("Noise", (5, 10, 20), "deviation, of 255")

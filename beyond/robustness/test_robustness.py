@@ -171,6 +171,75 @@ def test_flipping_scaling_and_cropping_do_what_they_are_called():
     assert after("scale", fast, 7 / 16).shape == (64, 64, 3)
 
 
+def test_a_shift_moves_the_whole_image_one_way_and_mirrors_what_is_uncovered():
+    pixels = noise(256)
+    ways = {"up": (0, 8), "down": (0, -8), "left": (8, 0), "right": (-8, 0)}
+    wide = np.pad(pixels, [(8, 8), (8, 8), (0, 0)], "symmetric")
+    seen = set()
+    for number in range(40):
+        image = dataclasses.replace(opened(pixels), sha256=f"{number:064x}")
+        moved = after("shift", image, 8)
+        (way,) = [
+            name
+            for name, (x, y) in ways.items()
+            if np.array_equal(moved, wide[8 + y : 264 + y, 8 + x : 264 + x])
+        ]
+        nearer = after("shift", image, 1)  # by less, the same way
+        assert np.abs(nearer - moved.astype(float)).mean() > 0
+        seen.add(way)
+    assert seen == {*ways}
+    small = opened(noise(64))
+    assert [DAMAGES["shift"].change(small, n) is None for n in (1, 2, 4, 8)] == [1, 1, 0, 0]
+
+
+def test_zooming_out_keeps_the_image_in_the_middle():
+    pixels = noise(64)
+    out = after("zoom_out", opened(pixels), 0.8)
+    assert out.shape == (80, 80, 3)
+    assert np.array_equal(out[8:72, 8:72], pixels)
+    assert np.array_equal(out[:8, 8:72], pixels[7::-1])
+
+
+def spot(down, right, sigma, side=256):
+    """A bright spot on noise, which is as smooth as it is said."""
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    bright = 120 * np.exp(-((x - right) ** 2 + (y - down) ** 2) / (2 * 20**2))
+    return as_bytes(60 + bright[..., None] + (noise(side, int(right), sigma) - 128.0) / 4)
+
+
+def in_place(pixels):
+    """Whether the spot lies where a fake's does, of 56."""
+    light = scipy.ndimage.gaussian_filter(pixels.mean(axis=2), 4)
+    down, right = np.unravel_index(light.argmax(), light.shape)
+    return max(abs(down - 27.5), abs(right - 27.5 - 60 * 56 / 256)) < 1.2
+
+
+def test_moving_an_image_defeats_a_detector_of_position_and_not_one_of_texture():
+    """Fakes are rough and lie 60 pixels to the right; photographs lie elsewhere, and are smooth."""
+    rng, rows = np.random.default_rng(0), []
+    asked = ("clean", 0), ("shift", 1), ("shift", 8), ("crop", 0.8), ("zoom_out", 0.8)
+    for number in range(40):
+        fake = number % 2
+        down, right = (0, 0) if fake else rng.choice([-1, 1], 2) * rng.uniform(12, 20, 2)
+        image = opened(spot(down, 60 + right, 2 if fake else 8))
+        image = dataclasses.replace(image, sha256=f"{number:064x}")
+        for name, level in asked:
+            pixels = DAMAGES[name].input(STUDY, level, image)
+            rough = np.abs(np.diff(pixels.astype(float), axis=1)).mean() > 4.8
+            row = {"path": f"{number}", "label": fake, "damage": name + f"{level:g}", "seed": 0}
+            rows += [row | {"by": "place", "p_fake": float(in_place(pixels))}]
+            rows += [row | {"by": "texture", "p_fake": float(rough)}]
+    found = {}
+    for by, table in pd.DataFrame(rows).groupby("by"):
+        of = dict(iter(table.groupby("damage")))
+        found[by] = {name: measure.cost(own, of["clean0"]) for name, own in of.items()}
+    assert {row["accuracy"] for row in found["texture"].values()} == {1.0}
+    assert found["place"]["clean0"]["accuracy"] == found["place"]["shift1"]["accuracy"] == 1.0
+    for name in ("shift8", "crop0.8", "zoom_out0.8"):
+        assert found["place"][name]["fake_accuracy"] == 0.0
+        assert found["place"][name]["loss_low"] > 0.2
+
+
 def test_the_chain_is_drawn_once_for_each_image(saved):
     wide = opened(noise(256)[:, :250])
     many = [dataclasses.replace(wide, sha256=f"{n:064x}") for n in range(40)]
