@@ -506,3 +506,20 @@ def test_the_example_is_still_shown():
     of_fakes = show.leak_tables(found)[1].query("`class` == 'fake'")
     assert of_fakes["test faces seen"].round(3).tolist() == [0.028, 0.476, 0.647]
     assert show.cue_table(found)["accuracy"].round(3).tolist() == [0.544, 0.5, 0.505, 0.692]
+
+
+def test_the_published_pairs_are_the_audits_and_the_page_has_their_counts():
+    folder = ROOT / "docs" / "leaks"
+    table, found = read_file(folder / "kaggle_15811.csv"), read_file(folder / "kaggle_15811.json")
+    assert found["pairs"]["near"]["all"] == len(table) == 344
+    assert table["path"].tolist() == to_leave_out(table)
+    gone = table["path"][table["path"] != ""]
+    assert gone.nunique() == len(gone) == 72
+    assert not gone.str.contains("/test/").any()
+    fakes = found["leak"]["fake"]
+    assert (fakes["pairs"], fakes["triples"]) == (341, 14)
+    counts = show.leak_tables(found)[1]["test faces seen"].round(3).tolist()
+    assert counts[:4] == [0.065, 0.481, 0.656, 0.002]
+    position = found["cues"]["position"]
+    assert (round(position["accuracy"], 3), round(position["balanced"], 3)) == (0.619, 0.62)
+    assert round(found["sharpness"]["fake minus real"][1], 1) == 19.1
