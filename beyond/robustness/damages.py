@@ -38,13 +38,15 @@ Floats = npt.NDArray[np.floating]
 class Damage:
     """One kind of damage."""
 
-    change: Callable[..., Any]  # of an original and a level; of the network's input for a filter
+    # Of an original and a level; of networks' inputs for a filter, and for an attack, which has
+    # their slopes too: where their answers change most, away from the true class.
+    change: Callable[..., Any]
     title: str
     levels: tuple[float, ...] = (0,)  # its strengths, the weakest first; so where there is but one
     axis: str = ""  # what a level is
     tick: Callable[[float], str] = "{:g}".format  # a level in words
     kind: str = "damage"  # that pictures meet; "control", that should change no answer; "filter";
-    # or "mix", a filter of two images
+    # "mix", a filter of two images; or "attack" on each network by its slope
 
     def words(self, level: float) -> str:
         """What a person calls it, as 'JPEG 75 (quality)'."""
@@ -52,8 +54,13 @@ class Damage:
         return self.title if one else f"{self.title} {self.tick(level)} ({self.axis})"
 
     def input(self, study: Study, level: float, *of: Original) -> Pixels | None:
-        """What the networks are shown, (size, size, 3); None where it doesn't apply to a file."""
+        """What the networks are shown, (size, size, 3); None where it doesn't apply to a file.
+
+        Of an attack it is what they were shown before.
+        """
         size, resize = study.image_size, study.resize_filter
+        if self.kind == "attack":
+            return as_input(of[0].image, size, resize)
         if self.kind in ("filter", "mix"):  # a cut-off then means the same for every original
             return self.change(*(as_input(one.image, size, resize) for one in of), level)
         image = self.change(*of, level)
@@ -260,3 +267,9 @@ def high_pass(pixels: Pixels, cutoff: float) -> Pixels:
 def swap(low: Pixels, high: Pixels, cutoff: float) -> Pixels:
     """The low band of one image with the high band of another."""
     return as_bytes(low_band(low, cutoff) + high - low_band(high, cutoff))
+
+
+@damage("FGSM", (1, 2, 4), "grey levels, of 255", kind="attack")
+def fgsm(pixels: Pixels, slopes: Floats, level: float) -> Pixels:
+    """Each value of the network's input by so much to where it errs (Goodfellow et al. 2015)."""
+    return as_bytes(pixels + level * np.sign(slopes))

@@ -49,7 +49,8 @@ def robustness_figures(study: Study, out: Path) -> None:
 
 def of_damages(study: Study, table: pd.DataFrame) -> Drawn:
     """Two panels for each kind of damage: accuracy, and the share called fake."""
-    families = {f: damage for f, damage in DAMAGES.items() if damage.kind in ("damage", "control")}
+    shown = ("damage", "control", "attack")
+    families = {f: damage for f, damage in DAMAGES.items() if damage.kind in shown}
     panels = {d.title: [f] for f, d in families.items() if len(d.levels) > 1}
     panels["Others"] = [f for f, d in families.items() if len(d.levels) == 1 and f != "clean"]
     rows = (len(panels) + 1) // 2
