@@ -66,8 +66,8 @@ def cue_accuracies(manifest: pd.DataFrame, thumbnails: npt.NDArray[np.uint8]) ->
         accuracy = right / len(labels)
         cues[cue.name] = {"accuracy": accuracy, "ci_low": ends.low, "ci_high": ends.high}
         shares = [(called == labels)[labels == label].mean() for label in (0, 1)]
-        variance = proportion_variance(shares, counts).sum() / 4
-        both = known([np.mean(shares)], variance)
+        variances = map(proportion_variance, shares, counts)
+        both = known([np.mean(shares)], sum(variances) / 4)
         names = "balanced", "balanced_low", "balanced_high"
         cues[cue.name] |= dict(zip(names, both, strict=True))
     return {"cues": cues, "cue_images": len(labels), "chance": counts.max() / len(labels)}

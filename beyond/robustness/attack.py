@@ -34,8 +34,8 @@ class Attacked:
             for first in range(0, len(images), AT_ONCE):
                 part = slice(first, first + AT_ONCE)
                 changed = change(images[part], slope(images[part]) * wrong[part])
-                p_fake = network.predict_on_batch(changed)
-                outputs[part, column] = p_fake[:, 0]
+                p_fake = network(changed, training=False)  # of any number, no graph is traced
+                outputs[part, column] = keras.ops.convert_to_numpy(p_fake)[:, 0]
         return finite(self.study, outputs)
 
 
