@@ -1,5 +1,6 @@
 """What the networks of a run say of images that were changed against each of them."""
 
+import importlib
 from collections.abc import Callable
 
 import numpy as np
@@ -49,16 +50,14 @@ def slope_of(network: keras.Model) -> Callable[[Pixels], Floats]:
     whole.set_weights(network.get_weights())
     [*_, last] = layers_of(whole)
     last.activation = keras.activations.linear
+    library = importlib.import_module(keras.backend.backend())  # by name: it runs on either
     if keras.backend.backend() == "jax":
-        import jax
-
-        slope = jax.jit(jax.grad(lambda values: whole(values, training=False).sum()))
+        slope = library.jit(library.grad(lambda values: whole(values, training=False).sum()))
         return lambda images: np.asarray(slope(images.astype("float32")))
-    import tensorflow as tf
 
     def slopes(images: Pixels) -> Floats:
-        values = tf.convert_to_tensor(images.astype("float32"))
-        with tf.GradientTape() as tape:
+        values = library.convert_to_tensor(images.astype("float32"))
+        with library.GradientTape() as tape:
             tape.watch(values)
             outputs = whole(values, training=False)
         return tape.gradient(outputs, values).numpy()

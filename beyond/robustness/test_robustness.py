@@ -475,6 +475,7 @@ def test_an_attack_turns_what_a_network_hardly_knew_and_each_network_has_its_own
     networks = {"custom_cnn": striped(), "vgg16": striped(-1.0)}  # which is wrong to begin with
     monkeypatch.setattr(attack, "load", lambda study, model, seed: networks[model])
     ask._networks.cache_clear()
+    damages._digests.cache_clear()  # of another test's damages
     right = {}
     for name in ("fgsm-1", "fgsm-2", "fgsm-4"):
         table = ask.damaged(study, name)
