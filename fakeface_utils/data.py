@@ -34,7 +34,7 @@ from .image_files import (
 )
 from .paper import CLASSES, COUNTS, KAGGLE, SPLITS
 from .settings import Study
-from .step import Task, step
+from .step import Task, read_file, step
 from .util import (
     ENDS_WITH_PARENT,
     StudyError,
@@ -103,7 +103,24 @@ def _listed(study: Study) -> pd.DataFrame:
                 f"the paper's {COUNTS[split]:,}: delete it and run again, or give it as DATA, "
                 "which takes other counts and gives no verdict"
             )
-    return drawn(table, ["split", "label"], study.images_per_class)
+    kept = drawn(table, ["split", "label"], study.images_per_class)
+    return kept.drop(_named(study.leave_out, table), errors="ignore") if study.leave_out else kept
+
+
+def _named(file: str, table: pd.DataFrame) -> pd.Index:
+    """Rows whose path a CSV names; the folders above split and class may differ."""
+    try:
+        named = read_file(Path(file))["path"].map(_below)
+    except (KeyError, TypeError) as error:
+        raise StudyError(f"{shown(Path(file))} has no column path: give a CSV") from error
+    found = table.index[table["path"].map(_below).isin(named)]
+    if found.empty and named.any():
+        raise StudyError(f"{shown(Path(file))} names none of the images: check leave_out")
+    return found
+
+
+def _below(path: str) -> str:
+    return path.removeprefix(place_of(path)[0]).lstrip("/")
 
 
 def drawn(
@@ -183,7 +200,7 @@ def _fetched(study: Study, *_: Any) -> list[Task]:
     each=("split",),
     after=_fetched,
     settings=lambda study, split: study.of(
-        "data", "image_size", "images_per_class", "resize_filter", "skip_unreadable"
+        "data", "image_size", "images_per_class", "resize_filter", "skip_unreadable", "leave_out"
     ),
     folder=lambda study, split: study.prepared,
     inputs=lambda study, split: (

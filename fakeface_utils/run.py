@@ -123,7 +123,7 @@ def command(study: Study) -> str:
     data = "PATH" if Path(study.data).is_absolute() else study.data
     seeds = ",".join(map(str, study.seeds)) + ("," if len(study.seeds) == 1 else "")
     words = f"make report PROFILE={study.profile} DATA={data} RUN={study.run} SEEDS={seeds}"
-    changed = study.model_copy(update=study.of("vgg16_weights")).overrides()
+    changed = study.model_copy(update=study.of("vgg16_weights", "leave_out")).overrides()
     given = " ".join(f"{name}={as_typed(value)}" for name, value in changed.items())
     return words + (f" SET='{given}'" if given else "")
 

@@ -63,6 +63,9 @@ class Study(BaseModel):
         1.0, "train on this share of each class's training images, drawn by the seed", gt=0, le=1
     )
     skip_unreadable: bool = _ours(False, "leave out images that can't be decoded")
+    leave_out: str | None = _ours(
+        None, "leave out the images that a CSV names in its column path; recorded by its digest"
+    )
     resize_filter: Literal["bilinear", "nearest"] = _open(
         "bilinear",
         "How images are resized (in the paper from 256 to 224 pixels)",
@@ -186,11 +189,13 @@ class Study(BaseModel):
 
     options: dict[str, Any] = _ours({}, "settings of what is measured beyond the paper, by name")
 
-    @field_validator("data", "vgg16_weights")
+    @field_validator("data", "vgg16_weights", "leave_out")
     @classmethod
-    def _absolute(cls, value: str, info: ValidationInfo) -> str:
-        if value in ("demo", "kaggle", "imagenet", "random"):
+    def _absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value in (None, "demo", "kaggle", "imagenet", "random"):
             return value
+        if info.field_name == "leave_out" and not Path(value).expanduser().is_file():
+            raise ValueError("there is no such file: give a CSV, or put it back")
         if info.field_name == "vgg16_weights" and Path(value).suffix != ".h5":
             raise ValueError("give imagenet, random, or Keras' .h5 file of ImageNet's weights")
         return str(Path(value).expanduser().resolve())
@@ -212,7 +217,7 @@ class Study(BaseModel):
             )
         return seeds
 
-    @field_validator("images_per_class", mode="before")
+    @field_validator("images_per_class", "leave_out", mode="before")
     @classmethod
     def _all(cls, value: Any) -> Any:
         return None if value == "none" else value
@@ -269,12 +274,15 @@ class Study(BaseModel):
         name = f"{self.data_name[:80]}-{self.image_size}px-{self.resize_filter}{count}"
         if Path(self.data).is_absolute():  # two folders may bear the same name
             name += "-" + sha256(self.data.encode())[:6]
+        name += f"-without-{self.deciding()['leave_out']}" if self.leave_out else ""
         return home("data") / "prepared" / name
 
     def deciding(self) -> dict[str, Any]:
         """All that decides a result of the paper's study but the seeds, as JSON no path."""
         values = self.model_dump(mode="json", exclude={"profile", "run", "seeds", "options"})
         named = self.vgg16_weights in ("imagenet", "random")
+        if self.leave_out:
+            values["leave_out"] = sha256(Path(self.leave_out).read_bytes())[:12]
         return values | {
             "data": self.data_name,
             "vgg16_weights": self.vgg16_weights if named else "imagenet",  # a file is verified

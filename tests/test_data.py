@@ -127,6 +127,44 @@ def test_a_draw_keeps_the_order_and_needs_its_seed_alone():
     assert drawn(table, "label", None).equals(table)
 
 
+def test_images_that_a_table_names_are_left_out_and_others_stay(places, faces):
+    table = places / "leaks.csv"
+    # Named as in a zip with another folder around them; an empty name is a pair without one.
+    table.write_text("kind,path\nnear,x/train/fake/0.jpg\nnear,\nnear,x/valid/real/1.jpg\n")
+    whole, clean = (
+        load_study(data=str(faces)),
+        load_study(data=str(faces), overrides=f"leave_out={table}"),
+    )
+    assert clean.prepared != whole.prepared
+    assert {prepared(whole)["fingerprint"]} != {prepared(clean)["fingerprint"]}
+    for split, gone in (("train", "fake/0.jpg"), ("valid", "real/1.jpg"), ("test", None)):
+        before, after = manifest(whole, split), manifest(clean, split)
+        expected = [path for path in before["path"] if path != f"a/b/{split}/{gone}"]
+        assert after["path"].tolist() == expected
+        assert len(expected) == 8 - (gone is not None)
+    few = load_study(data=str(faces), overrides=f"leave_out={table} images_per_class=3")
+    drawn_before = drawn(manifest(whole, "train"), "label", 3)["path"].tolist()
+    assert prepared(few)["counts"]["test"] == {"real": 3, "fake": 3}
+    left = [path for path in drawn_before if path != "a/b/train/fake/0.jpg"]
+    assert manifest(few, "train")["path"].tolist() == left  # of the same draw
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("path\nx/train/fake/nobody.jpg\n", "leaks.csv names none of the images: check leave_out"),
+        ("name\n0.jpg\n", "leaks.csv has no column path: give a CSV"),
+    ],
+)
+def test_a_table_that_fits_nothing_is_refused(places, faces, text, words):
+    (places / "leaks.csv").write_text(text)
+    study = load_study(data=str(faces), overrides=f"leave_out={places / 'leaks.csv'}")
+    with pytest.raises(StudyError, match=words):
+        prepared(study)
+    with pytest.raises(StudyError, match="there is no such file: give a CSV"):
+        load_study(data=str(faces), overrides="leave_out=nowhere.csv")
+
+
 def flat(root, count):
     """Only real and fake inside, so many of each."""
     for number, kind in enumerate(["fake", "real"] * count):

@@ -148,7 +148,13 @@ def test_what_an_extension_leaves_under_results_is_no_name_for_a_run():
 
 
 def test_settings_keep_the_datas_name_and_no_path(tmp_path):
-    study = load_study(data=str(tmp_path / "faces"))
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text("path\n")
+    study, moved = (
+        load_study(data=str(tmp_path / "faces"), overrides=f"leave_out={tmp_path / name}")
+        for name in ("one.csv", "two.csv")
+    )
+    assert study.deciding() == moved.deciding()  # known by what it holds
     assert study.deciding()["data"] == "faces"
     assert str(tmp_path) not in str(study.deciding())
     assert str(tmp_path) not in command(study)

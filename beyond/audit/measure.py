@@ -13,9 +13,10 @@ from fakeface_utils.paper import CLASSES, SPLITS
 from fakeface_utils.settings import Study
 from fakeface_utils.step import step
 
-from .cues import cue_accuracies
+from .cues import cue_accuracies, cue_rows
 from .leak import leak
-from .pairs import Bytes, fingerprints, near_pairs
+from .pairs import Bytes, fingerprints, near_pairs, reduced
+from .position import positions, sharpness
 
 
 @step(
@@ -28,9 +29,9 @@ def audit(study: Study, out: Path) -> None:
     """Audit all images of a study.
 
     audit.json: leaked are paths of test images with a duplicate in training or validation, directly
-    or through others; complete, whether the search ended. duplicates.csv: pairs, those that cross
-    splits first: kind ('exact', 'near', or 'unlike' for the closest unconfirmed), split, class and
-    path of a and b, distance (bits), difference (grey levels), shifts.
+    or through others; complete, whether the search ended; unlike, the closest unconfirmed pairs.
+    duplicates.csv: pairs, those that cross splits first: kind ('exact' or 'near'), split, class and
+    path of a and b, distance (bits), difference (grey levels), shifts; path, see `to_leave_out`.
     """
     manifests = [manifest(study, split).assign(split=split) for split in SPLITS]
     table = pd.concat(manifests, ignore_index=True)
@@ -51,7 +52,9 @@ def audit(study: Study, out: Path) -> None:
     pairs = [("exact", first[content[copy]], copy, 0, 0.0, 0.0) for copy in copies]
     for kind, members in (("near", near), ("unlike", unlike)):
         pairs += [(kind, first[a], first[b], *apart) for a, b, *apart in members]
-    duplicates = _described(table, pairs)
+    described = _described(table, pairs)
+    duplicates = described[described["kind"] != "unlike"].copy()
+    duplicates["path"] = to_leave_out(duplicates)
     duplicates.to_csv(out / "duplicates.csv", index=False, lineterminator="\n")
     sizes = table["width"].astype(str) + " x " + table["height"].astype(str)
     linked = np.array([pair[1:3] for pair in pairs if pair[0] != "unlike"], int).reshape(-1, 2).T
@@ -59,14 +62,19 @@ def audit(study: Study, out: Path) -> None:
     faces = connected_components(graph, directed=False)[1].astype(int)
     test = (table["split"] == "test").to_numpy()
     of = {kind: (table["class"] == kind).to_numpy() for kind in CLASSES}
+    rows = cue_rows(len(arrays[0]))
+    training = manifests[0].iloc[rows]
+    grey = np.stack([np.asarray(reduced(arrays[0][row]).convert("L")) for row in rows])
     found = {
         "sizes": sizes.value_counts().head(10).to_dict(),
         "modes": table["mode"].value_counts().to_dict(),
         "pairs": {kind: _counted(duplicates, kind) for kind in ("exact", "near")},
         "leaked": table["path"][test & np.isin(faces, faces[~test])].tolist(),
         "complete": complete,
+        "unlike": described.query("kind == 'unlike'").to_dict("records"),
         "leak": {kind: leak(faces[members], test[members]) for kind, members in of.items()},
-        **cue_accuracies(manifests[0], thumbnails[: len(manifests[0])]),
+        **cue_accuracies(training.assign(**positions(grey)), thumbnails[rows]),
+        "sharpness": sharpness(grey, training["label"].to_numpy()),
     }
     (out / "audit.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
@@ -81,6 +89,24 @@ def _described(table: pd.DataFrame, pairs: list[tuple]) -> pd.DataFrame:
     named["same"] = named["split_a"] == named["split_b"]
     named = named.sort_values(["kind", "same", "shifts"], kind="stable").drop(columns="same")
     return named.round({"difference": 2, "shifts": 3})
+
+
+def to_leave_out(pairs: pd.DataFrame) -> list[str]:
+    """Of each pair the training or validation image to leave out, or ''; each stands once.
+
+    Those whose face, directly or through others, is in the test set. That set stays as it is, so
+    that networks trained with and without them are asked about the same images.
+    """
+    sides = pairs[["path_a", "path_b"]].to_numpy()
+    seen = {*sides[pairs[["split_a", "split_b"]].to_numpy() == "test"]}
+    out, before = [""] * len(sides), -1
+    while before < len(seen):
+        before = len(seen)
+        for place, pair in enumerate(map(set, sides)):
+            if len(new := pair - seen) == 1:
+                seen |= new
+                out[place] = new.pop()
+    return out
 
 
 def _counted(duplicates: pd.DataFrame, kind: str) -> dict[str, int]:

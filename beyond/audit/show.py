@@ -63,12 +63,15 @@ def findings(study: Study) -> pd.DataFrame:
     }
     leaked = f"{len(found['leaked']):,} of {sum(counts['test'].values()):,}"
     listed["test images with a duplicate in training or validation"] = leaked
+    sharp = {name: Known(*found["sharpness"][name]) for name in (*CLASSES, "fake minus real")}
+    words = ", ".join(f"{name} {value:.1f}" for name, value in sharp.items())
+    listed["how sharp the mean face is (its gradient's mean square)"] = words
     return pd.DataFrame(listed.items(), columns=["looked at", "found"])
 
 
 def cue_table(found: dict[str, Any]) -> pd.DataFrame:
-    """cue, accuracy, ci_low, ci_high, and the chance of guessing right."""
-    table = pd.DataFrame(found["cues"], index=["accuracy", "ci_low", "ci_high"]).T
+    """cue, accuracy, ci_low, ci_high, balanced accuracy, and the chance of guessing right."""
+    table = pd.DataFrame(found["cues"], index=["accuracy", "ci_low", "ci_high", "balanced"]).T
     return table.rename_axis("cue").reset_index().assign(chance=found["chance"])
 
 
@@ -76,9 +79,9 @@ def summary(study: Study) -> str:
     """The audit for a terminal; it stands on the images alone."""
     found, pairs = audit.of(study).read(), audit.of(study).read("duplicates.csv")
     lines = [f"{what}: {which}" for what, which in findings(study).itertuples(index=False)]
-    for cue, *known, chance in cue_table(found).itertuples(index=False):
+    for cue, *known, _, chance in cue_table(found).itertuples(index=False):
         lines.append(f"class predicted from {cue} alone: {Known(*known):.3f}; chance: {chance:.3f}")
-    for pair in pairs.query("kind != 'unlike'").head(20).itertuples():
+    for pair in pairs.head(20).itertuples():
         apart = f"{pair.difference} grey levels apart"
         lines.append(f"{pair.kind}: {pair.path_a} and {pair.path_b} ({apart})")
     return "\n".join(lines)
@@ -108,7 +111,7 @@ def section(study: Study) -> HTML:
     """The audit's part of the report; accuracy on leaked images where the networks were tested."""
     found, pairs = audit.of(study).read(), audit.of(study).read("duplicates.csv")
     least = "" if found["complete"] else ", at least: the search stopped at its limit"
-    crossing = pairs.query("kind != 'unlike' and split_a != split_b")
+    crossing = pairs.query("split_a != split_b")
     named = crossing[["kind", "path_a", "path_b", "distance", "difference"]].head(20)
     parts = [
         as_table(findings(study), "What the audit found"),
@@ -204,7 +207,8 @@ def audit_duplicates(study: Study, out: Path) -> None:
     for axis in axes.flat:
         axis.set_axis_off()
     places = {split: manifest(study, split)["path"].tolist() for split in SPLITS}
-    pairs = audit.of(study).read("duplicates.csv").head(columns)
+    found, pairs = audit.of(study).read(), audit.of(study).read("duplicates.csv")
+    pairs = pd.concat([pairs, pd.DataFrame(found["unlike"])]).head(columns)
     for column, pair in zip(axes.T, pairs.itertuples(), strict=False):
         kind = "not the same" if pair.kind == "unlike" else f"{pair.kind} copy"
         sides = (pair.split_a, pair.class_a, pair.path_a), (pair.split_b, pair.class_b, pair.path_b)
@@ -214,8 +218,7 @@ def audit_duplicates(study: Study, out: Path) -> None:
         column[0].set_title(f"{kind}\n{pair.shifts:.1f} apart\n{pair.split_a} {pair.class_a}")
         both = " and ".join(f"{split} {of}" for split, of, _ in sides)
         told.append(f"{kind}, {pair.shifts:.1f} apart, {both}")
-    counts = audit.of(study).read()["pairs"]
-    named = ", ".join(f"{counts[kind]['all']} {kind}" for kind in ("exact", "near"))
+    named = ", ".join(f"{found['pairs'][kind]['all']} {kind}" for kind in ("exact", "near"))
     title(figure, study, f"1 apart: as moved by one of {COMPARED} pixels", f"near: below {SHIFTS}")
     said = f"Duplicates: {named}. The most similar pairs: {'; '.join(told)}."
     save(out, "audit_duplicates", (figure, said))

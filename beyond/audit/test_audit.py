@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+import scipy.ndimage
 from bs4 import BeautifulSoup
 
 from beyond.audit import EXTENSION, cues, pairs, show
 from beyond.audit.cues import Cue, cue_accuracies
 from beyond.audit.leak import by_chance, by_twins, faces_estimate, leak, measured_share
-from beyond.audit.measure import audit, notices
+from beyond.audit.measure import audit, notices, to_leave_out
 from beyond.audit.memory import leaked_accuracy
 from beyond.audit.pairs import HASH_DISTANCE, SHIFTS, difference, reduced, shift
-from fakeface_utils.data import dataset, images, prepare
+from beyond.audit.position import positions, sharpness
+from fakeface_utils.data import dataset, images, manifest, prepare
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.step import read_file
@@ -52,10 +54,11 @@ def test_nothing_is_found_where_nothing_is(places, faces):
     assert found["sizes"] == {"40 x 40": 24}
     assert found["modes"] == {"RGB": 24}
     assert notices(study) == []
-    assert set(duplicates(study)["kind"]) <= {"unlike"}
+    assert duplicates(study).empty
     said = EXTENSION.summary(study)
     assert "sizes: 40 x 40: 24" in said
-    assert said.count("class predicted from") == 4
+    assert said.count("class predicted from") == 5
+    assert "how sharp the mean face is (its gradient's mean square): real" in said
     assert "test images with a duplicate in training or validation: 0 of 8" in said
 
 
@@ -88,14 +91,14 @@ def test_a_near_duplicate_across_classes_is_found_and_a_like_hash_alone_is_not(p
     flat = altered(original, lambda pixels: 128 + (pixels - 128) * 0.2)
     flat.save(place(faces, "test", "real", "flat.jpg"), quality=95)  # the hash's signs are the same
     study, found = audited(faces)
-    near = duplicates(study).query("kind == 'near'")
+    near = duplicates(study)
     assert near[["path_a", "path_b"]].to_numpy().tolist() == [
         ["a/b/valid/real/1.jpg", "a/b/test/fake/near.jpg"]
     ]
     assert near["difference"].item() < 10
     assert found["pairs"]["near"] == {"all": 1, "across splits": 1, "across classes": 1}
     assert found["leaked"] == ["a/b/test/fake/near.jpg"]
-    unlike = duplicates(study).query("kind == 'unlike'").iloc[0]
+    unlike = found["unlike"][0]
     assert unlike["path_b"] == "a/b/test/real/flat.jpg"
     assert unlike["difference"] > 15
 
@@ -109,6 +112,30 @@ def test_a_copy_of_a_near_duplicate_leaks_too_and_pairs_within_the_test_set_do_n
     _, found = audited(faces)
     assert found["leaked"] == ["a/b/test/fake/copy.jpg", "a/b/test/fake/near.jpg"]
     assert found["pairs"]["exact"] == {"all": 2, "across splits": 0, "across classes": 1}
+
+
+def test_what_is_left_out_is_every_training_image_whose_face_is_tested():
+    """Test image t is linked to a and, through others, to d and e; f and g are a pair apart."""
+    sides = ["ab", "bd", "at", "fg", "de", "ae"]  # a chain, and a ring
+    rows = [("near", a, b, "train", "test" if b == "t" else "valid") for a, b in sides]
+    table = pd.DataFrame(rows, columns=["kind", "path_a", "path_b", "split_a", "split_b"])
+    found = to_leave_out(table)
+    assert sorted(found) == ["", "", "a", "b", "d", "e"]
+    assert all(name in (*pair, "") for name, pair in zip(found, sides, strict=True))
+    assert to_leave_out(table.query("path_b != 't'")) == [""] * 5
+    assert to_leave_out(table[:0]) == []
+
+
+def test_trained_without_them_nothing_leaks(leaking):
+    audit(leaking)
+    table = audit.of(leaking).path("duplicates.csv")
+    clean = leaking.model_copy(update={"leave_out": str(table)})
+    for task in prepare.all(clean):
+        task.ensure()
+    dataset(clean)
+    assert audit(clean)["leaked"] == []
+    assert len(images(clean, "train")) == len(images(leaking, "train")) - 2
+    assert manifest(clean, "test").equals(manifest(leaking, "test"))
 
 
 def test_the_audit_is_redone_when_the_images_change(places, faces):
@@ -129,6 +156,7 @@ def cues_of(bytes_fake=0.0, tables_fake="a", shift=0.0, count=400, every=2):
             "label": labels,
             "bytes": rng.normal(1000, 100, count) + labels * bytes_fake,
             "jpeg_tables": np.where(labels == 1, tables_fake, "a"),
+            **dict.fromkeys(cues.PLACE, 0.0),
         }
     )
     thumbnails = rng.normal(128, 20, (count, 8, 8, 3)) + labels[:, None, None, None] * shift
@@ -164,6 +192,71 @@ def test_another_cue_is_one_record(monkeypatch):
     perfect = Cue("the label itself", lambda manifest, pixels: manifest[["label"]].to_numpy(float))
     monkeypatch.setattr(cues, "CUES", [*cues.CUES, perfect])
     assert cues_of()["cues"]["the label itself"]["accuracy"] == 1
+
+
+def test_balanced_accuracy_is_the_mean_of_both_classes():
+    found = cues_of(every=10)["cues"]["file size"]  # nearly every fake is called a photograph
+    assert found["balanced"] == pytest.approx(0.5, abs=0.02)
+    assert found["balanced_low"] < 0.5 < found["balanced_high"]
+    assert cues_of(bytes_fake=500)["cues"]["file size"]["balanced"] > 0.95
+
+
+def placed(down, right, zoom, seed=0):
+    """One grey face in many places, (N, 64, 64), each with a background and noise of its own."""
+    rng, across = np.random.default_rng(seed), np.arange(64) - 31.5
+    found = []
+    for move in zip(down, right, np.exp(zoom), strict=True):
+        y, x = np.meshgrid(
+            (across - move[0]) / move[2], (across - move[1]) / move[2], indexing="ij"
+        )
+        face = 90.0 * (np.hypot(x / 18, y / 24) < 1)
+        for eye in (-8, 8):
+            face -= 70 * np.exp(-((x - eye) ** 2 + (y + 6) ** 2) / 12)
+        face -= 60 * np.exp(-((x / 7) ** 2 + ((y - 12) / 2) ** 2))
+        around = scipy.ndimage.gaussian_filter(rng.normal(0, 1, (64, 64)), 4)
+        found.append(100 + face + around * 15 / around.std() + rng.normal(0, 5, (64, 64)))
+    return np.clip(found, 0, 255).astype(np.uint8)
+
+
+def jittered(fakes, reals, seed=0, count=300):
+    """Faces that lie off by chance, each class by a deviation; their labels are every second."""
+    rng, labels = np.random.default_rng(seed), np.arange(count) % 2
+    deviation = np.where(labels == 1, fakes, reals)
+    moves = [rng.normal(0, 1, count) * deviation * each for each in (1, 1, 0.02)]
+    return moves, placed(*moves, seed), labels
+
+
+def test_a_planted_place_is_found_again():
+    moves, faces, _ = jittered(1.5, 1.5)
+    for found, planted, close in zip(
+        positions(faces).values(), moves, (0.2, 0.2, 0.02), strict=True
+    ):
+        assert np.median(np.abs(found - planted - np.median(found - planted))) < close
+        assert np.corrcoef(found, planted)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(("fakes", "told"), [(0.3, True), (1.5, False)])
+def test_a_class_that_lies_more_regularly_is_told_and_is_sharper(fakes, told):
+    _, faces, labels = jittered(fakes, reals=1.5)
+    about = {"label": labels, "bytes": 1.0, "jpeg_tables": "a"}
+    manifest = pd.DataFrame(about | positions(faces))
+    found = cue_accuracies(manifest, np.zeros((300, 8, 8, 3), np.uint8))["cues"]["position"]
+    sharp = sharpness(faces, labels)
+    if told:
+        assert found["balanced_low"] > 0.6
+        assert sharp["fake minus real"][1] > 0
+    else:
+        assert found["balanced_low"] < 0.5 < found["balanced_high"]
+        assert sharp["fake minus real"][1] < 0 < sharp["fake minus real"][2]
+    assert sharp["images of each"] == 150
+
+
+def test_a_mean_of_few_images_is_not_sharp_by_chance():
+    noise = np.random.default_rng(0).integers(0, 256, (60, 64, 64), dtype=np.uint8)
+    middle, low, high = sharpness(noise, np.arange(60) % 2)["real"]
+    # By chance 2 x 5461 (its variance) / 30 images on each axis, 728 in all.
+    assert low < 0 < high
+    assert abs(middle) < 30
 
 
 def drawn(faces, images, seed):
@@ -413,3 +506,20 @@ def test_the_example_is_still_shown():
     of_fakes = show.leak_tables(found)[1].query("`class` == 'fake'")
     assert of_fakes["test faces seen"].round(3).tolist() == [0.028, 0.476, 0.647]
     assert show.cue_table(found)["accuracy"].round(3).tolist() == [0.544, 0.5, 0.505, 0.692]
+
+
+def test_the_published_pairs_are_the_audits_and_the_page_has_their_counts():
+    folder = ROOT / "docs" / "leaks"
+    table, found = read_file(folder / "kaggle_15811.csv"), read_file(folder / "kaggle_15811.json")
+    assert found["pairs"]["near"]["all"] == len(table) == 344
+    assert table["path"].tolist() == to_leave_out(table)
+    gone = table["path"][table["path"] != ""]
+    assert gone.nunique() == len(gone) == 72
+    assert not gone.str.contains("/test/").any()
+    fakes = found["leak"]["fake"]
+    assert (fakes["pairs"], fakes["triples"]) == (341, 14)
+    counts = show.leak_tables(found)[1]["test faces seen"].round(3).tolist()
+    assert counts[:4] == [0.065, 0.481, 0.656, 0.002]
+    position = found["cues"]["position"]
+    assert (round(position["accuracy"], 3), round(position["balanced"], 3)) == (0.619, 0.62)
+    assert round(found["sharpness"]["fake minus real"][1], 1) == 19.1

@@ -99,6 +99,15 @@ def test_runs_are_told_apart_by_their_settings_and_paired_by_their_test_images(f
     assert told["better"] in (single, "can't tell")
 
 
+def test_a_run_without_leaking_images_is_paired_with_the_run_that_has_them(finished, places):
+    (places / "leaks.csv").write_text("path\na/b/train/fake/0.jpg\n")
+    clean = finished(run="clean", overrides=f"leave_out={places / 'leaks.csv'}")
+    found = compare([finished(run="whole"), clean])
+    assert list(found.about["differences"]) == ["", "paired by image"]
+    assert list(found.about["training images"]) == ["8", "7"]
+    assert found.settings["the setting"].tolist() == ["leave_out"]
+
+
 def test_a_network_that_only_one_run_has_stands_there_alone(finished, places):
     file = places / "results" / "two" / "networks" / "mine.py"
     file.parent.mkdir(parents=True)

@@ -1,6 +1,7 @@
 """What the trained networks of a run say about damaged test images, and about mixed ones."""
 
 import functools
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,16 @@ def damaged(study: Study, name: str, out: Path) -> None:
 
     saved = (task.path("model.keras").stat() for task in train.all(study))
     held = tuple((file.st_mtime_ns, file.st_ino) for file in saved)
-    networks = _networks(study.model_dump_json(), held)
+    attack = damage.kind == "attack"
+    networks = _networks(study.model_dump_json(), held, attack)
+    labels = rows["label"].to_numpy()
     asked, outputs = [], [np.empty((0, len(networks.columns)))]
     for inputs in in_threads(shown, rows.to_dict("records")):
         asked += [pixels is not None for pixels in inputs]
         if there := [pixels for pixels in inputs if pixels is not None]:
-            outputs.append(networks.p_fake(np.stack(there)))
+            own = labels[len(asked) - len(inputs) : len(asked)]  # an attack applies to every file
+            more = (own, partial(damage.change, level=level)) if attack else ()
+            outputs.append(networks.p_fake(np.stack(there), *more))
     kept = rows.loc[asked, rows.columns.str.endswith(("path", "label"))]
     answers = pd.concat(
         kept.assign(model=model, seed=seed, p_fake=p_fake)
@@ -90,10 +95,12 @@ def damaged(study: Study, name: str, out: Path) -> None:
 
 
 @functools.lru_cache(1)  # one loading for all damages
-def _networks(study: str, files: tuple) -> Any:
+def _networks(study: str, files: tuple, attack: bool) -> Any:
     from fakeface_utils.training import Detectors
 
-    return Detectors(Study.model_validate_json(study))
+    from .attack import Attacked
+
+    return (Attacked if attack else Detectors)(Study.model_validate_json(study))
 
 
 def ask(study: Study) -> None:

@@ -38,13 +38,15 @@ Floats = npt.NDArray[np.floating]
 class Damage:
     """One kind of damage."""
 
-    change: Callable[..., Any]  # of an original and a level; of the network's input for a filter
+    # Of an original and a level; of networks' inputs for a filter, and for an attack, which has
+    # their slopes too: where their answers change most, away from the true class.
+    change: Callable[..., Any]
     title: str
     levels: tuple[float, ...] = (0,)  # its strengths, the weakest first; so where there is but one
     axis: str = ""  # what a level is
     tick: Callable[[float], str] = "{:g}".format  # a level in words
     kind: str = "damage"  # that pictures meet; "control", that should change no answer; "filter";
-    # or "mix", a filter of two images
+    # "mix", a filter of two images; or "attack" on each network by its slope
 
     def words(self, level: float) -> str:
         """What a person calls it, as 'JPEG 75 (quality)'."""
@@ -52,8 +54,13 @@ class Damage:
         return self.title if one else f"{self.title} {self.tick(level)} ({self.axis})"
 
     def input(self, study: Study, level: float, *of: Original) -> Pixels | None:
-        """What the networks are shown, (size, size, 3); None where it doesn't apply to a file."""
+        """What the networks are shown, (size, size, 3); None where it doesn't apply to a file.
+
+        Of an attack it is what they were shown before.
+        """
         size, resize = study.image_size, study.resize_filter
+        if self.kind == "attack":
+            return as_input(of[0].image, size, resize)
         if self.kind in ("filter", "mix"):  # a cut-off then means the same for every original
             return self.change(*(as_input(one.image, size, resize) for one in of), level)
         image = self.change(*of, level)
@@ -114,6 +121,13 @@ def as_jpeg(image: Image, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def mirrored(image: Image, across: int, down: int) -> Image:
+    """An image with so many pixels more on each side, which mirror it."""
+    return PIL.Image.fromarray(
+        np.pad(np.asarray(image), [(down, down), (across, across), (0, 0)], "symmetric")
+    )
+
+
 def random_of(original: Original, purpose: int) -> np.random.Generator:
     """Random numbers that are the same for this image in every run; each purpose has its own."""
     return np.random.default_rng([int(original.sha256, 16), purpose])
@@ -155,6 +169,28 @@ def crop(original: Original, share: float) -> Image:
     width, height = original.image.size
     left, top = round(width * (1 - share) / 2), round(height * (1 - share) / 2)
     return original.image.crop((left, top, width - left, height - top))
+
+
+@damage("Shifted", (1, 2, 4, 8), "pixels, of 256")
+def shift(original: Original, pixels: float) -> Image | None:
+    """Moved up, down, left or right, drawn for each image; what is uncovered mirrors the rest.
+
+    By whole pixels of the file, as anything between would blur; None where it would be less.
+    """
+    step = round(pixels * min(original.image.size) / REFERENCE)
+    if not step:
+        return None
+    axis, away = random_of(original, 2).integers(0, 2, 2)
+    across, down = [(step * (2 * int(away) - 1) if axis == way else 0) for way in (0, 1)]
+    image = np.asarray(mirrored(original.image, step, step))
+    (width, height), left, top = original.image.size, step - across, step - down
+    return PIL.Image.fromarray(image[top : top + height, left : left + width])
+
+
+@damage("Zoomed out", (0.95, 0.9, 0.8), "share of the side", "{:.0%}".format)
+def zoom_out(original: Original, share: float) -> Image:
+    """The whole image at so much of the side, what is around mirrors it; cropping zooms in."""
+    return mirrored(original.image, *(round(n * (1 / share - 1) / 2) for n in original.image.size))
 
 
 @damage("Noise", (5, 10, 20), "deviation, of 255")
@@ -231,3 +267,9 @@ def high_pass(pixels: Pixels, cutoff: float) -> Pixels:
 def swap(low: Pixels, high: Pixels, cutoff: float) -> Pixels:
     """The low band of one image with the high band of another."""
     return as_bytes(low_band(low, cutoff) + high - low_band(high, cutoff))
+
+
+@damage("FGSM", (1, 2, 4), "grey levels, of 255", kind="attack")
+def fgsm(pixels: Pixels, slopes: Floats, level: float) -> Pixels:
+    """Each value of the network's input by so much to where it errs (Goodfellow et al. 2015)."""
+    return as_bytes(pixels + level * np.sign(slopes))

@@ -49,7 +49,8 @@ def robustness_figures(study: Study, out: Path) -> None:
 
 def of_damages(study: Study, table: pd.DataFrame) -> Drawn:
     """Two panels for each kind of damage: accuracy, and the share called fake."""
-    families = {f: damage for f, damage in DAMAGES.items() if damage.kind in ("damage", "control")}
+    shown = ("damage", "control", "attack")
+    families = {f: damage for f, damage in DAMAGES.items() if damage.kind in shown}
     panels = {d.title: [f] for f, d in families.items() if len(d.levels) > 1}
     panels["Others"] = [f for f, d in families.items() if len(d.levels) == 1 and f != "clean"]
     rows = (len(panels) + 1) // 2
@@ -146,20 +147,26 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
         elif lost.high < 0:
             verdict = "gains"
         undamaged = row.family == "clean"
+        same = not undamaged and row.images == had.images
         words = {
             "damage": _words(row),
             "model": titled(row.model),
             "images": row.images,
             "accuracy": f"{Known(row.accuracy, row.low, row.high):.3f}",
             "lost": "" if undamaged else f"{lost:.3f}",
-            "reals right": f"{row.real_accuracy:.3f}",
-            "fakes right": f"{row.fake_accuracy:.3f}",
+            "reals right": _with_change(row.real_accuracy, had.real_accuracy, same),
+            "fakes right": _with_change(row.fake_accuracy, had.fake_accuracy, same),
             "called fake": f"{row.called_fake:.3f}",
             "AUC": f"{row.auc:.3f}",
             "verdict": "" if undamaged else verdict,
         }
         rows.append(words)
     return pd.DataFrame(rows)
+
+
+def _with_change(now: float, before: float, same: bool) -> str:
+    """A share with what the damage changed, if it is of the same images."""
+    return f"{now:.3f}" + (f" ({now - before:+.3f})" if same else "")
 
 
 def shares(cuts: pd.DataFrame) -> pd.DataFrame:

@@ -11,13 +11,14 @@ import PIL.Image
 import pytest
 import scipy.ndimage
 
-from beyond.robustness import EXTENSION, ask, damages, measure, show
+from beyond.robustness import EXTENSION, ask, attack, damages, measure, show
 from beyond.robustness.damages import DAMAGES, as_bytes, low_band, swap
 from fakeface_utils import figures, training
 from fakeface_utils.digests import code_of
 from fakeface_utils.image_files import decode
 from fakeface_utils.metrics import gain
 from fakeface_utils.models import MODELS
+from fakeface_utils.networks import build
 from fakeface_utils.settings import Study
 from fakeface_utils.step import read_file
 from fakeface_utils.util import ROOT, StudyError
@@ -72,9 +73,11 @@ def test_every_damage_keeps_the_size_and_its_weakest_level_is_nearest(name):
     apart = []
     for level in damage.levels:
         pixels = damage.input(STUDY, level, *images)
+        if damage.kind == "attack":
+            pixels = damage.change(pixels, np.ones(pixels.shape), level)
         assert (pixels.shape, pixels.dtype) == ((56, 56, 3), np.uint8)
         apart.append(np.abs(pixels - before).mean())
-    assert damage.kind in ("damage", "control", "filter", "mix")
+    assert damage.kind in ("damage", "control", "filter", "mix", "attack")
     assert (min(apart) > 0) == (name != "clean")
     assert damage.kind == "mix" or apart[0] == min(apart)
     assert damage.title in damage.words(damage.levels[0])
@@ -169,6 +172,75 @@ def test_flipping_scaling_and_cropping_do_what_they_are_called():
     assert after("scale", fast, 1 / 2).std() < 0.2 * np.asarray(fast.image).std()
     assert after("scale", slow, 1 / 2).std() > 0.9 * np.asarray(slow.image).std()
     assert after("scale", fast, 7 / 16).shape == (64, 64, 3)
+
+
+def test_a_shift_moves_the_whole_image_one_way_and_mirrors_what_is_uncovered():
+    pixels = noise(256)
+    ways = {"up": (0, 8), "down": (0, -8), "left": (8, 0), "right": (-8, 0)}
+    wide = np.pad(pixels, [(8, 8), (8, 8), (0, 0)], "symmetric")
+    seen = set()
+    for number in range(40):
+        image = dataclasses.replace(opened(pixels), sha256=f"{number:064x}")
+        moved = after("shift", image, 8)
+        (way,) = [
+            name
+            for name, (x, y) in ways.items()
+            if np.array_equal(moved, wide[8 + y : 264 + y, 8 + x : 264 + x])
+        ]
+        nearer = after("shift", image, 1)  # by less, the same way
+        assert np.abs(nearer - moved.astype(float)).mean() > 0
+        seen.add(way)
+    assert seen == {*ways}
+    small = opened(noise(64))
+    assert [DAMAGES["shift"].change(small, n) is None for n in (1, 2, 4, 8)] == [1, 1, 0, 0]
+
+
+def test_zooming_out_keeps_the_image_in_the_middle():
+    pixels = noise(64)
+    out = after("zoom_out", opened(pixels), 0.8)
+    assert out.shape == (80, 80, 3)
+    assert np.array_equal(out[8:72, 8:72], pixels)
+    assert np.array_equal(out[:8, 8:72], pixels[7::-1])
+
+
+def spot(down, right, sigma, side=256):
+    """A bright spot on noise, which is as smooth as it is said."""
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    bright = 120 * np.exp(-((x - right) ** 2 + (y - down) ** 2) / (2 * 20**2))
+    return as_bytes(60 + bright[..., None] + (noise(side, int(right), sigma) - 128.0) / 4)
+
+
+def in_place(pixels):
+    """Whether the spot lies where a fake's does, of 56."""
+    light = scipy.ndimage.gaussian_filter(pixels.mean(axis=2), 4)
+    down, right = np.unravel_index(light.argmax(), light.shape)
+    return max(abs(down - 27.5), abs(right - 27.5 - 60 * 56 / 256)) < 1.2
+
+
+def test_moving_an_image_defeats_a_detector_of_position_and_not_one_of_texture():
+    """Fakes are rough and lie 60 pixels to the right; photographs lie elsewhere, and are smooth."""
+    rng, rows = np.random.default_rng(0), []
+    asked = ("clean", 0), ("shift", 1), ("shift", 8), ("crop", 0.8), ("zoom_out", 0.8)
+    for number in range(40):
+        fake = number % 2
+        down, right = (0, 0) if fake else rng.choice([-1, 1], 2) * rng.uniform(12, 20, 2)
+        image = opened(spot(down, 60 + right, 2 if fake else 8))
+        image = dataclasses.replace(image, sha256=f"{number:064x}")
+        for name, level in asked:
+            pixels = DAMAGES[name].input(STUDY, level, image)
+            rough = np.abs(np.diff(pixels.astype(float), axis=1)).mean() > 4.8
+            row = {"path": f"{number}", "label": fake, "damage": name + f"{level:g}", "seed": 0}
+            rows += [row | {"by": "place", "p_fake": float(in_place(pixels))}]
+            rows += [row | {"by": "texture", "p_fake": float(rough)}]
+    found = {}
+    for by, table in pd.DataFrame(rows).groupby("by"):
+        of = dict(iter(table.groupby("damage")))
+        found[by] = {name: measure.cost(own, of["clean0"]) for name, own in of.items()}
+    assert {row["accuracy"] for row in found["texture"].values()} == {1.0}
+    assert found["place"]["clean0"]["accuracy"] == found["place"]["shift1"]["accuracy"] == 1.0
+    for name in ("shift8", "crop0.8", "zoom_out0.8"):
+        assert found["place"][name]["fake_accuracy"] == 0.0
+        assert found["place"][name]["loss_low"] > 0.2
 
 
 def test_the_chain_is_drawn_once_for_each_image(saved):
@@ -347,6 +419,70 @@ def test_the_images_are_a_drawn_part_of_each_class_and_pairs_are_of_two(study):
     assert kinds.to_numpy().tolist() == [[8, 8]] * 3
     assert kinds.index.tolist() == [(0, 0), (0, 1), (1, 0)]
     assert (mixed["path"] != mixed["high_path"]).all()
+
+
+# Attacks.
+
+
+def striped(scale=1.0, side=56):
+    """A network that calls an image fake if its even columns are brighter than its odd ones."""
+    layers = training.keras.layers
+    network = training.keras.Sequential(
+        [
+            training.keras.Input((side, side, 3), dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    weights = np.broadcast_to(np.where(np.arange(side) % 2, -1, 1)[:, None], (side, side, 3))
+    network.set_weights([scale * weights.reshape(-1, 1), np.zeros(1)])
+    return network
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0])  # so sure that its sigmoid is flat
+def test_a_slope_is_where_the_answer_changes_most(scale):
+    images = np.full((3, 56, 56, 3), 100, np.uint8)
+    images[1, :, ::2] += 50
+    slopes = attack.slope_of(striped(scale))(images)
+    weights = np.where(np.arange(56) % 2, -1, 1)[None, None, :, None] * scale / 255
+    assert np.allclose(slopes, np.broadcast_to(weights, images.shape), rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_network_has_a_slope_that_leads_upwards(model):
+    small = {"custom_filters": (4, 4, 4), "custom_dense": 8, "vgg16_dense": 8}
+    network = build(Study(image_size=35, vgg16_weights="random", **small), model, 0)
+    images = np.random.default_rng(0).integers(5, 250, (4, 35, 35, 3), dtype=np.uint8)
+    step = 2 * np.sign(attack.slope_of(network)(images))
+    p_fake = [network.predict_on_batch(as_bytes(images + k * step))[:, 0] for k in (-1, 0, 1)]
+    assert (np.diff(p_fake, axis=0) > 0).all()
+
+
+def test_an_attack_turns_what_a_network_hardly_knew_and_each_network_has_its_own(
+    places, finished, monkeypatch
+):
+    """Fakes have columns 6 levels brighter than those beside them, photographs as much darker."""
+    stripes = np.where(np.arange(56) % 2, 0, 6)[None, :, None]
+    for split in ("train", "valid", "test"):
+        for kind, sign in (("real", -1), ("fake", 1)):
+            folder = places / "set" / split / kind
+            folder.mkdir(parents=True)
+            for number in range(4):
+                pixels = np.full((56, 56, 3), 90 + number) + sign * stripes
+                PIL.Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+    study = finished(data=places / "set", overrides="image_size=56 beyond_images=4")
+    networks = {"custom_cnn": striped(), "vgg16": striped(-1.0)}  # which is wrong to begin with
+    monkeypatch.setattr(attack, "load", lambda study, model, seed: networks[model])
+    ask._networks.cache_clear()
+    damages._digests.cache_clear()  # of another test's damages
+    right = {}
+    for name in ("fgsm-1", "fgsm-2", "fgsm-4"):
+        table = ask.damaged(study, name)
+        table["right"] = (table["p_fake"] >= 0.5) == (table["label"] == 1)
+        right[name] = table.groupby("model")["right"].mean().to_dict()
+    assert right["fgsm-1"] == right["fgsm-2"] == {"custom_cnn": 1.0, "vgg16": 0.0}  # 6 becomes 2
+    assert right["fgsm-4"] == dict.fromkeys(networks, 0.0)  # -2 of the one, 14 of the other
 
 
 # What is shown.
