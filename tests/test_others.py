@@ -48,5 +48,19 @@ def test_the_rank_correlations_are_those_of_the_networks():
     table = others.networks()
     for one in others.order().itertuples():
         own = table[table["set"] == one.set]
-        assert own["published"].corr(own[one.measure], "spearman") == pytest.approx(one.rho, abs=0.01)
+        assert own["published"].corr(own[one.measure], "spearman") == pytest.approx(
+            one.rho, abs=0.01
+        )
         assert max(one.low, one.low_both) <= one.rho <= min(one.high, one.high_both)
+
+
+def test_the_answer_is_the_tables():
+    page = " ".join((ROOT / "docs" / "others_networks.md").read_text().split())
+    said = others.order().set_index(["set", "measure"])["said"]
+    table = others.networks().set_index(["network", "set"])["recall"]
+    answer = page[: page.index("![")]
+    for name in others.LOOKED_AT:
+        assert said[name, "recall"] in answer
+    for network in ("3-32-5-5-2", "4-16-3-5-2"):
+        shares = [f"{100 * table[network, name]:.0f} %" for name in others.LOOKED_AT]
+        assert f"{', '.join(shares[:2])} and {shares[2]}" in answer

@@ -62,9 +62,9 @@ def network_rows() -> list[str]:
 
 
 def order() -> pd.DataFrame:
-    """Rank correlations of accuracy at home with what is found elsewhere."""
+    """Rank correlations of accuracy at home with what is found elsewhere, in words as `said`."""
     table = pd.read_csv(EXAMPLES / "others" / "order.csv")
-    ends = zip(table["rho"], table["low"], table["high"], strict=True)
+    ends = zip(table["rho"], table["low_both"], table["high_both"], strict=True)
     return table.assign(said=[f"{rho:+.2f} ({low:+.2f} to {high:+.2f})" for rho, low, high in ends])
 
 
@@ -105,12 +105,14 @@ def draw_networks() -> Drawn:
             axis.plot(own["published"], own[measure], label=label, **look)
             spoken.append(f"{words}, {label}")
         axis.set(title=words, ylabel="fakes found (share)", ylim=(-0.03, 1.03))
-        axis.legend(loc="upper left", bbox_to_anchor=(0, -0.17 if axis is axes[1] else -0.02))
+        below = -0.2 if axis is axes[1] else -0.02  # the ticks and words of x
+        legend = {"title": "rank correlation with the accuracy", "alignment": "left"}
+        axis.legend(loc="upper left", bbox_to_anchor=(-0.03, below), **legend)
     axes[1].set_xlabel("accuracy on Kaggle's test images, as published")
-    figure.suptitle("16 networks of a stranger; rank correlation", x=0.01, ha="left", size=NOTE)
+    figure.suptitle("a stranger's 16 networks", x=0.01, ha="left", size=NOTE)
     return figure, (
         "Share of newer generators' fakes that each of sixteen networks finds, against its "
-        "published accuracy at home. Rank correlation with its 95 % interval over networks: "
+        "published accuracy at home. Rank correlation with its 95 % interval: "
         f"{'; '.join(spoken)}."
     )
 
