@@ -29,6 +29,8 @@ def by_hand(**parameters):
 
 def test_the_same_networks_and_the_same_formulas(places, monkeypatch):
     random = keras.applications.VGG16(weights=None, include_top=False).get_weights()
+    import fakeface_utils.networks.vgg16  # noqa: F401  has them before another takes their place
+
     monkeypatch.setattr("fakeface_utils.networks.weights.imagenet_weights", lambda: random)
     names = by_hand(side=35, epochs=1, drawn=TINY)
 
