@@ -66,7 +66,9 @@ def test_a_network_takes_bytes_gives_probabilities_and_loads_in_safe_mode(
     np.testing.assert_array_equal(loaded.predict_on_batch(images), p_fake)
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("model", [*MODELS, "own"])
 def test_a_network_trains_on_60_images_and_resumes_to_the_digit(
     model, own, precision, tmp_path, monkeypatch
@@ -213,6 +215,7 @@ def test_what_is_trained_in_mixed_precision_is_saved_in_float32(places, model, i
         load(MIXED, model, 0)
 
 
+@pytest.mark.slow
 def test_mixed_features_stand_beside_the_others_and_are_close_to_them(places):
     found = []
     for study in (STUDY, MIXED):

@@ -65,5 +65,6 @@ def test_a_look_that_fails_is_a_line_and_the_end_says_how_many(monkeypatch, caps
     assert capsys.readouterr().out.count("LOOK broken    RuntimeError: no idea") == 2
 
 
+@pytest.mark.slow
 def test_a_training_step_gives_minutes():
     assert look.training()[0].startswith("the demo takes about ")
