@@ -192,7 +192,8 @@ def test_a_mixed_network_computes_in_16_bits_and_keeps_weights_and_sigmoid_in_32
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.parametrize("model", ["custom_cnn", pytest.param("vgg16", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
 def test_what_is_trained_in_mixed_precision_is_saved_in_float32(places, model, images):
     task = predict.of(MIXED, model, 0)
     for one in (*task.before(), task):
