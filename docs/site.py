@@ -34,7 +34,7 @@ ABOVE = {
     "docs/how_it_is_built.md": "How it is built",
 }
 MADE = ".made"  # in a folder that may be written anew
-LEFT = {"report.html": "The demo's report", "quiz.html": "Quiz", "photo.html": "A photograph"}
+LEFT = {"report.html": "The demo's report", "quiz/quiz.html": "Quiz", "photo.html": "A photograph"}
 
 
 def slug(heading: str) -> str:
@@ -136,8 +136,8 @@ def build(out: Path, run: Path) -> None:
     (out / MADE).touch()
     for path in (*ABOVE, "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))):
         site.add(ROOT / path)
-    (out / "demo" / "notebooks").mkdir(parents=True)
     for name in site.left():
+        (out / "demo" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run / name, out / "demo" / name)
 
 

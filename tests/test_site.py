@@ -19,8 +19,8 @@ from fakeface_utils.util import NOTEBOOKS, StudyError
 def run(tmp_path):
     """What a finished run leaves, as far as the site takes it."""
     folder = tmp_path / "run"
-    (folder / "notebooks").mkdir(parents=True)
-    for name in ("report.html", "quiz.html", "notebooks/01_dataset.html"):
+    for name in ("report.html", "quiz/quiz.html", "notebooks/01_dataset.html"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("<p>executed</p>")
     (folder / "study.json").write_text(json.dumps({"dataset": {"generated": True}}))
     return folder
