@@ -45,7 +45,7 @@ def test_a_network_is_one_file_and_one_entry_and_leaves_as_it_came(copy):
     table = pd.read_csv(copy.results / "table1.csv")
     assert len(table) == 4 * (len(MODELS) + 1)
     assert set(table.loc[table["model"] == "logistic", "verdict"]) == {"not in the paper"}
-    assert "logistic regression" in (copy.results / "report.html").read_text()
+    assert "Accuracy, logistic regression" in (copy.results / "report.html").read_text()
 
     file.unlink()
     models.write_text(text)
@@ -53,7 +53,7 @@ def test_a_network_is_one_file_and_one_entry_and_leaves_as_it_came(copy):
     assert code == 0, output
     assert {path: when for path, when in trainings(copy).items() if path in before} == before
     assert len(pd.read_csv(copy.results / "table1.csv")) == 4 * len(MODELS)
-    assert "logistic" not in (copy.results / "report.html").read_text()
+    assert "Accuracy, logistic" not in (copy.results / "report.html").read_text()
 
 
 @pytest.mark.parametrize("name", extensions())
