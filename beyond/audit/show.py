@@ -151,29 +151,37 @@ def audit_figures(study: Study, out: Path) -> None:
 
 
 def leak_curve(study: Study, leaks: dict[str, Any]) -> Drawn:
-    """The share of test images whose face is among n others: measured, and by model to 60,000."""
+    """Share of test images whose face is among n others; of photographs also by model to 60,000."""
     ends = {kind: leaks[kind]["measured"][-1] for kind in reversed(CLASSES)}
     most = max(end["n"] for end in ends.values())
     top = 1.15 * max(end["high"] for end in ends.values())
-    figure, (near, far) = plt.subplots(2, 1, figsize=(HALF, 6.2))
-    near.set(ylim=(-0.04 * top, top), title="measured here")
-    far.set(xscale="log", xlim=(100, 2.2e5), ylim=(-0.04, 1.04))
-    far.set_title("by model, from the fakes here")
-    for axis, n in ((near, np.linspace(1, 1.05 * most, 100)), (far, np.geomspace(100, 1e5, 100))):
+    drawn = about(study)["generated"]  # and says nothing of the paper's images
+    shown: tuple[tuple[str, ...], ...] = (CLASSES[::-1],) if drawn else (CLASSES[::-1], ("fake",))
+    grids = np.linspace(1, 1.05 * most, 100), np.geomspace(100, 1e5, 100)
+    size = (HALF, 1 + 2.6 * len(shown))
+    figure, axes = plt.subplots(len(shown), 1, figsize=size, squeeze=False)
+    aside = {"real": most / 50, "fake": 0}  # so that no bar hides another
+    for axis, kinds, n in zip(axes.flat, shown, grids, strict=False):
         _draw_models(axis, n, leaks["fake"])
         axis.set_ylabel("test faces seen there (%)")
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    aside = {"real": most / 50, "fake": 0}  # so that no bar hides another
-    for axis, kind in ((near, "fake"), (near, "real"), (far, "fake")):
-        measured = pd.DataFrame(leaks[kind]["measured"])
-        bars = [measured["share"] - measured["low"], measured["high"] - measured["share"]]
-        style = LOOKS[kind] | {"ls": "", "capsize": 3, "elinewidth": 1.2}
-        style |= {"label": f"{kind} images, measured"}
-        axis.errorbar(measured["n"] + aside[kind], measured["share"], np.clip(bars, 0, 1), **style)
-    far.set_xlabel("images of the class in training and validation")
-    far.axvline(PAPER_LEARNED, color=INK, ls=":", lw=1.2)
-    far.text(PAPER_LEARNED, 1.02, f"the paper's {PAPER_LEARNED:,} ", ha="right", va="top")
+        for kind in kinds:
+            measured = pd.DataFrame(leaks[kind]["measured"])
+            bars = [measured["share"] - measured["low"], measured["high"] - measured["share"]]
+            style = LOOKS[kind] | {"ls": "", "capsize": 3, "elinewidth": 1.2}
+            style |= {"label": f"{kind} images, measured"}
+            x, ends_of = measured["n"] + aside[kind], np.clip(bars, 0, 1)
+            axis.errorbar(x, measured["share"], ends_of, **style)
+    near = axes[0, 0]
+    near.set(ylim=(-0.04 * top, top), title="measured here")
+    axes[-1, 0].set_xlabel("images of the class in training and validation")
+    if not drawn:
+        far = axes[1, 0]
+        far.set(xscale="log", xlim=(100, 2.2e5), ylim=(-0.04, 1.04))
+        far.set_title("by model, from the fakes here")
+        far.axvline(PAPER_LEARNED, color=INK, ls=":", lw=1.2)
+        far.text(PAPER_LEARNED, 1.02, f"the paper's {PAPER_LEARNED:,} ", ha="right", va="top")
     figure.legend(*near.get_legend_handles_labels(), loc="outside lower left", ncols=2)
     title(figure, study)
     told = [f"{kind} {end['share']:.1%} among {end['n']:,}" for kind, end in ends.items()]

@@ -16,7 +16,7 @@ from beyond.audit.measure import audit, notices, to_leave_out
 from beyond.audit.memory import leaked_accuracy
 from beyond.audit.pairs import HASH_DISTANCE, SHIFTS, difference, reduced, shift
 from beyond.audit.position import positions, sharpness
-from fakeface_utils.data import dataset, images, manifest, prepare
+from fakeface_utils.data import about, dataset, images, manifest, prepare
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.step import read_file
@@ -434,6 +434,18 @@ def test_the_audit_stores_what_the_report_reads(leaking):
     alternative = show.leak_curve(leaking, found["leak"])[1]
     assert "fake 20.0% among 9" in alternative
     assert "real 0.0% among 8" in alternative
+
+
+@pytest.mark.parametrize(("generated", "panels"), [(False, 2), (True, 1)])
+def test_drawn_portraits_are_not_carried_on_to_the_papers_60_000(
+    leaking, monkeypatch, generated, panels
+):
+    known = about(leaking) | {"generated": generated}
+    monkeypatch.setattr(show, "about", lambda study: known)
+    figure, _ = show.leak_curve(leaking, audit(leaking)["leak"])
+    assert len(figure.axes) == panels
+    words = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert any("60,000" in word for word in words) == (not generated)
 
 
 def test_a_search_that_stops_still_counts_and_says_so(leaking, monkeypatch):

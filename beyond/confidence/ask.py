@@ -202,9 +202,10 @@ def open_network(run: str, model: str, seed: int | None = None) -> Network:
 def exported(folder: Path) -> Network:
     """The network in a folder that `fakeface export` wrote, whole."""
     try:
-        sums = (folder / SUMS).read_text("ascii").splitlines()
-        for digest, name in (line.split("  ") for line in sums):
-            if name in (ABOUT, MODEL) and util.sha256((folder / name).read_bytes()) != digest:
+        lines = (folder / SUMS).read_text("ascii").splitlines()
+        sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
+        for name in (ABOUT, MODEL):
+            if util.sha256((folder / name).read_bytes()) != sums.get(name):
                 raise ValueError(f"{name} is not the file that {SUMS} names")
         fields = as_json.loads((folder / ABOUT).read_text("utf-8"))["network"]
         return Network(file=folder / MODEL, **fields)

@@ -495,7 +495,8 @@ def test_an_exported_network_says_elsewhere_what_it_says_at_home(folder, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("model.keras", "x"), ("model.json", "{}"), ("SHA256SUMS", "x")]
+    ("name", "text"),
+    [("model.keras", "x"), ("model.json", "{}"), ("SHA256SUMS", "x"), ("SHA256SUMS", "")],
 )
 def test_a_folder_that_is_not_whole_is_refused(folder, tmp_path, name, text):
     (folder / name).write_text(text)
