@@ -37,6 +37,8 @@ class Extension:
             two extensions declare is the same for both, and no step of the paper's study has it.
         notices: what a reader of Table 1 must know first, as a leak.
         claims: claims of the paper that it can judge: claim, here, verdict, basis.
+        answers: what the networks said of further images, by what these are: tables of path, label,
+            model, seed and p_fake, by which runs are compared.
         commands: `fakeface NAME ...`, functions for typer.
         always: measured with every report.
     """
@@ -50,6 +52,7 @@ class Extension:
     options: Callable[[str], dict[str, Any]] = lambda profile: {}
     notices: Callable[[Study], list[str]] = lambda study: []
     claims: Callable[[Study], list[dict[str, Any]]] = lambda study: []
+    answers: Callable[[Study], dict[str, Any]] = lambda study: {}
     commands: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     always: bool = False
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakeface_utils.evaluate import failed_seeds, notices, predictions
+from fakeface_utils.extension import extensions
 from fakeface_utils.metrics import Known, Z, confusion, interval, metric_variances, rates, scores
 from fakeface_utils.models import Model
 from fakeface_utils.paper import METRICS
@@ -35,6 +36,7 @@ class Comparison:
     settings: pd.DataFrame  # those that differ, a column per run
     table: pd.DataFrame  # Table 1 of each run: the mean over seeds with its interval
     differences: pd.DataFrame  # each metric's, with its interval, and which run is better
+    further: pd.DataFrame  # the same of images that both runs were asked about, as damaged ones
 
 
 def evaluated(runs: Sequence[str]) -> list[Study]:
@@ -75,7 +77,45 @@ def compare(studies: Sequence[Study]) -> Comparison:
         settings_apart(studies),
         pd.DataFrame(rows).fillna("-"),
         pd.DataFrame(apart),
+        pd.DataFrame([row for study in others for row in further(first, study)]).fillna("-"),
     )
+
+
+def further(first: Study, other: Study) -> list[dict[str, Any]]:
+    """A row for each model and set of images beyond the test set that both runs were asked about.
+
+    Of what an extension measured in both, as damaged images, paired by image.
+    """
+    rows = []
+    for one in extensions().values():
+        studies = [one.measured(study) for study in (first, other)]
+        if any(one.why_stale(study) for study in studies):
+            continue
+        ours, theirs = (one.answers(study) for study in studies)
+        for name in (name for name in ours if name in theirs):
+            for model, about in first.models.items():
+                before, after = (called(table, model) for table in (ours[name], theirs[name]))
+                before, after = before.align(after, join="inner", axis=0)
+                if before.empty:
+                    continue
+                truth = before.index.get_level_values("label").to_numpy() == 1
+                outputs = [table.to_numpy().T for table in (before, after)]
+                gains = differences((truth, outputs[0]), (truth, outputs[1]), True)
+                right = [(one == truth).mean() for one in outputs]
+                row = {"images": name, "model": about.title, "how many": len(truth)}
+                row |= {run.run: f"{of:.4f}" for run, of in zip((first, other), right, strict=True)}
+                row |= {"difference": f"{other.run} minus {first.run}"}
+                row |= {"of accuracy": f"{gains['accuracy']:+.4f}"}
+                found = f"{gains['recall']:+.4f}" if truth.any() else "-"
+                rows.append(row | {"of the fakes found": found})
+    return rows
+
+
+def called(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Whether each seed of a model calls an image fake: a row an image, by all that is known."""
+    own = table[table["model"] == model]
+    image = [*own.columns.difference(["model", "seed", "p_fake"])]
+    return own.set_index([*image, "seed"])["p_fake"].unstack() >= 0.5
 
 
 def models_of(studies: Sequence[Study]) -> dict[str, Model]:

@@ -29,6 +29,7 @@ def compare(runs: Sequence[str]) -> None:
         ("Settings that differ", found.settings),
         ("Table 1, mean over seeds with its 95 % interval", found.table),
         ("Differences", found.differences),
+        ("On further images that both were asked about", found.further),
     ):
         print(f"\n{title}\n{'none' if table.empty else table.to_string(index=False)}")
     print(f"\npage: {shown(write_page(studies, found))}")

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import ndtr
 
@@ -11,6 +12,7 @@ from beyond.compare import measure
 from beyond.compare.measure import UNPAIRED, compare, difference, differences, evaluated
 from beyond.compare.measure import paired_variances as variances
 from beyond.compare.show import page_of
+from fakeface_utils.extension import Extension
 from fakeface_utils.metrics import paired_variance
 from fakeface_utils.paper import METRICS
 from fakeface_utils.step import STEPS
@@ -120,6 +122,37 @@ def test_a_network_that_only_one_run_has_stands_there_alone(finished, places):
     assert own["two"].str.match(r"[01]\.\d{4}").all()
     command(["one", "two"])
     assert "mine of two" in page_of(["one", "two"]).read_text()
+
+
+def test_runs_are_compared_on_further_images_that_both_were_asked_about(finished, monkeypatch):
+    """Cropped: the first run finds 1 of 2 fakes, the second both, and one image only it saw."""
+
+    def answers(study):
+        seen = {"a": (0, 0.1, 0.1), "b": (1, 0.2, 0.8), "c": (1, 0.9, 0.9)}
+        rows = [(path, label, after[study.run == "two"]) for path, (label, *after) in seen.items()]
+        rows += [("only here", 0, 0.9)] * (study.run == "two")
+        table = pd.DataFrame(rows, columns=["path", "label", "p_fake"])
+        named = {"Cropped": table, "Photographs": table[:1]} | (
+            {} if len(rows) > 3 else {"x": table}
+        )
+        return {k: of.assign(model="vgg16", seed=study.seeds[0]) for k, of in named.items()}
+
+    asked = Extension("asked", "Asked", answers=answers)
+    left = Extension("left", "Left", missing=lambda study: "not of two" * (study.run == "two"))
+    monkeypatch.setattr(measure, "extensions", lambda: {"asked": asked, "left": left})
+    one, two = finished(run="one"), finished(run="two")
+    cropped, reals = compare([one, two]).further.to_dict("records")
+    assert (cropped["images"], cropped["model"], cropped["how many"]) == ("Cropped", "VGG16", 3)
+    assert (cropped["one"], cropped["two"]) == ("0.6667", "1.0000")
+    assert cropped["of accuracy"].startswith("+0.3333 (")
+    assert cropped["of the fakes found"].startswith("+0.5000 (")
+    assert (reals["images"], reals["how many"], reals["of the fakes found"]) == (
+        "Photographs",
+        1,
+        "-",
+    )
+    command(["one", "two"])
+    assert "On further images" in page_of(["one", "two"]).read_text()
 
 
 def test_a_run_whose_images_were_replaced_is_not_compared_by_todays_list(finished, faces):

@@ -50,6 +50,7 @@ EXTENSION = Extension(
     missing=missing,
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
+    answers=later(__name__, "command.answers"),
     options=lambda profile: {"other": (Place, "")},
     commands={"evaluate": evaluate},
 )

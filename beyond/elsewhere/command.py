@@ -9,6 +9,7 @@ import pandas as pd
 from fakeface_utils import util
 from fakeface_utils.data import about
 from fakeface_utils.run import open_finished
+from fakeface_utils.settings import Study
 from fakeface_utils.trained import predict
 
 from . import measure
@@ -68,3 +69,9 @@ def each_answer(judged: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = whole.melt(about, networks, "network", "p_fake")
     table[["model", "seed"]] = table["network"].str.split(expand=True)
     return table[COLUMNS]
+
+
+def answers(study: Study) -> dict[str, pd.DataFrame]:
+    """What a run's networks said of the images that count, by set."""
+    table = each_answer(measure.read_judged(study)).dropna(subset="p_fake")
+    return {str(name): own for name, own in table.astype({"seed": int}).groupby("set", sort=False)}

@@ -14,5 +14,6 @@ EXTENSION = Extension(
     tasks=later(__name__, "show.tasks"),
     section=later(__name__, "show.section"),
     summary=later(__name__, "show.summary"),
+    answers=later(__name__, "measure.answers"),
     options=lambda profile: {"beyond_images": (MOST, IMAGES.get(profile, 1000))},
 )

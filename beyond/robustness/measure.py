@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fakeface_utils.data import manifest
 from fakeface_utils.metrics import gain, share_of
 from fakeface_utils.settings import Study
 from fakeface_utils.step import step
@@ -45,6 +46,16 @@ def robustness(study: Study, out: Path) -> None:
                 rows.append(about | cost(own, clean[model]))
     for name, table in (("robustness", rows), ("frequency_bands", cuts)):
         pd.DataFrame(table).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def answers(study: Study) -> dict[str, pd.DataFrame]:
+    """What the networks say after each damage, by its words; of mixed images there is no truth."""
+    known = manifest(study, "test")[["path", "sha256"]]
+    return {
+        DAMAGES[family].words(level): damaged.of(study, name).read().merge(known)
+        for name, (family, level) in levels().items()
+        if DAMAGES[family].kind != "mix"
+    }
 
 
 def calls(table: pd.DataFrame) -> Calls:
