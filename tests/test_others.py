@@ -1,5 +1,6 @@
 """The pages on others' work say what their tables hold."""
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -32,7 +33,8 @@ def test_what_the_page_cites_is_cited():
 def test_the_page_has_the_networks_numbers():
     page = (ROOT / "docs" / "others_networks.md").read_text().splitlines()
     rows = [line for line in page if line.startswith("| ") and "(Spearman)" not in line]
-    assert [*rows[1:17], *rows[18:]] == [*others.network_rows(), *others.order_rows()]
+    tables = others.network_rows(), others.order_rows(), others.damage_rows()
+    assert [*rows[1:17], *rows[18:-7], *rows[-6:]] == [row for table in tables for row in table]
 
 
 def test_the_networks_answer_at_home_as_published():
@@ -52,6 +54,19 @@ def test_the_rank_correlations_are_those_of_the_networks():
             one.rho, abs=0.01
         )
         assert max(one.low, one.low_both) <= one.rho <= min(one.high, one.high_both)
+
+
+def test_what_came_out_of_the_statements_on_them_is_the_tables():
+    pages = [ROOT / "docs" / f"{name}.md" for name in ("others_networks", "fixed_before")]
+    for page in (" ".join(path.read_text().split()) for path in pages):
+        assert others.memory() in page
+        for row in others.damage_rows()[:2]:
+            assert row.split(" | ")[1] in page
+    table = pd.read_csv(others.EXAMPLES / "others" / "damaged.csv").set_index(["network", "damage"])
+    moved = table.loc[("all 16", "shifted by 8 of 256 pixels")]
+    fall = f"from {moved['undamaged']:.3f} to {moved['accuracy']:.3f}"
+    for page in (pages[0], ROOT / "README.md"):
+        assert fall in " ".join(page.read_text().split())
 
 
 def test_the_answer_is_the_tables():

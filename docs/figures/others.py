@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from fakeface_utils.figures import HALF, INK, LOOKS, NOTE, SOFT, Drawn, save
+from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS
 from fakeface_utils.paper import COUNTS
 from fakeface_utils.util import ROOT
@@ -74,6 +75,26 @@ def order_rows() -> list[str]:
     wide = table.pivot(index="set", columns="measure", values="said")
     wide = wide.loc[table["set"].unique(), ["recall", "recall_at_5", "auc"]].fillna("-")
     return [f"| {' | '.join([name, *cells])} |" for name, *cells in wide.itertuples()]
+
+
+def damage_rows() -> list[str]:
+    """A row for each damage: what it costs all networks on the average, and the best at home."""
+    table = pd.read_csv(EXAMPLES / "others" / "damaged.csv")
+    best, rows = networks()["network"].iloc[0], []
+    for name, own in table.groupby("damage", sort=False):
+        one = own.set_index("network").loc[["all 16", best]]
+        lost = [f"{Known(*values):.3f}" for values in one[["loss", "low", "high"]].to_numpy()]
+        called = [
+            f"{100 * one.loc['all 16', k]:.0f} %" for k in ("called_fake_undamaged", "called_fake")
+        ]
+        rows.append(f"| {' | '.join([str(name), *lost, ' to '.join(called)])} |")
+    return rows
+
+
+def memory() -> str:
+    """How much more often fakes are found whose face is known to be in training, all networks."""
+    table = pd.read_csv(EXAMPLES / "others" / "leaked.csv").set_index("network")
+    return f"{Known(*table.loc['all 16', ['difference', 'low', 'high']]):+.3f}"
 
 
 def related_rows() -> list[str]:
@@ -161,5 +182,5 @@ if __name__ == "__main__":
     out = ROOT / "figures" / "examples" / "others"
     save(out, "networks", draw_networks())
     save(out, "related", draw_related())
-    for made in (network_rows(), order_rows(), related_rows()):
+    for made in (network_rows(), order_rows(), damage_rows(), [memory()], related_rows()):
         print("\n".join(made), end="\n\n")
