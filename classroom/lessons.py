@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fakeface_utils.data import about, images
 from fakeface_utils.evaluate import histories, predictions
-from fakeface_utils.figures import FAINT, FULL, HALF, INK, LOOKS, Drawn, title
+from fakeface_utils.figures import FAINT, FULL, HALF, INK, LOOKS, Drawn, looks_of, title
 from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.report import as_table
@@ -125,7 +125,7 @@ def normalized(study: Study, model: str) -> Drawn:
     words = []
     for axis, values, name in zip(axes, maps, ("before", "after"), strict=True):
         shown = values[..., channel]
-        axis.hist(shown.ravel(), 50, color=study.models[model].look["color"])
+        axis.hist(shown.ravel(), 50, color=looks_of(study)[model]["color"])
         mean, spread = float(shown.mean()), float(shown.std())
         axis.axvline(mean, color=INK, lw=1)
         axis.set(title=f"{name}: {mean:.2f} ± {spread:.2f}", xlabel="value")

@@ -20,8 +20,7 @@ from .evaluate import (
 )
 from .extension import Extension, extensions
 from .metrics import ANY, known
-from .models import MODELS
-from .paper import COUNTS
+from .paper import BEST_EPOCHS, COUNTS
 from .settings import Study
 
 OURS, OTHER = "custom_cnn", "vgg16"  # the paper's own network, and the one it is compared with
@@ -37,7 +36,7 @@ SIZES = pd.DataFrame(
 ).T
 
 CURVES = "Lower loss and higher accuracy in {} for the custom CNN"
-LOWEST = "Validation loss is lowest at epoch {0.best_epoch} ({0.title})"
+LOWEST = "Validation loss is lowest at epoch {} ({})"
 SHORTER = "Transfer learning, as described, shortens training, compared with {}"
 SMALLER = "The custom CNN is smaller and lighter than {}"
 PEOPLE = "People can hardly tell real and fake faces apart"
@@ -51,13 +50,13 @@ def claims(study: Study) -> pd.DataFrame:
 
     What an extension says of a claim takes the place of ours.
     """
-    ours, other = histories(study, OURS), histories(study, OTHER)
+    ours, other, best = histories(study, OURS), histories(study, OTHER), BEST_EPOCHS
     measured = {
         ("The custom CNN is better on the test set", "5, 6"): better(study),
         (CURVES.format("training"), "5"): better_curves(ours, other),
         (CURVES.format("validation"), "5"): better_curves(ours, other, "val_"),
-        (LOWEST.format(MODELS[OTHER]), "5"): lowest_loss(other, MODELS[OTHER].best_epoch),
-        (LOWEST.format(MODELS[OURS]), "5"): lowest_loss(ours, MODELS[OURS].best_epoch),
+        (LOWEST.format(best[OTHER], "VGG16"), "5"): lowest_loss(other, best[OTHER]),
+        (LOWEST.format(best[OURS], "custom CNN"), "5"): lowest_loss(ours, best[OURS]),
         ("Both begin to overfit at a similar moment", "6"): similar_moment(ours, other),
     }
     parts = "abstract, 1, 6"
@@ -114,12 +113,12 @@ def _lowest(history: pd.DataFrame) -> pd.Series:
     return loss.loc[loss.groupby("seed")["val_loss"].idxmin()].set_index("seed")["epoch"]
 
 
-def lowest_loss(history: pd.DataFrame, papers: int | None) -> Found:
+def lowest_loss(history: pd.DataFrame, papers: int) -> Found:
     """The validation loss is lowest at the paper's epoch."""
     lowest, last = _lowest(history), history["epoch"].max()
     here = f"lowest at epoch {', '.join(map(str, lowest))} of {last} (seed by seed)"
     here += "; at the last it may be falling still" * bool((lowest == last).any())
-    return here, verdict_on_epochs(list(lowest - (papers or 0)), list(lowest == last))
+    return here, verdict_on_epochs(list(lowest - papers), list(lowest == last))
 
 
 def similar_moment(ours: pd.DataFrame, other: pd.DataFrame) -> Found:

@@ -17,7 +17,7 @@ import pandas as pd
 from .extension import Extension, extensions
 from .metrics import Known, confusion, gain, prediction_half_width, rates, scores
 from .models import MODELS
-from .paper import COUNTS, METRICS
+from .paper import COUNTS, METRICS, TABLE1
 from .settings import Study
 from .step import STEPS, step
 from .util import count
@@ -137,12 +137,12 @@ def by_seed(study: Study, positive_class: str = "") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _decided_by(study: Study) -> dict[str, Any]:
-    printed = {model: about.table1 for model, about in study.models.items()}
-    return study.deciding() | {"seeds": study.seeds, "printed": printed}
-
-
-@step("04_evaluate", writes=["table1.csv"], after=["predict", "dataset"], settings=_decided_by)
+@step(
+    "04_evaluate",
+    writes=["table1.csv"],
+    after=["predict", "dataset"],
+    settings=lambda study: study.deciding() | {"seeds": study.seeds},
+)
 def table1(study: Study, out: Path) -> None:
     """Four rows a model: the mean and sd over seeds, its 95 % interval, the paper's, the verdict.
 
@@ -150,7 +150,7 @@ def table1(study: Study, out: Path) -> None:
     """
     reason, rows = not_comparable(study), []
     for model, table in by_seed(study).groupby("model", sort=False):
-        printed = study.models[model].table1
+        printed = TABLE1.get(model, {})
         known = scores(table[["tp", "fn", "fp", "tn"]].to_numpy())
         for metric in METRICS:
             values, paper = list(table[metric]), printed.get(metric, math.nan)

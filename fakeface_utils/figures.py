@@ -5,9 +5,9 @@ Each is saved as PNG and PDF, with what it shows in words inside. Only `samples`
 
 import base64
 import io
+import itertools
 import textwrap
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from matplotlib.ticker import MaxNLocator
 from .data import images, manifest, mark
 from .evaluate import by_seed, histories, table1
 from .models import titled
-from .paper import CLASSES, METRICS
+from .paper import BEST_EPOCHS, CLASSES, FIGURES, METRICS, TABLE1
 from .settings import Study
 from .step import step
 from .trained import train
@@ -36,6 +36,15 @@ PIXELS, DPI = 100, 200
 NOTE = 9  # points: ticks, legends, notes; all else is 10
 INK, SOFT, FAINT = "#1b1b1f", "#1b1b1fa0", "#1b1b1f30"
 # On white each has a contrast of 3 or more; line, marker and colour each tell two apart alone.
+PAPERS: tuple[dict[str, Any], ...] = (  # the networks of the paper, in the order of its `TABLE1`
+    {"color": "#0173b2", "marker": "o", "ls": "-"},
+    {"color": "#c97b00", "marker": "s", "ls": "--", "mfc": "none"},
+)
+OTHERS: tuple[dict[str, Any], ...] = (  # all others, in their order
+    {"color": "#02936c", "marker": "^", "ls": "-."},
+    {"color": "#a8559a", "marker": "D", "ls": ":"},
+    {"color": "#cc4455", "marker": "v", "ls": (0, (8, 2, 1, 2, 1, 2))},
+)
 LOOKS: dict[str, dict[str, Any]] = {
     "train": {"color": "#7d828b", "marker": "o", "ls": "-"},
     "valid": {"color": "#cc4455", "marker": "s", "ls": "--", "mfc": "none"},
@@ -71,6 +80,13 @@ PAPER: Any = {"marker": "|", "color": INK, "ms": 13, "mew": 2, "ls": ""}
 SHAPES = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}  # never colour alone
 COLUMNS = (6, 42, 78)  # points right of the forest plot: ours, the paper's, the verdict
 Drawn = tuple[Figure, str]  # a figure, and what it shows in words
+
+
+def looks_of(study: Study) -> dict[str, dict[str, Any]]:
+    """How each network is drawn, in every figure; one more changes no look of the paper's."""
+    others = (model for model in study.models if model not in TABLE1)
+    theirs = dict(zip(TABLE1, PAPERS, strict=True))
+    return theirs | dict(zip(others, itertools.cycle(OTHERS), strict=False))
 
 
 def title(figure: Figure, study: Study, *words: str) -> None:
@@ -123,7 +139,7 @@ def _element(png: io.BytesIO, caption: str, about: str = "") -> HTML:
 
 def forest(study: Study) -> Drawn:
     """Table 1 as a picture: each training run, where one more would fall, and the paper's value."""
-    table, runs = table1(study), by_seed(study).set_index("model")
+    table, runs, looks = table1(study), by_seed(study).set_index("model"), looks_of(study)
     told, many = bool({*table["verdict"]} & {*SHAPES}), len(study.seeds) > 1
     beside: dict[float, list[str]] = {-0.75: ["ours", "paper", *["verdict"] * told]}  # by row
     places = [row + row // len(METRICS) for row in range(len(table))]  # a free one for each name
@@ -132,19 +148,19 @@ def forest(study: Study) -> Drawn:
     look: Any = {"textcoords": "offset points", "va": "center"}
     look["xycoords"] = axis.get_yaxis_transform()  # x is a share of the axis, y is the row
     for place, row in zip(places, table.itertuples(), strict=True):
-        model, of_seeds = study.models[row.model], runs.loc[[row.model], row.metric]
-        ends, band = np.clip([row.predicted_low, row.predicted_high], 0, 1), model.look["color"]
-        axis.plot(ends, [place] * 2, color=band, lw=11, alpha=0.35, solid_capstyle="butt")
-        axis.plot(of_seeds, [place] * len(of_seeds), **(model.look | {"ls": ""}))
+        name, own, of_seeds = titled(row.model), looks[row.model], runs.loc[[row.model], row.metric]
+        ends = np.clip([row.predicted_low, row.predicted_high], 0, 1)
+        axis.plot(ends, [place] * 2, color=own["color"], lw=11, alpha=0.35, solid_capstyle="butt")
+        axis.plot(of_seeds, [place] * len(of_seeds), **(own | {"ls": ""}))
         words = beside[place] = [f"{row.ours_mean:.3f}"]
-        if row.metric in model.table1:
+        if row.metric in TABLE1.get(row.model, {}):
             axis.plot(row.paper, place, **PAPER)
             words.append(f"{row.paper:.3f}")
         if row.verdict in SHAPES:
             words.append(f"{SHAPES[row.verdict]} {row.verdict}")
         if row.metric == METRICS[0]:
-            axis.annotate(model.title, (0, place - 0.75), (4, 0), weight="bold", **look)
-        said = [f"{model.title} {row.metric} {', paper '.join(words[:2])}", *words[2:]]
+            axis.annotate(name, (0, place - 0.75), (4, 0), weight="bold", **look)
+        said = [f"{name} {row.metric} {', paper '.join(words[:2])}", *words[2:]]
         spoken.append(", ".join(said))
     for height, words in beside.items():
         for left, text in zip(COLUMNS, words, strict=False):
@@ -193,7 +209,7 @@ def network_diagram(study: Study) -> Drawn:
 
 def curves(study: Study, model: str) -> Drawn:
     """Figures 3 and 4: accuracy and loss in training and validation, mean and range over seeds."""
-    history, about, many = histories(study, model), study.models[model], len(study.seeds) > 1
+    history, name, many = histories(study, model), titled(model), len(study.seeds) > 1
     by_epoch = history.groupby("epoch")
     best = by_epoch["val_loss"].mean().fillna(np.inf).idxmin()  # of seeds that haven't diverged
     figure, axes = plt.subplots(2, 1, figsize=(HALF, 5), sharex=True)
@@ -203,7 +219,9 @@ def curves(study: Study, model: str) -> Drawn:
             axis.plot(found.mean(), label=words, **LOOKS[look])
             low, high = found.min(), found.max()
             axis.fill_between(low.index, low, high, color=colour, alpha=0.2, lw=0)
-        if paper := about.best_epoch:  # a broad band: seen where both epochs are the same, too
+        if paper := BEST_EPOCHS.get(
+            model
+        ):  # a broad band: seen where both epochs are the same, too
             words = f"the paper's best epoch: {paper}"
             axis.axvline(paper, color=FAINT, lw=8, zorder=0, label=words)
         words = f"lowest {'mean ' * many}validation loss: {best}"
@@ -214,11 +232,11 @@ def curves(study: Study, model: str) -> Drawn:
     axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     seeds = f"mean and range of {len(study.seeds)} seeds" if many else "one seed"
-    title(figure, study, f"{about.title}, {seeds}")
+    title(figure, study, f"{name}, {seeds}")
     last = history[history["epoch"] == history["epoch"].max()]
     return figure, (
-        f"Accuracy and loss of {about.title} over {history['epoch'].max()} epochs, {seeds}. "
-        f"Validation loss is lowest at epoch {best} (paper: {about.best_epoch or '-'}). In the "
+        f"Accuracy and loss of {name} over {history['epoch'].max()} epochs, {seeds}. "
+        f"Validation loss is lowest at epoch {best} (paper: {BEST_EPOCHS.get(model, '-')}). In the "
         f"last epoch accuracy is {last['accuracy'].mean():.3f} in training and "
         f"{last['val_accuracy'].mean():.3f} in validation."
     )
@@ -226,8 +244,7 @@ def curves(study: Study, model: str) -> Drawn:
 
 def of_numbers(study: Study) -> dict[str, Callable[[Study], Drawn]]:
     """The figures without images: their names, and what draws them."""
-    models = study.models.items()
-    numbered = {name: f"figure{m.figure}_" if m.figure else "curves_" for name, m in models}
+    numbered = {m: f"figure{FIGURES[m]}_" if m in FIGURES else "curves_" for m in study.models}
     return {
         "table1_forest": forest,
         "figure2_architecture": network_diagram,
@@ -236,8 +253,8 @@ def of_numbers(study: Study) -> dict[str, Callable[[Study], Drawn]]:
 
 
 def _deciding(study: Study) -> dict[str, Any]:
-    models = {name: asdict(model) for name, model in study.models.items()}
-    return study.deciding() | {"seeds": list(study.seeds), "models": models}
+    models = [(name, m.title, m.frozen_base) for name, m in study.models.items()]  # by their order
+    return study.deciding() | {"seeds": study.seeds, "models": models}
 
 
 def pictures(*names: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .evaluate import difference, failed_seeds, not_comparable, notices, table1
 from .extension import extensions
 from .figures import SHAPES, filled, picture
 from .models import titled
+from .paper import TABLE1
 from .settings import Study
 from .util import PACKAGE, StudyError, count, replacing, shown
 
@@ -130,14 +131,14 @@ def better(study: Study, accuracy: pd.Series) -> str:
 
 def _card(study: Study, row: pd.Series) -> HTML:
     """Accuracy of one model, ours and the paper's, and how sure ours is."""
-    model, run = study.models[str(row.name)], "one training run"
+    run = "one training run"
     if len(study.seeds) > 1:
         run = f"one more run: {_range(row['predicted_low'], row['predicted_high'], 3)}"
     lines = [
-        filled('<p class="name">Accuracy, {}</p>', model.title),
+        filled('<p class="name">Accuracy, {}</p>', titled(str(row.name))),
         filled('<p><b>{:.4f}</b> here</p><p class="soft">{}</p>', row["ours_mean"], run),
     ]
-    if model.table1:
+    if row.name in TABLE1:
         lines.append(filled('<p><b class="paper">{:.4f}</b> in the paper</p>', row["paper"]))
     if row["verdict"] in SHAPES:
         lines.append(filled('<p class="verdict">{}</p>', row["verdict"]))

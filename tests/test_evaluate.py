@@ -238,7 +238,7 @@ def test_the_positive_class_is_the_studys(monkeypatch, tmp_path):
 
 
 def test_a_network_that_is_not_in_the_paper(monkeypatch, tmp_path):
-    monkeypatch.setitem(MODELS, "third", Model("third", "02_custom_cnn", {}))
+    monkeypatch.setitem(MODELS, "third", Model("third", "02_custom_cnn"))
     said(monkeypatch, {m: [counted(40, 10, 5, 45), counted(45, 5, 5, 45)] for m in MODELS})
     table = made(monkeypatch, tmp_path, study_of(2))
     own = table.xs("third", level="model")
@@ -251,10 +251,9 @@ def test_table1_is_made_again_for_what_decides_it_and_nothing_else(monkeypatch):
     decided = table1.settings(study_of(2))
     assert table1.settings(study_of(3)) != decided
     assert table1.settings(study_of(2, epochs=3)) != decided
-    monkeypatch.setitem(MODELS, "vgg16", Model("?", "", {}, table1=MODELS["vgg16"].table1))
+    monkeypatch.setitem(MODELS, "vgg16", Model("?", ""))
     assert table1.settings(study_of(2)) == decided
-    monkeypatch.setitem(MODELS, "vgg16", Model("VGG16", "", {}, table1={"accuracy": 0.9}))
-    assert table1.settings(study_of(2)) != decided
+    assert "fakeface_utils/paper.py" in table1.of(study_of(2)).depends_on()["code"]  # as printed
 
 
 def test_the_difference_of_the_models_by_hand(monkeypatch):

@@ -17,13 +17,23 @@ from matplotlib.colors import to_rgb
 
 from classroom import lessons
 from fakeface_utils import figures as drawing
-from fakeface_utils.figures import FULL, HALF, LOOKS, inline, picture, save
-from fakeface_utils.models import MODELS, OWN, Model
-from fakeface_utils.paper import METRICS
+from fakeface_utils.figures import (
+    FULL,
+    HALF,
+    LOOKS,
+    OTHERS,
+    PAPERS,
+    inline,
+    looks_of,
+    picture,
+    save,
+)
+from fakeface_utils.models import MODELS, Model
+from fakeface_utils.paper import METRICS, TABLE1
 from fakeface_utils.run import load_study
 from fakeface_utils.util import ROOT
 
-THIRD = Model("third", "02_custom_cnn", {"color": "#333333", "marker": "^", "ls": ":"})
+THIRD = Model("third", "02_custom_cnn")
 
 
 @pytest.fixture(autouse=True)
@@ -123,13 +133,10 @@ def luminance(colour):
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
-MODEL_LOOKS = [*(model.look for model in MODELS.values()), *OWN]
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        *itertools.combinations(MODEL_LOOKS, 2),
+        *itertools.combinations(PAPERS + OTHERS, 2),
         (LOOKS["train"], LOOKS["valid"]),
         (LOOKS["real"], LOOKS["fake"]),
     ],
@@ -139,6 +146,14 @@ def test_two_that_stand_together_differ_without_colour_and_are_seen_on_white(one
     assert one["ls"] != other["ls"]
     for look in (one, other):
         assert 1.05 / (luminance(look["color"]) + 0.05) >= 3
+
+
+def test_networks_more_have_looks_of_their_own_and_change_none_of_the_papers(monkeypatch):
+    study, names = load_study("paper"), ["third", "4th", "5th", "6th"]
+    before = looks_of(study)
+    more = dict.fromkeys(names, THIRD) | dict(MODELS)  # as if they stood above the paper's
+    monkeypatch.setattr("fakeface_utils.settings.MODELS", more)
+    assert looks_of(study) == before | dict(zip(names, (*OTHERS, OTHERS[0]), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +178,7 @@ def a_table1(*verdicts):
         [
             {
                 "model": model, "metric": metric, "ours_mean": 0.95, "ours_sd": 0.01,
-                "paper": 0.97 if MODELS[model].table1 else np.nan, "verdict": verdict,
+                "paper": 0.97 if model in TABLE1 else np.nan, "verdict": verdict,
                 "predicted_low": 0.92, "predicted_high": 1.02, "ci_low": 0.94, "ci_high": 0.96,
             }
             for model, verdict in zip(MODELS, verdicts, strict=True)

@@ -53,7 +53,6 @@ def test_a_network_takes_bytes_gives_probabilities_and_loads_in_safe_mode(
     (file,) = [*file_of(STUDY, model), *own_file(STUDY, model).values()]
     assert file.is_file()
     assert STUDY.models[model].title
-    assert STUDY.models[model].look
     network = build(STUDY, model, 0)
     p_fake = network.predict_on_batch(images)
     assert network.input.dtype == "uint8"

@@ -319,7 +319,7 @@ def test_a_new_network_changes_no_step_of_the_others(places, study, monkeypatch)
     from fakeface_utils import data, trained  # noqa: F401  declare the steps
 
     before = STEPS["train"].of(study, "custom_cnn", 0).depends_on()
-    monkeypatch.setitem(models.MODELS, "logistic", models.Model("x", "02_custom_cnn", {}))
+    monkeypatch.setitem(models.MODELS, "logistic", models.Model("x", "02_custom_cnn"))
     assert STEPS["train"].of(study, "custom_cnn", 0).depends_on() == before
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from fakeface_utils.evaluate import by_seed, predictions
-from fakeface_utils.figures import HALF, SOFT, Drawn, picture, pictures, save, title
+from fakeface_utils.figures import HALF, SOFT, Drawn, looks_of, picture, pictures, save, title
 from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.report import as_table, fold, paragraphs
@@ -101,13 +101,13 @@ def _seeds(study: Study, many: str) -> str:
 def confusion_matrices(study: Study) -> Drawn:
     """Confusion matrices on the test set, summed over seeds, fake first; shares of a true class."""
     cells, counted = ["tp", "fn", "fp", "tn"], []
-    sums = by_seed(study, "fake").groupby("model")[cells].sum()
+    sums, looks = by_seed(study, "fake").groupby("model")[cells].sum(), looks_of(study)
     size = (HALF * max(1, len(study.models) / 2), 2.9)
     figure, axes = plt.subplots(1, len(study.models), figsize=size, sharey=True, squeeze=False)
     for axis, (name, model) in zip(axes[0], study.models.items(), strict=True):
         matrix = sums.loc[name].to_numpy().reshape(2, 2)
         shares = matrix / matrix.sum(axis=1, keepdims=True)
-        tints = LinearSegmentedColormap.from_list("", ["#fff", model.look["color"]])
+        tints = LinearSegmentedColormap.from_list("", ["#fff", looks[name]["color"]])
         axis.imshow(shares, cmap=tints, vmin=0, vmax=2)  # faint: ink on it is readable
         for place, share in np.ndenumerate(shares):
             axis.text(*place[::-1], f"{matrix[place]:,}\n{share:.1%}", ha="center", va="center")
@@ -126,7 +126,7 @@ def confusion_matrices(study: Study) -> Drawn:
 def roc(study: Study) -> Drawn:
     """ROC curves on the test set, one line per seed."""
     figure, axis = plt.subplots(figsize=(HALF, 4.8))
-    means, outputs = [], predictions(study)
+    means, outputs, looks = [], predictions(study), looks_of(study)
     for name, model in study.models.items():
         seeds = [
             own[["label", "p_fake"]].T.to_numpy()
@@ -136,7 +136,7 @@ def roc(study: Study) -> Drawn:
         means.append(f"{model.title} {area:.3f}")
         for number, of_seed in enumerate(seeds):
             label = "" if number else f"{model.title}, area {area:.3f}"
-            axis.plot(*roc_curve(*of_seed)[:2], label=label, **model.look | {"marker": ""})
+            axis.plot(*roc_curve(*of_seed)[:2], label=label, **looks[name] | {"marker": ""})
     axis.plot([0, 1], [0, 1], ":", color=SOFT, label="chance")
     axis.set(xlabel="false positive rate (reals called fake)", aspect="equal")
     axis.set(ylabel="true positive rate (fakes found)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
@@ -147,12 +147,12 @@ def roc(study: Study) -> Drawn:
 
 def reliability_diagram(study: Study) -> Drawn:
     """The share of fakes against p(fake), before and after the temperature, counts below."""
-    measured, table = calibration.of(study).read(), predictions(study)
+    measured, table, looks = calibration.of(study).read(), predictions(study), looks_of(study)
     shape: Any = {"sharex": True, "sharey": "row", "height_ratios": (3, 1), "squeeze": False}
     size = (HALF * max(1, len(study.models) / 2), 4.6)
     figure, axes = plt.subplots(2, len(study.models), figsize=size, **shape)
     for (diagram, counts), (name, model) in zip(axes.T, study.models.items(), strict=True):
-        own, colour = table[table["model"] == name], model.look["color"]
+        own, colour = table[table["model"] == name], looks[name]["color"]
         fitted = own["seed"].map(lambda seed, m=name: measured[m][str(seed)]["temperature"])
         diagram.plot([0, 1], [0, 1], ":", color=SOFT)
         for look, temperature, aside in ((BEFORE, 1.0, -0.008), (AFTER, fitted, 0.008)):

@@ -186,8 +186,7 @@ def test_mcnemar_by_hand_and_as_published(monkeypatch):
 
 
 def test_a_network_more_is_in_the_figures_of_errors(monkeypatch):
-    look = {"color": "#333333", "marker": "^", "ls": ":"}
-    monkeypatch.setitem(MODELS, "third", Model("third", "02_custom_cnn", look))
+    monkeypatch.setitem(MODELS, "third", Model("third", "02_custom_cnn"))
     counted = [{"model": m, "tp": 40, "fn": 10, "fp": 5, "tn": 45} for m in MODELS] * 2
     said = [(m, s, y, 0.2 + 0.3 * y) for m in MODELS for s in (0, 1) for y in (0, 1)]
     said = pd.DataFrame(said, columns=["model", "seed", "label", "p_fake"])

@@ -54,11 +54,7 @@ def place_of(path: str, root: Path) -> tuple[str, int, str]:
 
 
 def list_sets(root: Path) -> tuple[dict[str, list[Member]], list[str]]:
-    """Every image of a folder or zip by its set, and what is passed over, with why.
-
-    Raises:
-        StudyError: there is neither at this path, or no set in it.
-    """
+    """Every image of a folder or zip by its set, and what is passed over, with why."""
     if not os.path.exists(root):  # Path's own raises for a name that is too long
         raise StudyError(f"there is no folder or zip {shown(root)}: give one with real and fake")
     places = [root, *(Path(place) for place, *_ in os.walk(root))]

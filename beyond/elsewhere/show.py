@@ -10,7 +10,18 @@ from IPython.display import HTML
 
 from fakeface_utils.data import about
 from fakeface_utils.evaluate import by_seed
-from fakeface_utils.figures import HALF, INK, NOTE, SOFT, Drawn, picture, pictures, save, title
+from fakeface_utils.figures import (
+    HALF,
+    INK,
+    NOTE,
+    SOFT,
+    Drawn,
+    looks_of,
+    picture,
+    pictures,
+    save,
+    title,
+)
 from fakeface_utils.models import titled
 from fakeface_utils.report import as_table, items, note, paragraphs
 from fakeface_utils.settings import Study
@@ -125,7 +136,7 @@ def draw(study: Study, table: pd.DataFrame) -> Drawn:
     names, home, spoken = names[:MOST_SETS], at_home(study), []
     figure, (whole, sides) = plt.subplots(1, 2, figsize=(HALF, 0.6 * len(names) + 1.6), sharey=True)
     for number, model in enumerate(models):
-        name, look = titled(model), study.models[model].look
+        name, look = titled(model), looks_of(study)[model]
         colour, marker = look["color"], look["marker"]
         own = table[table["model"] == model].set_index("set").loc[names]
         places = np.arange(len(names)) + 0.44 * number / len(models)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeface_utils.models import MODELS, titled
+from fakeface_utils.models import titled
+from fakeface_utils.paper import TABLE1
 from fakeface_utils.settings import Study, as_typed
 from fakeface_utils.step import AXES, STEPS, Task, step
 from fakeface_utils.util import count
@@ -101,8 +102,7 @@ def sentence(model: str, curve: dict[str, Any]) -> str:
     at, low, high = (1 - curve[name][-1] for name in ("error", "high", "low"))
     share = f"(n / {curve['sizes_fitted'][-1]:,.0f})"
     law = f"{curve['a']:.3f} + {curve['b']:.3f} {share}^-{curve['c']:.2f}"
-    told = MODELS[model].table1 if model in MODELS else {}
-    printed = f"; the paper says {told['accuracy']}" if told else ""
+    printed = f"; the paper says {TABLE1[model]['accuracy']}" if model in TABLE1 else ""
     return (
         f"{titled(model)}: at {curve['target']:,} images of each class the curve gives an accuracy "
         f"of {at:.3f} (95 % band {low:.3f} to {high:.3f}){printed}. Error = {law}."

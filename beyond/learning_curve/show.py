@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
-from fakeface_utils.figures import HALF, SOFT, picture, pictures, save, title
-from fakeface_utils.paper import COUNTS
+from fakeface_utils.figures import HALF, SOFT, looks_of, picture, pictures, save, title
+from fakeface_utils.paper import COUNTS, TABLE1
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
@@ -26,18 +26,19 @@ def figure_learning_curve(study: Study, out: Path) -> None:
     """Every run's error, the fitted curves and bands to the paper's size, and its own values."""
     task = learning_curve.of(study)
     points, curves = task.read(), task.read("learning_curve.json")
+    looks = looks_of(study)
     figure, axis = plt.subplots(figsize=(HALF, 3.9))
     for model, about in study.models.items():
-        look, own, curve = about.look, points[points["model"] == model], curves[model]
+        look, own, curve = looks[model], points[points["model"] == model], curves[model]
         axis.plot(own["images_per_class"], 1 - own["accuracy"], **look | {"ls": ""})
         axis.plot([], [], label=about.title, **look)
         if not curve["why_not"]:
             grid, colour = curve["grid"], look["color"]
             axis.plot(grid, curve["error"], color=colour, ls=look["ls"], lw=1.5)
             axis.fill_between(grid, curve["low"], curve["high"], color=colour, alpha=0.15, lw=0)
-        if about.table1:
+        if model in TABLE1:
             star = look | {"marker": "*", "ls": "", "ms": 12}
-            axis.plot(COUNTS["train"], 1 - about.table1["accuracy"], **star, zorder=3)
+            axis.plot(COUNTS["train"], 1 - TABLE1[model]["accuracy"], **star, zorder=3)
     axis.plot([], [], "*", color=SOFT, ms=12, label="the paper")
     axis.set(xscale="log", yscale="log")
     axis.set(xlabel="training images of each class", ylabel="test error (% of images)")

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, NOTE, picture, pictures, save, title
+from fakeface_utils.figures import HALF, INK, NOTE, looks_of, picture, pictures, save, title
 from fakeface_utils.models import MODELS, titled
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
@@ -48,9 +48,9 @@ def figure_open_questions(study: Study, out: Path) -> None:
     left, right = values.min() - margin, values.max() + margin
     figure, axis = plt.subplots(figsize=(HALF, 0.42 * len(table) + 1.6))
     across = axis.get_yaxis_transform()  # x as a share of the axis, y as the row
-    told = []
+    told, looks = [], looks_of(study)
     for place, (row, seeds) in enumerate(zip(table.itertuples(), each, strict=True)):
-        name, look = _name(row), MODELS[row.model].look | {"ls": ""}
+        name, look = _name(row), looks[row.model] | {"ls": ""}
         low, high = 100 * row.ci_low, 100 * row.ci_high
         line = {"color": look["color"], "clip_on": False}
         axis.plot([max(low, left), min(high, right)], [place] * 2, lw=1.5, **line)
@@ -67,7 +67,7 @@ def figure_open_questions(study: Study, out: Path) -> None:
     axis.set(xlabel="change of validation accuracy (percentage points)")
     for model, about in MODELS.items():
         label = f"{about.title} (this run: {np.mean(baseline[model]):.3f})"
-        axis.plot([], [], label=label, **about.look | {"ls": "-"})
+        axis.plot([], [], label=label, **looks[model] | {"ls": "-"})
     axis.plot([], [], "|", color=INK, ms=8, label="a seed")
     caveat = f"95 % intervals, {seeds_in_words(len(study.seeds))}"
     figure.legend(loc="outside lower left", ncols=2)

@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from fakeface_utils.figures import HALF, INK, SOFT, Drawn, inline, picture, pictures, save, title
+from fakeface_utils.figures import (
+    HALF,
+    INK,
+    SOFT,
+    Drawn,
+    inline,
+    looks_of,
+    picture,
+    pictures,
+    save,
+    title,
+)
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import titled
 from fakeface_utils.report import as_table, fold, items, paragraphs
@@ -75,7 +86,7 @@ def of_bands(study: Study, table: pd.DataFrame, cuts: pd.DataFrame) -> Drawn:
     for column, family in enumerate(filters):
         _panel(axes[:2, column], study, table, [family], DAMAGES[family].title)
     for axis, (model, own) in zip(axes[2], cuts.groupby("model", sort=False), strict=False):
-        look = study.models[str(model)].look
+        look = looks_of(study)[str(model)]
         for kind, (dash, _) in CALLED.items():
             axis.plot(range(len(own)), own[kind], **look | {"ls": dash})
             ends = own[f"{kind}_from"], own[f"{kind}_to"]
@@ -100,7 +111,7 @@ def _panel(axes: Any, study: Study, table: pd.DataFrame, families: list[str], ab
     (above, below), several = axes, len(families) > 1
     for number, (model, rows) in enumerate(table.groupby("model", sort=False)):
         own = rows[rows["family"].isin(("clean", *families))]
-        look, places = study.models[str(model)].look, np.arange(float(len(own)))
+        look, places = looks_of(study)[str(model)], np.arange(float(len(own)))
         if several:  # nothing lies between two of them; bars stand side by side
             look, places = look | {"ls": ""}, places + 0.2 * number - 0.1
             above.vlines(places, own["low"], own["high"], color=look["color"])

@@ -10,10 +10,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from fakeface_utils.figures import HALF, INK, LOOKS, NOTE, SOFT, Drawn, save
+from fakeface_utils.figures import HALF, INK, LOOKS, NOTE, SOFT, Drawn, looks_of, save
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS
-from fakeface_utils.paper import COUNTS
+from fakeface_utils.paper import COUNTS, TABLE1
+from fakeface_utils.settings import Study
+from fakeface_utils.models import MODELS
+from fakeface_utils.paper import COUNTS, TABLE1
+from fakeface_utils.settings import Study
 from fakeface_utils.util import ROOT
 
 EXAMPLES = ROOT / "results" / "examples"
@@ -143,9 +147,10 @@ def draw_related() -> Drawn:
     laptop = EXAMPLES / "laptop"
     points = pd.read_csv(laptop / "learning_curve.csv")
     curves = json.loads((laptop / "learning_curve.json").read_text())
+    looks = looks_of(Study())
     figure, axis = plt.subplots(figsize=(HALF, 4.6))
     for model, about in MODELS.items():
-        own, curve, look = points[points["model"] == model], curves[model], about.look
+        own, curve, look = points[points["model"] == model], curves[model], looks[model]
         axis.plot(2 * own["images_per_class"], 1 - own["accuracy"], **look | {"ls": ""})
         axis.plot([], [], label=f"{about.title}, ours", **look)
         if not curve["why_not"]:
@@ -154,7 +159,7 @@ def draw_related() -> Drawn:
             band = {"color": look["color"], "alpha": 0.15, "lw": 0}
             axis.fill_between(grid, curve["low"], curve["high"], **band)
         star = look | {"marker": "*", "ls": "", "ms": 12}
-        axis.plot(2 * COUNTS["train"], 1 - about.table1["accuracy"], **star, zorder=3)
+        axis.plot(2 * COUNTS["train"], 1 - TABLE1[model]["accuracy"], **star, zorder=3)
     axis.plot([], [], "*", color=SOFT, ms=12, label="the paper")
     table = published()
     theirs = table[(table["commit"] != "") & table["tested_on"].isin(ON_KAGGLES)]
