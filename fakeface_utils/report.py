@@ -185,7 +185,8 @@ def sections(study: Study) -> list[HTML]:
                 state = "is out of date" if one.tasks(study)[-1].record() else "was not measured"
                 left.append(filled("{} {}: {} measures it.", one.title, state, again))
         except Exception as error:  # whatever is wrong in an extension's file
-            left.append(f"{one.title}: {type(error).__name__}: {error}")
+            kind = "" if isinstance(error, StudyError) else f"{type(error).__name__}: "
+            left.append(f"{one.title}: {kind}{error}")
     last = [HTML('<h2 id="not-measured">Not measured</h2>'), items(left)] if left else []
     return [*measured, paragraphs(last)]
 

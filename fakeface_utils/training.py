@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import PIL.Image
 
-from .networks import base_of, head_of, keras, layers_of  # keras without its start-up messages
+from .networks import base_of, head_of, keras, layers_of, saved  # keras without its noise
 from .settings import Study
 from .step import STEPS
 from .util import Interrupted, StudyError, gpus, progress, replacing, shown
@@ -277,15 +277,9 @@ def finite(study: Study, outputs: npt.NDArray) -> npt.NDArray[np.float64]:
 
 
 def load(study: Study, model: str, seed: int) -> keras.Model:
-    """A trained network, in Keras' safe mode: a file that carries code is refused."""
-    path = (task := STEPS["train"].of(study, model, seed)).path("model.keras")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # damage shows in many ways, and each means the same
-        why = str(error).partition("\n")[0].partition(". ")[0]  # Keras adds advice for programmers
-        raise StudyError(
-            f"{shown(path)} is missing, damaged or not ours ({why}): delete it and {task.command}"
-        ) from error
+    """A trained network of a run."""
+    task = STEPS["train"].of(study, model, seed)
+    return saved(task.path("model.keras"), f"delete it and {task.command}")
 
 
 class Detectors:

@@ -122,6 +122,9 @@ def test_what_was_measured_has_a_section_and_all_else_a_line(monkeypatch):
         tasks = lambda study: [Done(why, record or {})]  # noqa: E731
         return Extension(name, f"About {name}", tasks=tasks, **more)
 
+    def refuse(study):
+        raise StudyError("x.csv is damaged: delete it")
+
     made = [
         one("new", "is missing"),
         one("old", "has changed", {"seconds": 1}),
@@ -129,6 +132,7 @@ def test_what_was_measured_has_a_section_and_all_else_a_line(monkeypatch):
         one("done", section=lambda study: items(["shown"])),
         one("silent"),
         Extension("broken", "About broken", tasks=lambda study: 1 / 0),
+        one("damaged", section=refuse),
     ]
     monkeypatch.setattr(report, "extensions", lambda: {one.name: one for one in made})
     shown, left = map(html, report.sections(load_study("demo")))
@@ -138,6 +142,7 @@ def test_what_was_measured_has_a_section_and_all_else_a_line(monkeypatch):
         "About old is out of date: make beyond ONLY=old RUN=demo measures it.",
         "About away: no <other> images: give OTHER=FOLDER",
         "About broken: ZeroDivisionError: division by zero",
+        "About damaged: x.csv is damaged: delete it",
     ]
 
 

@@ -159,14 +159,10 @@ class Network(NamedTuple):
         )
 
     def load(self) -> Any:
-        """The Keras model, in safe mode: a file that carries code is refused."""
-        from fakeface_utils.networks import keras
+        """The Keras model."""
+        from fakeface_utils.networks import saved
 
-        try:
-            return keras.saving.load_model(self.file, compile=False, safe_mode=True)
-        except Exception as error:  # damage shows in many ways, and each means the same
-            why = str(error).partition("\n")[0].partition(". ")[0]
-            raise StudyError(f"{util.shown(self.file)} is damaged or not ours ({why})") from error
+        return saved(self.file, f"get its folder again, or train run {self.run} again")
 
 
 def open_network(run: str, model: str, seed: int | None = None) -> Network:

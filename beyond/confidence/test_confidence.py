@@ -503,6 +503,12 @@ def test_a_folder_that_is_not_whole_is_refused(folder, tmp_path, name, text):
         predict([face(tmp_path, "a.png")], folder=folder)
 
 
+def test_a_file_that_is_no_network_is_refused_in_a_sentence(folder, tmp_path):
+    (file := tmp_path / "model.keras").write_text("x")
+    with pytest.raises(StudyError, match=r"damaged or not ours \(.*\): get its folder again"):
+        ask.exported(folder)._replace(file=file).load()
+
+
 @pytest.mark.slow
 def test_the_onnx_file_says_the_same(folder, tmp_path):
     pytest.importorskip("tf2onnx")

@@ -9,12 +9,13 @@ import math
 import os
 import runpy
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 
 from ..models import MODELS
 from ..settings import Study
-from ..util import StudyError, stderr_to
+from ..util import StudyError, shown, stderr_to
 
 # TensorFlow reports that it found no GPU and which CPU instructions it uses: noise on most
 # machines. If there is a GPU that Keras can't use, `training.start` says so.
@@ -45,6 +46,17 @@ def build(study: Study, model: str, seed: int, precision: str = "float32") -> ke
         return runpy.run_path(str(study.networks / f"{model}.py"))["build"](study)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def saved(path: Path, again: str) -> keras.Model:
+    """A network from its file, in Keras' safe mode: one that carries code is refused."""
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # damage shows in many ways, and each means the same
+        why = str(error).partition("\n")[0].partition(". ")[0]  # Keras adds advice for programmers
+        raise StudyError(
+            f"{shown(path)} is missing, damaged or not ours ({why}): {again}"
+        ) from error
 
 
 def head_of(network: keras.Model) -> keras.Model:
