@@ -32,15 +32,8 @@ def notebooks(study: Study, asked: Iterable[Extension] = ()) -> dict[str, Path]:
 def run(study: Study, asked: Iterable[Extension] = ()) -> list[str]:
     """Run every notebook whose tasks aren't done; the last one's page is the report.
 
-    Args:
-        study: the settings and seeds.
-        asked: extensions to measure, besides those that come with every report.
-
-    Returns:
-        A sentence for each extension that failed; it stops nothing else.
-
-    Raises:
-        StudyError: the run holds another study, or a notebook failed.
+    `asked` are extensions besides those that come with every report. One that fails stops nothing
+    else: a sentence for each comes back.
     """
     start, failed = time.perf_counter(), []
     running = lock(study.results.with_name(f".{study.run}.chain.lock"), f"run '{study.run}'", False)

@@ -1,8 +1,4 @@
-"""The paper's claims in words: what we find for each, and its verdict by the rule of `evaluate`.
-
-Claims about size and cost need only arithmetic on the paper's networks at its settings, so they
-have a verdict whatever this run's data and settings are.
-"""
+"""The paper's claims in words: what we find for each, and its verdict by the rule of `evaluate`."""
 
 import math
 

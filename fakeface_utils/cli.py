@@ -35,10 +35,7 @@ Name = Annotated[str, typer.Argument(help="as 'train custom_cnn 3'")]
 
 
 def command(work: Callable[..., None]) -> Callable[..., None]:
-    """Make `work(study, ...)` a command, whose options describe the study besides its own.
-
-    What is left out is taken from the run of that name, else from the profile.
-    """
+    """Make `work(study, ...)` a command, whose options describe the study besides its own."""
 
     def call(
         profile: Profile = "",

@@ -1,7 +1,8 @@
 """Table 1 from our predictions, the networks compared image by image, and the rule of the verdicts.
 
-The rule was written before any result. Our seeds are a sample of runs; the paper's run is one more.
-A seed whose network collapsed counts like any other.
+The test set is read in `trained.py`; here is what the networks said of it. The rule was written
+before any result. Our seeds are a sample of runs; the paper's run is one more. A seed whose network
+collapsed counts like any other.
 """
 
 import math

@@ -23,38 +23,28 @@ def later(package: str, name: str) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Extension:
-    """A question that the paper doesn't ask.
+    """A question that the paper doesn't ask."""
 
-    Attributes:
-        name: the folder's, by which a person asks for it: `make beyond ONLY=robustness`.
-        title: the heading of its section in the report.
-        tasks: what its notebook does, in order; the last one has `seeds` and its options among its
-            settings, by which the report knows for what it was measured.
-        missing: why it can't be measured for this study, as no other images given; '' where it can.
-        section: its part of the report, as anything that Jupyter shows.
-        summary: what the command prints at its end.
-        options: its settings in a profile by name, each a type and a default for pydantic; one that
-            two extensions declare is the same for both, and no step of the paper's study has it.
-        notices: what a reader of Table 1 must know first, as a leak.
-        claims: claims of the paper that it can judge: claim, here, verdict, basis.
-        answers: what the networks said of further images, by what these are: tables of path, label,
-            model, seed and p_fake, by which runs are compared.
-        commands: `fakeface NAME ...`, functions for typer.
-        always: measured with every report.
-    """
-
-    name: str
-    title: str
+    name: str  # the folder's, by which a person asks for it: `make beyond ONLY=robustness`
+    title: str  # the heading of its section in the report
+    # What its notebook does, in order; the last one has `seeds` and its options among its settings,
+    # by which the report knows for what it was measured.
     tasks: Callable[[Study], list[Task]] = lambda study: []
-    missing: Callable[[Study], str] = lambda study: ""
-    section: Callable[[Study], Any] = lambda study: None
-    summary: Callable[[Study], str] = lambda study: ""
+    missing: Callable[[Study], str] = lambda study: ""  # why it can't be measured for this study
+    section: Callable[[Study], Any] = lambda study: None  # of the report: what Jupyter can show
+    summary: Callable[[Study], str] = lambda study: ""  # what the command prints at its end
+    # Its settings in a profile by name, each a type and a default for pydantic; one that two
+    # extensions declare is the same for both, and no step of the paper's study has it.
     options: Callable[[str], dict[str, Any]] = lambda profile: {}
-    notices: Callable[[Study], list[str]] = lambda study: []
+    notices: Callable[[Study], list[str]] = lambda study: []  # to read before Table 1, as a leak
+    # Claims of the paper that it can judge: claim, here, verdict, basis.
     claims: Callable[[Study], list[dict[str, Any]]] = lambda study: []
+    # What the networks said of further images, by what these are: tables of path, label, model, seed
+    # and p_fake, by which runs are compared.
     answers: Callable[[Study], dict[str, Any]] = lambda study: {}
+    # `fakeface NAME ...`, functions for typer.
     commands: Mapping[str, Callable[..., None]] = field(default_factory=dict)
-    always: bool = False
+    always: bool = False  # measured with every report
 
     @property
     def notebook(self) -> Path:
@@ -99,11 +89,7 @@ def options(profile: str) -> dict[str, Any]:
 
 
 def chosen(only: str, study: Study) -> list[Extension]:
-    """The extensions a person asks for, as 'elsewhere robustness'; '' for all that can be measured.
-
-    Raises:
-        StudyError: there is no such name, or what it measures is missing.
-    """
+    """The extensions a person asks for, as 'elsewhere robustness'; '' for all that can be."""
     measured = {name: one for name, one in extensions().items() if one.notebook.exists()}
     if not (names := only.replace(",", " ").split()):
         return [one for one in measured.values() if not one.missing(study)]

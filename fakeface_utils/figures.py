@@ -36,11 +36,11 @@ PIXELS, DPI = 100, 200
 NOTE = 9  # points: ticks, legends, notes; all else is 10
 INK, SOFT, FAINT = "#1b1b1f", "#1b1b1fa0", "#1b1b1f30"
 # On white each has a contrast of 3 or more; line, marker and colour each tell two apart alone.
-PAPERS: tuple[dict[str, Any], ...] = (  # the networks of the paper, in the order of its `TABLE1`
-    {"color": "#0173b2", "marker": "o", "ls": "-"},
-    {"color": "#c97b00", "marker": "s", "ls": "--", "mfc": "none"},
+PAPERS: tuple[dict[str, Any], ...] = (  # the paper's networks, in the order of its `TABLE1`
+    {"color": "#0173b2", "marker": "o", "ls": "-"},  # the custom CNN
+    {"color": "#c97b00", "marker": "s", "ls": "--", "mfc": "none"},  # VGG16
 )
-OTHERS: tuple[dict[str, Any], ...] = (  # all others, in their order
+OTHERS: tuple[dict[str, Any], ...] = (  # all other networks, in their order
     {"color": "#02936c", "marker": "^", "ls": "-."},
     {"color": "#a8559a", "marker": "D", "ls": ":"},
     {"color": "#cc4455", "marker": "v", "ls": (0, (8, 2, 1, 2, 1, 2))},
@@ -210,7 +210,7 @@ def network_diagram(study: Study) -> Drawn:
 def curves(study: Study, model: str) -> Drawn:
     """Figures 3 and 4: accuracy and loss in training and validation, mean and range over seeds."""
     history, name, many = histories(study, model), titled(model), len(study.seeds) > 1
-    by_epoch = history.groupby("epoch")
+    by_epoch, paper = history.groupby("epoch"), BEST_EPOCHS.get(model)
     best = by_epoch["val_loss"].mean().fillna(np.inf).idxmin()  # of seeds that haven't diverged
     figure, axes = plt.subplots(2, 1, figsize=(HALF, 5), sharex=True)
     for axis, quantity, unit in zip(axes, ("accuracy", "loss"), ("share", "nats"), strict=True):
@@ -219,9 +219,7 @@ def curves(study: Study, model: str) -> Drawn:
             axis.plot(found.mean(), label=words, **LOOKS[look])
             low, high = found.min(), found.max()
             axis.fill_between(low.index, low, high, color=colour, alpha=0.2, lw=0)
-        if paper := BEST_EPOCHS.get(
-            model
-        ):  # a broad band: seen where both epochs are the same, too
+        if paper:  # a broad band: seen where both epochs are the same, too
             words = f"the paper's best epoch: {paper}"
             axis.axvline(paper, color=FAINT, lw=8, zorder=0, label=words)
         words = f"lowest {'mean ' * many}validation loss: {best}"
@@ -236,7 +234,7 @@ def curves(study: Study, model: str) -> Drawn:
     last = history[history["epoch"] == history["epoch"].max()]
     return figure, (
         f"Accuracy and loss of {name} over {history['epoch'].max()} epochs, {seeds}. "
-        f"Validation loss is lowest at epoch {best} (paper: {BEST_EPOCHS.get(model, '-')}). In the "
+        f"Validation loss is lowest at epoch {best} (paper: {paper or '-'}). In the "
         f"last epoch accuracy is {last['accuracy'].mean():.3f} in training and "
         f"{last['val_accuracy'].mean():.3f} in validation."
     )

@@ -34,10 +34,6 @@ from .util import StudyError, escaped, first, human_size, shown
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
-FILTERS = {
-    "bilinear": PIL.Image.Resampling.BILINEAR,  # antialiased: Pillow widens it when reducing
-    "nearest": PIL.Image.Resampling.NEAREST,
-}
 LARGEST = 64 * 2**20  # bytes of one file; the paper's images have about 27,000
 MOST_PIXELS = 2**25  # of one image: 100 MB when decoded
 UNREADABLE = (  # what Pillow and zipfile raise for a file that is broken, locked or no image
@@ -148,12 +144,7 @@ def place_of(path: str) -> tuple[str, str, str]:
 
 
 def list_images(reader: Folder | Zip) -> pd.DataFrame:
-    """Every image of a dataset, in order: split, label (1 for fake, by its folder's name), path.
-
-    Raises:
-        StudyError: an image lies outside the layout, a class is empty, there is more than one
-            dataset, or a name can't be printed.
-    """
+    """Every image of a dataset, in order: split, label (1 for fake, by its folder's name), path."""
     paths, others = find_images(reader)
     table = pd.DataFrame(map(place_of, paths), columns=["above", "split", "kind"])
     table["path"], above = paths, table["above"].unique()
@@ -206,10 +197,9 @@ def header(raw: bytes) -> PIL.Image.Image:
 
 
 def decode(raw: bytes) -> Original:
-    """Decode an image file: upright as its EXIF data say, on white where it is transparent.
+    """Decode an image file, upright as its EXIF data say, on white where it is transparent.
 
-    Raises:
-        one of `UNREADABLE`: it is no image, cut short, too large, or has no defined white.
+    Raises one of `UNREADABLE`.
     """
     with header(raw) as file:
         file.load()
@@ -244,7 +234,8 @@ def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
 def as_input(image: PIL.Image.Image, size: int, resize_filter: str) -> NDArray[np.uint8]:
     """An RGB image as (size, size, 3), squeezed where it isn't square, as Keras' loaders do."""
     if image.size != (size, size):
-        image = image.resize((size, size), FILTERS[resize_filter])
+        # Bilinear is antialiased: Pillow widens it when reducing.
+        image = image.resize((size, size), PIL.Image.Resampling[resize_filter.upper()])
     return np.asarray(image)
 
 

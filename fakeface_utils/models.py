@@ -36,10 +36,7 @@ def has_head(text: str) -> bool:
 
 
 def own_models(folder: Path) -> dict[str, Model]:
-    """A run's own networks, a file each: like the paper's that has a frozen base too, or none.
-
-    No file is loaded to know this.
-    """
+    """A run's own networks, a file each: like the paper's that has a frozen base too, or none."""
     found: dict[str, Model] = {}
     for path in sorted(folder.glob("[a-z]*.py")):
         frozen = has_head(path.read_text(encoding="utf-8", errors="replace"))

@@ -48,11 +48,7 @@ def report(study: Study, out: Path) -> None:
 
 
 def tasks_of(study: Study, notebook: str) -> list[Task]:
-    """What a notebook of the paper's study, or an extension's, does, in order.
-
-    Raises:
-        StudyError: there is none of this name.
-    """
+    """What a notebook of the paper's study, or an extension's, does, in order."""
     last = report.of(study)
     whole = [*last.before(), last]  # after which every step is known, also to an extension
     if notebook in extensions():
@@ -66,9 +62,7 @@ def tasks_of(study: Study, notebook: str) -> list[Task]:
 def open_study(notebook: str, *parameters: Any) -> Study:
     """Check profile, data, run, seeds and overrides for a notebook, and open its run.
 
-    Raises:
-        StudyError: a parameter is wrong, the run holds another study, or an input is missing or out
-            of date; the sentence names the notebook that makes it.
+    An input that is missing or out of date is refused by the name of the notebook that makes it.
     """
     _check_names()
     study = load_study(*parameters)
@@ -102,15 +96,12 @@ def settings(study: Study, folded: bool = True) -> Any:
 
 
 def _check_names() -> None:
-    """Refuse a mistyped parameter, of which papermill only warns.
-
-    Raises:
-        StudyError: the last cell of parameters, perhaps papermill's own, has another.
-    """
+    """Refuse a mistyped parameter, of which papermill only warns."""
     from IPython import get_ipython
 
     shell = get_ipython()
     cells = shell.history_manager.input_hist_raw if shell else []
+    # The last cell of parameters is perhaps papermill's own.
     ours = [cell for cell in cells if re.search(r"\A# Parameters|^overrides *=", cell, re.M)]
     for name, value in re.findall(r"^(\w+) *= *(.*)", "".join(ours[-1:]), re.M):
         setting = name.lower()

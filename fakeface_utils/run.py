@@ -40,15 +40,8 @@ def load_study(
 ) -> Study:
     """The study that the parameters of a notebook or command describe.
 
-    Args:
-        profile: 'demo', 'laptop' or 'paper'.
-        data: 'demo', 'kaggle', a folder or a zip, relative to the working directory.
-        run: a name for the results.
-        seeds: a count, a list of seeds, or text of either.
-        overrides: settings as 'name=value name=value' or as a dictionary.
-
-    Raises:
-        StudyError: a value, or the name of a setting, is wrong; the sentence says which.
+    Seeds are a count, a list, or text of either; overrides are 'name=value name=value', or a
+    dictionary. What is wrong, a value or a name, is a `StudyError` that says which.
     """
     if isinstance(run, float | bool):  # so papermill's -p reads 1e3 and true
         raise StudyError(f"run is the value {run}, not a name: to papermill give it as -r run NAME")
@@ -147,11 +140,7 @@ def _remembered(run: str) -> dict[str, Any]:
 
 
 def check_run(study: Study) -> None:
-    """Refuse a run's name that holds other settings or other images.
-
-    Raises:
-        StudyError: with what differs, and what to do.
-    """
+    """Refuse a run's name that holds other settings or other images."""
     parameters, record = study.results / ".parameters.json", study.results / "study.json"
     held = read_file(record) if record.exists() else {}
     if not held and parameters.exists():  # it counts where something was computed
@@ -175,11 +164,7 @@ def check_run(study: Study) -> None:
 
 
 def claim_run(study: Study) -> None:
-    """Open a run: refuse a name that belongs to another study, and keep the parameters.
-
-    Raises:
-        StudyError: as `check_run`, or a folder can't be written, or Keras has computed too early.
-    """
+    """Open a run: refuse a name that belongs to another study, and keep the parameters."""
     if study.deterministic:
         ask_for_determinism()
     check_writable(study.results.parent, study.figures.parent)
@@ -199,13 +184,9 @@ def claim_run(study: Study) -> None:
 
 
 def open_finished(run: str, seed: int | None = None, code: bool = True, model: str = "") -> Study:
-    """A finished run as it was last opened, or one seed of it; nothing is written.
+    """A finished run as it was last opened, or one seed or network of it; nothing is written.
 
     Without `code`, for whoever reads results alone, code that was edited since is only told.
-
-    Raises:
-        StudyError: it isn't trained and tested with every network, or with the named one, or isn't
-            up to date.
     """
     study, look = load_study(run=run, seeds="" if seed is None else [seed]), Look()
     if model not in ("", *study.models):

@@ -1,12 +1,12 @@
-"""Steps: functions that leave files, done again only if settings, inputs or code have changed.
+"""Steps: functions that leave files, and when a step is out of date and done again.
 
     @step("04_evaluate", writes=["table1.csv"], after=["predict"], settings=Study.deciding)
     def table1(study, out): ...               # writes out / "table1.csv"
 
 `table1(study)` does the step unless it is done, and returns what its first file holds. A finished
 step leaves a marker, `.table1.json`, beside its files: its settings, and digests of the code, the
-inputs and the outputs. Steps know one another by name only: the code of one that is read counts by
-what it wrote.
+inputs and the outputs. Where one of these has changed, it is out of date. Steps know one another by
+name only: the code of one that is read counts by what it wrote.
 """
 
 import datetime
@@ -56,11 +56,7 @@ TEXT = {
 
 
 def read_file(path: Path) -> Any:
-    """What a file of ours holds: a table, a dictionary, an array; of other files the path.
-
-    Raises:
-        StudyError: it is missing, or isn't what was written.
-    """
+    """What a file of ours holds: a table, a dictionary, an array; of other files the path."""
     if not path.exists():
         raise StudyError(f"{shown(path)} is missing: run the command that makes it again")
     try:
@@ -87,31 +83,22 @@ class Step:
     """A function `work(study, *args, out)` that writes its files into the folder `out`.
 
     Of an interrupted one `out` is kept: under the same settings, inputs and code it finds what it
-    left there, and may resume; or it begins again. Notebook, files and all below may be functions
-    of study and arguments.
-
-    Attributes:
-        work: the function.
-        notebook: the one that does it, without its suffix; of an extension its name.
-        writes: names of files or folders.
-        after: names of the steps whose files it reads, those with the same arguments or, where they
-            have an axis that this one hasn't, all of them; or the tasks themselves.
-        each: its axes, of `AXES`: a task for each value.
-        settings: what decides the outputs, as JSON.
-        folder: where its files lie.
-        inputs: files that no step writes, by a name that stays when they are moved.
-        code: further modules of ours, which are imported by name.
+    left there, and may resume; or it begins again. What may be a function is one of study and
+    arguments.
     """
 
     work: Callable[..., Any]
-    notebook: str | Callable[..., str]
-    writes: Iterable[str] | Callable[..., Iterable[str]]
+    notebook: str | Callable[..., str]  # that does it, without its suffix; or an extension's name
+    writes: Iterable[str] | Callable[..., Iterable[str]]  # names of files or folders
+    # Names of the steps whose files it reads, those with the same arguments or, where they have an
+    # axis that this one hasn't, all of them; or the tasks themselves.
     after: Iterable[str] | Callable[..., Iterable["Task"]] = ()
-    each: tuple[str, ...] = ()
-    settings: Callable[..., dict[str, Any]] = lambda *_: {}
-    folder: Callable[..., Path] = lambda study, *_: study.results
+    each: tuple[str, ...] = ()  # its axes, of `AXES`: a task for each value
+    settings: Callable[..., dict[str, Any]] = lambda *_: {}  # what decides the outputs, as JSON
+    folder: Callable[..., Path] = lambda study, *_: study.results  # where its files lie
+    # Files that no step writes, by a name that stays when they are moved.
     inputs: Callable[..., dict[str, Path]] = lambda *_: {}
-    code: Callable[..., Iterable[Path]] = lambda *_: ()
+    code: Callable[..., Iterable[Path]] = lambda *_: ()  # further modules, imported by name
 
     def __call__(self, study: Study, *args: Any) -> Any:
         """Do it unless it is done, and return what its first file holds."""
@@ -277,10 +264,6 @@ class Task:
         """Do the task unless it is done; whether it was done now.
 
         One process at a time does it: a second waits, and then finds it done.
-
-        Raises:
-            StudyError: a task before it isn't up to date, code was edited since this process
-                started, something changed while it ran, or an output is missing.
         """
         look: Look = {}
         self.check_before(look=look)

@@ -1,4 +1,4 @@
-"""Trained networks as steps: a frozen base's features, the weights, and what they say of images.
+"""Training and prediction as steps; here the test set is read, by `predict`, after training.
 
 Nothing here imports Keras before a step really runs: whether one is done is asked often.
 """

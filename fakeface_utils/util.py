@@ -83,11 +83,10 @@ def count(number: int, what: str) -> str:
     return f"one {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def first(items: Iterable[str], most: int = 5) -> str:
+def first(items: Iterable[str]) -> str:
     """The first few, and how many more there are."""
-    items = list(items)
-    more = f"; and {len(items) - most} more" if len(items) > most else ""
-    return "; ".join(items[:most]) + more
+    few, more = (items := list(items))[:5], len(items) - 5
+    return "; ".join(few) + (f"; and {more} more" if more > 0 else "")
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -119,11 +118,7 @@ def cannot_write(path: Path, error: OSError) -> StudyError:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`, which takes its place when the block succeeds.
-
-    Raises:
-        StudyError: the folder can't be written or the disk is full; `path` is as it was.
-    """
+    """Yield a path beside `path`, which takes its place if the block succeeds, or else nothing."""
     part = path.with_name(f".part-{uuid.uuid4().hex}-{path.name}")  # Pillow looks at its suffix
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,13 +175,7 @@ def require_free_space(folder: Path, needed: int, what: str) -> None:
 def lock(path: Path, what: str, wait: bool = True) -> Iterator[None]:
     """Hold a lock file while the block runs; it goes with the process, however that ends.
 
-    Args:
-        path: the lock file; beside it another says who holds it.
-        what: what is being done under it.
-        wait: wait for another holder, after a sentence; or else refuse.
-
-    Raises:
-        StudyError: another process holds it and `wait` is false; or its disk has no locks.
+    A file beside it says who holds it, for the others' sentence: they wait, or are refused.
     """
     holder = path.with_suffix(".holder")
     held = FileLock(path, fallback_to_soft=False)  # a soft lock outlives a killed process
@@ -236,8 +225,8 @@ class _Bar(tqdm):
         return super().update(n)
 
 
-def progress(total: int, what: str, unit: str, done: int = 0, delay: float = 0) -> Any:
-    """A bar with rate and time left on standard output; none is shown for less than `delay` s."""
+def progress(total: int, what: str, unit: str, done: int = 0) -> Any:
+    """A bar with rate and time left on standard output."""
     return _Bar(
         total=total,
         initial=done,
@@ -246,8 +235,6 @@ def progress(total: int, what: str, unit: str, done: int = 0, delay: float = 0) 
         unit_scale=unit == "B",
         file=sys.stdout,  # a notebook shows standard error in red
         miniters=1,
-        delay=delay,
-        leave=delay == 0,
         disable=total == 0,
     )
 
@@ -313,11 +300,7 @@ def git_revision() -> str:
 
 
 def ask_for_determinism() -> None:
-    """Set the variables that make the backends deterministic, which they read when they start.
-
-    Raises:
-        StudyError: Keras was imported without them, and may have computed something.
-    """
+    """Set the variables that make the backends deterministic, which they read when they start."""
     flag, flags = "--xla_gpu_deterministic_ops=true", os.environ.get("XLA_FLAGS", "")
     if os.environ.get("TF_DETERMINISTIC_OPS") == "1" and flag in flags:
         return

@@ -123,7 +123,6 @@ def test_a_draw_keeps_the_order_and_needs_its_seed_alone():
     assert ten["path"].is_monotonic_increasing
     assert ten["label"].value_counts().to_dict() == {0: 10, 1: 10}
     assert ten.equals(drawn(table, ["label"], 10))
-    assert not ten.equals(drawn(table, "label", 10, seed=1))
     assert drawn(table, "label", None).equals(table)
 
 

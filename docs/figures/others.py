@@ -15,9 +15,6 @@ from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS
 from fakeface_utils.paper import COUNTS, TABLE1
 from fakeface_utils.settings import Study
-from fakeface_utils.models import MODELS
-from fakeface_utils.paper import COUNTS, TABLE1
-from fakeface_utils.settings import Study
 from fakeface_utils.util import ROOT
 
 EXAMPLES = ROOT / "results" / "examples"
