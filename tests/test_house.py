@@ -275,6 +275,16 @@ def test_the_readme_is_short_and_leads_to_every_page():
     assert [p.name for p in (ROOT / "docs").glob("*.md") if f"(docs/{p.name}" not in text] == []
 
 
+def test_the_table_of_what_to_change_names_what_is_there():
+    page = (ROOT / "docs" / "how_it_is_built.md").read_text()
+    found = re.findall(r"((?:`\w+`(?:, | and )?)+) in `([\w/]+\.py)`", page)
+    assert len(found) >= 12
+    for names, file in found:
+        for name in re.findall(r"`(\w+)`", names):
+            defined = re.compile(rf"^ *(?:def |class )?{name}\b", re.MULTILINE)
+            assert defined.search((PACKAGE / file).read_text()), (name, file)
+
+
 def test_the_page_of_settings_has_them_all_as_they_are():
     page = (ROOT / "docs" / "settings.md").read_text()
     tables = [Study(**PROFILES[name]).table() for name in ("paper", "laptop", "demo")]
