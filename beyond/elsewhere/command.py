@@ -20,12 +20,7 @@ COLUMNS = ["set", "path", "label", "sha256", "model", "seed", "p_fake"]  # of --
 
 
 def evaluate(folder: Path, run: str, model: str = "", csv: Path | None = None) -> None:
-    """Ask a run's networks about every image of a folder or zip, and print their scores.
-
-    Raises:
-        StudyError: the folder, the run or an option is wrong, or the run isn't up to date, before
-            any image is judged; or no image could be judged.
-    """
+    """Ask a run's networks about every image of a folder or zip, and print their scores."""
     root = Path(os.path.abspath(folder))  # a link's own name may be that of its class
     sets, passed_over = list_sets(root)
     if csv:

@@ -220,11 +220,7 @@ def check_scored(table: pd.DataFrame, name: str) -> None:
     settings=lambda study: {"images": escaped(root_of(study).name)},
 )
 def elsewhere(study: Study, out: Path) -> None:
-    """The tables of `score` and `formats_table`.
-
-    Raises:
-        StudyError: none of the images counts.
-    """
+    """The tables of `score` and `formats_table`."""
     judged = read_judged(study)
     table = score(judged, thresholds_of(predict.all(study)))
     check_scored(table, escaped(root_of(study).name))
