@@ -39,8 +39,8 @@ class Extension:
     notices: Callable[[Study], list[str]] = lambda study: []  # to read before Table 1, as a leak
     # Claims of the paper that it can judge: claim, here, verdict, basis.
     claims: Callable[[Study], list[dict[str, Any]]] = lambda study: []
-    # What the networks said of further images, by what these are: tables of path, label, model, seed
-    # and p_fake, by which runs are compared.
+    # What the networks said of further images, by what these are: tables of path, label, model,
+    # seed and p_fake, by which runs are compared.
     answers: Callable[[Study], dict[str, Any]] = lambda study: {}
     # `fakeface NAME ...`, functions for typer.
     commands: Mapping[str, Callable[..., None]] = field(default_factory=dict)
