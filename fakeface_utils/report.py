@@ -63,9 +63,8 @@ def as_table(frame: pd.DataFrame, caption: str = "", by: str = "") -> HTML:
         cells = [filled('<th scope="col" style="text-align: {}">{}</th>', side, name)]
         for before, text in pairwise([None, *column]):
             kind = "again" if name == by and text == before else ""
-            words = '<td class="{}" style="text-align: {}" data-label="{}: ">{}</td>'
-            broken = escape(text).replace("_", Markup("_<wbr>"))  # a setting's name breaks there
-            cells.append(filled(words, kind, side, name, broken))
+            td = '<td class="{}" style="text-align: {}" data-label="{}: ">{}</td>'
+            cells.append(filled(td, kind, side, name, escape(text).replace("_", Markup("_<wbr>"))))
         columns.append(cells)
     rows = [filled("<tr>{}</tr>", paragraphs(cells)) for cells in zip(*columns, strict=True)]
     wordy = texts.map(len).gt(WORDY).any(axis=None)
