@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
+from markupsafe import Markup, escape
 
 from .data import about, mark
 from .evaluate import difference, failed_seeds, not_comparable, notices, table1
@@ -63,8 +64,8 @@ def as_table(frame: pd.DataFrame, caption: str = "", by: str = "") -> HTML:
         cells = [filled('<th scope="col" style="text-align: {}">{}</th>', side, name)]
         for before, text in pairwise([None, *column]):
             kind = "again" if name == by and text == before else ""
-            words = '<td class="{}" style="text-align: {}" data-label="{}: ">{}</td>'
-            cells.append(filled(words, kind, side, name, text))
+            td = '<td class="{}" style="text-align: {}" data-label="{}: ">{}</td>'
+            cells.append(filled(td, kind, side, name, escape(text).replace("_", Markup("_<wbr>"))))
         columns.append(cells)
     rows = [filled("<tr>{}</tr>", paragraphs(cells)) for cells in zip(*columns, strict=True)]
     wordy = texts.map(len).gt(WORDY).any(axis=None)
@@ -218,7 +219,6 @@ def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[
     resources = {"name": notebook.stem, "names": names, "notices": notices}
     html, _ = exporter.from_notebook_node(content, resources={"about": resources})
     html = BESIDE.sub(r"\2 (<code>\1</code>)", html)
-    headings = HEADING.findall(html)
-    contents = "".join(f'<li><a href="#{name}">{words}</a></li>' for name, words in headings)
+    contents = "".join(f'<li><a href="#{at}">{text}</a></li>' for at, text in HEADING.findall(html))
     with replacing(page) as part:
         part.write_text(html.replace("<li>headings</li>", contents), encoding="utf-8")

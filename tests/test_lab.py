@@ -15,7 +15,7 @@ import pytest
 
 from conftest import PLACES, TINY
 from fakeface_utils.notebook import tasks_of
-from fakeface_utils.run import load_study
+from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.util import NOTEBOOKS, ROOT
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("0[1-6]_*.ipynb"))
@@ -92,6 +92,21 @@ def copy(lab, name, overrides, run):
 
 
 @pytest.fixture
+def before(lab, monkeypatch):
+    """Do here what the notebooks before one do, so that each test stands for itself."""
+    for name in PLACES:
+        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(lab.root / name))
+
+    def do(name, overrides, run):
+        claim_run(study := load_study(run=run, overrides=overrides))
+        for earlier in NAMES[: NAMES.index(name)]:
+            for task in tasks_of(study, earlier):
+                task.ensure()
+
+    return do
+
+
+@pytest.fixture
 def opened(lab):
     """Open a notebook in a browser; at the end nothing went wrong and nothing went outside."""
     from playwright.sync_api import sync_playwright
@@ -163,7 +178,8 @@ def bars(text):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_run_all_shows_results_and_nothing_red(lab, opened, name):
+def test_run_all_shows_results_and_nothing_red(lab, before, opened, name):
+    before(name, TINY, "tiny")
     copy(lab, name, TINY if name == NAMES[0] else "", "tiny")
     state = run_all(opened(name))
     assert streams(state, "stderr") == []
@@ -174,12 +190,9 @@ def test_run_all_shows_results_and_nothing_red(lab, opened, name):
     assert ("custom_cnn seed 0" in work) == (name == "02_custom_cnn")
 
 
-def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, opened, monkeypatch):
+def test_an_interrupted_training_run_resumes_in_the_same_cell(lab, before, opened):
     overrides = TINY.replace("epochs=2", "epochs=30")
-    for name in PLACES:
-        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(lab.root / name))
-    for task in tasks_of(load_study(run="stopped", overrides=overrides), "01_dataset"):
-        task.ensure()
+    before("02_custom_cnn", overrides, "stopped")
     copy(lab, "02_custom_cnn", overrides, "stopped")
     page = opened("02_custom_cnn")
     choose(page, "Run", "Run All Cells")

@@ -55,6 +55,8 @@ def test_a_table_escapes_its_texts_and_aligns_its_numbers():
     assert page.div["class"] == ["wide", "wordy"]  # one long cell: a card per row on a phone
     assert html(as_table(TABLE.head(2))).div["class"] == ["wide"]
     assert html(as_table(TABLE[["model", "what"]])).div["class"] == ["wide", "pair"]
+    broken = as_table(pd.DataFrame({"setting": ["batch_norm_momentum <b>"]}))
+    assert ">batch_<wbr>norm_<wbr>momentum &lt;b&gt;<" in broken.data
 
 
 def test_a_column_comes_first_and_says_its_value_where_that_changes():
@@ -344,6 +346,8 @@ def test_the_pages_fit_a_phone_a_tablet_and_a_screen_and_print_their_folds_open(
                 "[...document.querySelectorAll('details:not(.contents)')]"
                 ".map(one => one.getBoundingClientRect().height)"
             )
+        page.set_viewport_size({"width": 688, "height": 800})  # of A4: else all would shrink
+        assert page.evaluate("document.documentElement.scrollWidth") <= 688
         assert len(heights["screen"]) > 5
         assert all(b > 1.5 * a for a, b in zip(*heights.values(), strict=True))
     assert complaints == []

@@ -102,9 +102,12 @@ def _describe(network: Network, part: Path, onnx: str) -> None:
     study = load_study(run=network.run)
     data, table = about(study), table1(study)
     known = {name: value for name, value in network._asdict().items() if name != "file"}
+    settings = study.deciding()
+    if study.models[network.model].frozen_base:
+        settings["augment"] = "none"  # whatever the run's other network was trained on
     content = {
         "network": known,
-        "settings": study.deciding(),
+        "settings": settings,
         "dataset": {name: data[name] for name in ("name", "counts", "fingerprint")},
         "versions": util.versions(),
     }

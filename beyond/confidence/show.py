@@ -12,7 +12,17 @@ from matplotlib.ticker import NullFormatter
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from fakeface_utils.evaluate import by_seed, predictions
-from fakeface_utils.figures import HALF, SOFT, Drawn, looks_of, picture, pictures, save, title
+from fakeface_utils.figures import (
+    HALF,
+    SOFT,
+    Drawn,
+    filled,
+    looks_of,
+    picture,
+    pictures,
+    save,
+    title,
+)
 from fakeface_utils.models import titled
 from fakeface_utils.paper import CLASSES
 from fakeface_utils.report import as_table, fold, paragraphs
@@ -37,8 +47,9 @@ PAIRED = (
 )
 HOW = (
     "The calibration error (ECE) is the mean, over the test images, of |share of fakes - mean "
-    f"p(fake)| in their bin of {BINS}. The temperature divides the logit of every output; it is "
-    "fitted on validation images, and accuracy and ROC stay the same."
+    f"p(fake)| in their bin of {BINS}; chance alone takes it up to the number beside it. The "
+    "temperature divides the logit of every output; it is fitted on validation images, and "
+    "accuracy and ROC stay the same."
 )
 
 
@@ -78,18 +89,21 @@ def pairs_table(study: Study) -> HTML:
 
 def section(study: Study) -> HTML:
     """Its part of the report."""
-    names = {"p_fake": "p(fake)", "brier": "Brier score", "log_loss": "log loss, nats"}
-    names |= {"ece": "calibration error", "ece_expected": "by chance", "ece_high": "up to"}
-    scored = scores_table(calibration.of(study).read()).rename(columns=names)
+    names = {"p_fake": "p(fake)", "brier": "Brier score", "log_loss": "log loss"}
+    names |= {"ece": "error (ECE)", "ece_high": "chance, up to", "verdict": "verdict"}
+    scored = scores_table(calibration.of(study).read())
+    scored["p_fake"] = scored["p_fake"].str.replace("with the temperature", "at temp.")
+    scored = scored[["model", *names]].rename(columns=names)
     table = as_table(scored, "Test images, means over seeds; the lower the better", by="model")
     shown = picture(study, "reliability", "Reliability, before and after the temperature.", HOW)
+    beside = filled('<figure class="half">{}</figure>', table)  # so that it fills the row
     return paragraphs(
         [
             picture(study, "confusion_matrices", "Confusion matrices on the test set.", COUNTED),
             picture(study, "roc", "ROC curves on the test set.", MOVED),
             pairs_table(study),
             fold("How to read McNemar's p", PAIRED),
-            *(shown, table),
+            *(shown, beside),
         ]
     )
 

@@ -272,6 +272,7 @@ def test_the_section_and_its_figure(run):
     page = EXTENSION.section(run).data
     told = [page.count(f'alt="{word}') for word in ("Confusion", "ROC", "Reliability")]
     assert (told, page.count("<img ")) == ([1, 1, 1], 3)
+    assert page.count('<figure class="half">') == 4  # two rows, both filled
     assert "McNemar" in page
     assert all(model.title in page for model in MODELS.values())
     assert "with the temperature" in EXTENSION.summary(run)
