@@ -237,16 +237,6 @@ def test_the_positive_class_is_the_studys(monkeypatch, tmp_path):
     assert fakes.tolist() == [40, 10, 5, 45]
 
 
-def test_a_network_that_is_not_in_the_paper(monkeypatch, tmp_path):
-    monkeypatch.setitem(MODELS, "third", Model("third", "02_custom_cnn"))
-    said(monkeypatch, {m: [counted(40, 10, 5, 45), counted(45, 5, 5, 45)] for m in MODELS})
-    table = made(monkeypatch, tmp_path, study_of(2))
-    own = table.xs("third", level="model")
-    assert own["verdict"].tolist() == ["not in the paper"] * 4
-    assert own["paper"].isna().all()
-    assert own.loc["f1", "ours_mean"] == table.loc[("f1", "vgg16"), "ours_mean"]
-
-
 def test_table1_is_made_again_for_what_decides_it_and_nothing_else(monkeypatch):
     decided = table1.settings(study_of(2))
     assert table1.settings(study_of(3)) != decided

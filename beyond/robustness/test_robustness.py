@@ -23,7 +23,7 @@ from fakeface_utils.networks import build
 from fakeface_utils.paper import SPLITS
 from fakeface_utils.settings import Study
 from fakeface_utils.step import read_file
-from fakeface_utils.util import ROOT, StudyError
+from fakeface_utils.util import ROOT
 
 LUMINANCE = {95: 2, 90: 3, 75: 8, 65: 11, 50: 16, 30: 27}  # 16 in the standard's table, scaled
 STUDY = Study(image_size=56)
@@ -400,12 +400,6 @@ def test_an_interruption_resumes_at_the_damage_it_was_in(study, monkeypatch, cap
     long = ask.damaged.of(study, "clean").read()
     assert list(long.columns) == ["path", "label", "model", "seed", "p_fake"]
     assert long.groupby("model", sort=False).size().to_dict() == dict.fromkeys(MODELS, 16)
-
-
-def test_an_image_that_is_gone_is_missed(study, places):
-    (places / "set" / ask.asked_about(study)["path"].iloc[0]).unlink()
-    with pytest.raises(StudyError, match=r"run notebooks/01_dataset\.ipynb"):
-        ask.damaged(study, "clean")
 
 
 def test_the_images_are_a_drawn_part_of_each_class_and_pairs_are_of_two(study):
