@@ -1,5 +1,6 @@
 """Places of the tests' own: nothing is written into the checkout."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -11,8 +12,10 @@ import nbformat
 import numpy as np
 import PIL.Image
 import pytest
+from bs4 import BeautifulSoup
 from filelock import FileLock
 
+from fakeface_utils.paper import SPLITS
 from fakeface_utils.util import ROOT
 
 TINY = (
@@ -20,7 +23,31 @@ TINY = (
     "vgg16_dense=16 batch_size=10 vgg16_weights=random"
 )
 PLACES = ("data", "cache", "results", "figures")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECRET = "planted-key-5b1e"  # a person's credentials, which no file may ever hold
+
+
+def done(*tasks):
+    """Do tasks of steps and all that they stand on; the last of them."""
+    for task in tasks:
+        for one in (*task.before(), task):
+            one.ensure()
+    return tasks[-1]
+
+
+def html(shown):
+    """What is shown, or a text, as a tree of its elements."""
+    return BeautifulSoup(getattr(shown, "data", shown), "html.parser")
+
+
+def write_set(root, count, draw, suffix="png"):
+    """Files of so many images of each class in each split, drawn by split, class and number."""
+    for split, kind in itertools.product(SPLITS, ("fake", "real")):
+        folder = root / split / kind
+        folder.mkdir(parents=True)
+        for number in range(count):
+            draw(split, kind, number).save(folder / f"{number}.{suffix}")
+    return root
 
 
 @pytest.fixture
@@ -34,16 +61,13 @@ def places(tmp_path, monkeypatch):
 @pytest.fixture
 def faces(tmp_path):
     """A dataset of noise in the Kaggle archive's layout: 4 images of each class in each split."""
-    root = tmp_path / "faces"
     rng = np.random.default_rng(0)
-    for split in ("train", "valid", "test"):
-        for kind in ("fake", "real"):
-            folder = root / "a" / "b" / split / kind
-            folder.mkdir(parents=True)
-            for number in range(4):
-                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-                PIL.Image.fromarray(pixels).save(folder / f"{number}.jpg")
-    return root
+
+    def noise(*_):
+        return PIL.Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+
+    write_set(tmp_path / "faces" / "a" / "b", 4, noise, "jpg")
+    return tmp_path / "faces"
 
 
 @pytest.fixture
@@ -94,14 +118,21 @@ def finished(places, faces, monkeypatch):
         study = load_study(profile, str(data), run, seeds, f"image_size=32 {overrides}")
         said.update({run: p_fake} if p_fake else {})
         claim_run(study)
-        for task in (*table1.of(study).before(), table1.of(study)):
-            task.ensure()
+        done(table1.of(study))
         claim_run(study)
         return study
 
     yield make
     for step, work in kept.items():
         object.__setattr__(step, "work", work)
+
+
+def notebook_of(folder, source):
+    """A notebook of one cell."""
+    cells = [nbformat.v4.new_code_cell(source)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "n.ipynb")
+    return folder / "n.ipynb"
 
 
 @pytest.fixture
@@ -111,14 +142,32 @@ def run_notebook(places):
     from fakeface_utils.run import load_study
 
     def run(source):
-        cells = [nbformat.v4.new_code_cell(source)]
-        kernel = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
-        path, study = places / "n.ipynb", load_study(run="x")
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
-        chain.execute(study, "n", path, chain.Status("[1/1] n", []))
+        study = load_study(run="x")
+        chain.execute(study, "n", notebook_of(places, source), chain.Status("[1/1] n", []))
         return chain.executed(study, "n")
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as driver:
+        chrome = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chrome
+        chrome.close()
+
+
+def watched(page):
+    """Two lists that grow: addresses that a browser's page asks for, and what it complains of."""
+    requests, complaints = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return requests, complaints
 
 
 class Project:
@@ -162,6 +211,11 @@ class Project:
             [*command, "-k", "python3", *words],
             env=self.environment, cwd=self.root / "notebooks", capture_output=True, text=True,
         )  # fmt: skip
+
+    def enter(self, monkeypatch):
+        """Let this process work in the project's places."""
+        for name in PLACES:
+            monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(self.root / name))
 
 
 @pytest.fixture(scope="session")

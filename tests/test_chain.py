@@ -1,7 +1,6 @@
 """The whole study on a tiny setting, as a user runs it: in a copy, by the command line."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -17,8 +16,8 @@ import papermill
 import pytest
 from typer.testing import CliRunner
 
-from conftest import SECRET, TINY
-from fakeface_utils import chain
+from conftest import SECRET, TINY, notebook_of
+from fakeface_utils import chain, step
 from fakeface_utils.chain import Status
 from fakeface_utils.cli import app
 from fakeface_utils.extension import Extension, extensions
@@ -104,11 +103,14 @@ def test_every_artefact_is_there(project):
     assert str(project.root) not in (project.results / "study.json").read_text()
 
 
-def test_demo_numbers_are_called_demo_numbers_and_a_second_run_skips_everything(project):
-    code, output = project.run("report", "--run", "tiny")  # the run remembers the rest
-    assert code == 0, output
-    assert output.count("up to date, skipped") == len(CORE) + len(ALWAYS)
-    for said in (output, project.output):
+def test_demo_numbers_are_called_demo_numbers_and_a_second_run_skips_everything(
+    project, monkeypatch
+):
+    project.enter(monkeypatch)
+    answer = CliRunner().invoke(app, ["report", "--run", "tiny"])  # the run remembers the rest
+    assert answer.exception is None, answer.output
+    assert answer.output.count("up to date, skipped") == len(CORE) + len(ALWAYS)
+    for said in (answer.output, project.output):
         assert "these numbers say nothing about the paper" in said
         assert "random weights" in said
     verdicts = pd.read_csv(project.results / "table1.csv")["verdict"]
@@ -131,32 +133,23 @@ def test_an_executed_notebook_has_one_line_for_a_progress_bar_and_nothing_red(pr
             assert output.output_type != "execute_result" or told, path
 
 
-def test_a_failing_cell_is_named(project, faces):
+def test_a_failing_cell_is_named(places, faces):
     broken = sorted(faces.rglob("*.jpg"))[0]
     broken.write_text("not an image")
-    code, output = project.run("report", "--run", "wrong", "--data", str(faces), "--set", TINY)
-    assert code == 1
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("error: ")
+    words = ["report", "--run", "wrong", "--data", str(faces), "--set", TINY]
+    answer = CliRunner().invoke(app, words)
+    assert isinstance(answer.exception, StudyError), answer.output
+    last = str(answer.exception)
     assert "can't be read: a/b/test/fake/0.jpg" in last
     assert "[notebook 01_dataset, cell" in last
     assert "wrong/notebooks/01_dataset.ipynb" in last
-    assert not (project.root / "results" / "wrong" / "study.json").exists()
+    assert not (places / "results" / "wrong" / "study.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("notebook", "words", "sentence"),
-    [
-        ("06_report", ("run", "alone"), "run notebooks/01_dataset.ipynb"),
-        ("01_dataset", ("epochs", "3"), "give overrides = 'epochs=3'"),
-    ],
-)
-def test_papermill_alone_runs_a_notebook_and_its_error_is_a_sentence(
-    project, notebook, words, sentence
-):
-    answer = project.papermill(notebook, "-p", *words)
+def test_papermill_alone_runs_a_notebook_and_its_error_is_a_sentence(project):
+    answer = project.papermill("01_dataset", "-p", "epochs", "3")
     assert answer.returncode != 0
-    assert sentence in answer.stderr
+    assert "give overrides = 'epochs=3'" in answer.stderr
     assert not (project.root / "results" / "demo").exists()
 
 
@@ -170,16 +163,22 @@ for name in notebooks(study):
 """
 
 
-def test_an_edited_layer_leaves_its_training_to_do_and_nothing_before_or_beside_it(project):
-    path = project.root / "fakeface_utils" / "networks" / "custom_cnn.py"
-    old = path.read_text()
-    layer = 'layers.Dense(study.custom_dense, activation="relu"'
-    assert layer in old
-    path.write_text(old.replace(layer, layer.replace("relu", "tanh")))
-    lines = map(str.split, project.python(LEFT).splitlines())
-    path.write_text(old)
-    left = {name: tasks for name, *tasks in lines if tasks}
-    assert left == {"02_custom_cnn": ["train-custom_cnn-0", "train-custom_cnn-1"]}
+def test_an_edited_layer_leaves_its_training_to_do_and_nothing_before_or_beside_it(
+    project, monkeypatch
+):
+    def left():
+        found = {name: chain.left(chain.tasks_of(study, name)) for name in chain.notebooks(study)}
+        return {name: tasks for name, tasks in found.items() if tasks}
+
+    def edited(*files, code_of=step.code_of):
+        layers, found = "fakeface_utils/networks/custom_cnn.py", code_of(*files)
+        return found | ({layers: "edited"} if layers in found else {})
+
+    project.enter(monkeypatch)
+    study = load_study(run="tiny")
+    assert left() == {}
+    monkeypatch.setattr(step, "code_of", edited)
+    assert left() == {"02_custom_cnn": ["train custom_cnn 0", "train custom_cnn 1"]}
 
 
 @pytest.mark.slow
@@ -274,15 +273,10 @@ with chain.on_interrupt() as signals:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="these signals are Unix'")
 @pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.slow)])
-def test_a_closed_terminal_ends_the_chain_and_its_kernel(places, run_notebook, name):
+def test_a_closed_terminal_ends_the_chain_and_its_kernel(places, name):
     note = places / "kernel.txt"
-    run_notebook("1")
     source = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(90)"
-    path = places / "n.ipynb"
-    content = json.loads(path.read_text())
-    content["cells"][0]["source"] = source
-    path.write_text(json.dumps(content))
-    command = [sys.executable, "-c", SLEEP, str(path)]
+    command = [sys.executable, "-c", SLEEP, str(notebook_of(places, source))]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while not (note.exists() and note.read_text()):
         assert process.poll() is None
@@ -298,7 +292,7 @@ def test_a_closed_terminal_ends_the_chain_and_its_kernel(places, run_notebook, n
         os.kill(kernel, 0)
 
 
-@pytest.mark.parametrize("name", ["results/x", "results/x/notebooks", "data/prepared"])
+@pytest.mark.parametrize("name", ["results/x", "results/x/notebooks"])
 def test_a_file_where_a_folder_should_be_is_one_sentence(places, faces, name):
     (places / name).parent.mkdir(parents=True)
     (places / name).write_text("")

@@ -17,6 +17,7 @@ import pandas as pd
 import PIL.Image
 import pytest
 
+from conftest import done
 from fakeface_utils import data
 from fakeface_utils.data import (
     about,
@@ -50,9 +51,7 @@ SMALL = "image_size=35"
 
 def prepared(study):
     """What dataset.json holds, once all is done that it stands on."""
-    for task in data.dataset.of(study).before():
-        task.do()
-    return data.dataset(study)
+    return done(data.dataset.of(study)).read()
 
 
 def encoded(image, form="PNG", **options):

@@ -1,6 +1,6 @@
 """The look that all figures share, their files, what they show; and the lessons' figures."""
 
-import html
+import inspect
 import itertools
 import json
 import os
@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
-from bs4 import BeautifulSoup
 from matplotlib.colors import to_rgb
 
 from classroom import lessons
+from conftest import html
+from fakeface_utils import evaluate, report
 from fakeface_utils import figures as drawing
 from fakeface_utils.figures import (
     FULL,
@@ -31,7 +32,8 @@ from fakeface_utils.figures import (
 from fakeface_utils.models import MODELS, Model
 from fakeface_utils.paper import METRICS, TABLE1
 from fakeface_utils.run import load_study
-from fakeface_utils.util import ROOT
+from fakeface_utils.step import read_file
+from fakeface_utils.util import ROOT, sha256
 
 THIRD = Model("third", "02_custom_cnn")
 
@@ -69,7 +71,7 @@ def test_a_picture_is_an_image_with_its_words_its_caption_and_its_width(places):
     study.figures.mkdir(parents=True)
     for width, kind in ((HALF, "half"), (FULL, "full")):
         save(study.figures, "x", drawn(width))
-        shown = BeautifulSoup(picture(study, "x", "a < b", "about <it>").data, "html.parser")
+        shown = html(picture(study, "x", "a < b", "about <it>"))
         assert shown.figure["class"] == [kind]
         assert shown.img["alt"] == SHOWN
         assert int(shown.img["width"]) == pytest.approx(100 * width)
@@ -80,28 +82,37 @@ def test_a_picture_is_an_image_with_its_words_its_caption_and_its_width(places):
 
 
 def test_what_a_notebook_alone_shows_is_said_in_words_below_it():
-    shown = BeautifulSoup(inline(drawn()).data, "html.parser")
+    shown = html(inline(drawn()))
     assert shown.img["alt"] == shown.figcaption.text == SHOWN
     assert not plt.get_fignums()  # or the notebook would show it twice
 
 
-DRAWING = """
-import hashlib, json, sys
+def drawn_files(out, put=setattr):
+    """Texts of Table 1 and digests of two figures, drawn from the demo's example."""
+    study = load_study(seeds=5).model_copy(update={"run": "examples/demo"})
+    for module in (evaluate, drawing, report):
+        put(module, "table1", lambda study: read_file(study.results / "table1.csv"))
+    put(report, "not_comparable", lambda study: "a mark")
+    put(drawing, "mark", lambda study: "a mark")
+    save(out, "forest", drawing.forest(study))
+    save(out, "curves", drawing.curves(study, "vgg16"))
+    digests = [sha256(path.read_bytes()) for path in sorted(out.glob("*.p*"))]
+    return [evaluate.printed_table1(study), report.verdicts(study).data, *digests]
+
+
+SETTINGS = """
+import json, sys
+from pathlib import Path
 import pandas as pd
 for name, value in json.loads(sys.argv[1]).items():
     pd.set_option(name, value)
-from pathlib import Path
-from fakeface_utils import evaluate, figures, report
+from fakeface_utils import evaluate, figures as drawing, report
+from fakeface_utils.figures import save
 from fakeface_utils.run import load_study
 from fakeface_utils.step import read_file
-study = load_study(seeds=5).model_copy(update={"run": "examples/demo"})
-table = lambda study: read_file(study.results / "table1.csv")
-evaluate.table1 = figures.table1 = report.table1 = table
-report.not_comparable = figures.mark = lambda study: "a mark"
-out, texts = Path(sys.argv[2]), [evaluate.printed_table1(study), report.verdicts(study).data]
-for name, draw in (("forest", figures.forest), ("curves", lambda s: figures.curves(s, "vgg16"))):
-    figures.save(out, name, draw(study))
-print(*texts, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.glob("*.p*"))))
+from fakeface_utils.util import sha256
+{}
+print(json.dumps(drawn_files(Path(sys.argv[2]))))
 """
 RC = {  # what a person may have in a matplotlibrc
     "backend": "TkAgg", "font.family": "serif", "font.size": 20, "text.color": "red",
@@ -115,16 +126,15 @@ PANDAS = {
 }  # fmt: skip
 
 
-def test_a_persons_own_settings_of_matplotlib_and_pandas_change_nothing(tmp_path):
-    said = []
-    for name, rc, options in (("plain", {}, {}), ("own", RC, PANDAS)):
-        (folder := tmp_path / name).mkdir()
-        (folder / "matplotlibrc").write_text("\n".join(f"{k}: {v}" for k, v in rc.items()))
-        kept = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "DISPLAY")}
-        command = [sys.executable, "-c", DRAWING, json.dumps(options), str(folder)]
-        own = kept | {"MPLCONFIGDIR": str(folder)}
-        said.append(subprocess.check_output(command, env=own, cwd=ROOT, text=True))
-    assert said[0] == said[1]
+def test_a_persons_own_settings_of_matplotlib_and_pandas_change_nothing(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "matplotlibrc").write_text("\n".join(f"{k}: {v}" for k, v in RC.items()))
+    kept = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "DISPLAY")}
+    own = kept | {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
+    code = SETTINGS.format(inspect.getsource(drawn_files))
+    command = [sys.executable, "-c", code, json.dumps(PANDAS), str(tmp_path / "own")]
+    said = json.loads(subprocess.check_output(command, env=own, cwd=ROOT, text=True))
+    assert said == drawn_files(tmp_path, monkeypatch.setattr)
     assert "0.9550" in said[0]
 
 
@@ -245,7 +255,7 @@ def test_curves_mark_the_lowest_mean_loss_and_the_papers_epoch(monkeypatch, val_
 
 
 def cells_of(shown):
-    rows = BeautifulSoup(shown.data, "html.parser").find_all("tr")
+    rows = html(shown).find_all("tr")
     return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows]
 
 
@@ -342,4 +352,4 @@ def test_the_surest_mistakes_are_the_furthest_from_the_truth(monkeypatch):
     figure, words = lessons.surest_mistakes(load_study("paper"), "vgg16")
     shown = [int(axis.images[0].get_array()[0, 0, 0]) for axis in figure.axes if axis.images]
     assert shown == [1, 0, 4]
-    assert html.unescape(words).endswith("2 of 3 fakes called real, 1 of 2 real faces called fake.")
+    assert words.endswith("2 of 3 fakes called real, 1 of 2 real faces called fake.")

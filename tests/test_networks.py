@@ -1,5 +1,6 @@
 """Every network that is registered keeps the contract; the two of the paper are as it says."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 
 from classroom.own import own_network
-from conftest import TINY
+from conftest import TINY, done
 from fakeface_utils import networks, training
+from fakeface_utils.claims import SIZES
 from fakeface_utils.models import MODELS
 from fakeface_utils.networks import architecture, base_of, build, head_of
 from fakeface_utils.run import load_study
 from fakeface_utils.trained import features, file_of, own_file, predict
 from fakeface_utils.training import Detectors, fit, load, precision, start
-from fakeface_utils.util import ROOT, Interrupted, StudyError
+from fakeface_utils.util import Interrupted, StudyError
 
 STUDY = load_study(run="tiny", overrides=TINY)
 MIXED = STUDY.model_copy(update={"precision": "mixed"})
@@ -108,8 +110,15 @@ def test_a_network_trains_on_60_images_and_resumes_to_the_digit(
 # The two of the paper.
 
 
+def sizes_of(table):
+    """What the claims say of a network, from its layers."""
+    counts = table[["parameters", "trainable", "multiply_adds"]].sum().tolist()
+    return [*counts, table.loc[table["kind"] == "Dense", "multiply_adds"].sum()]
+
+
 def test_the_custom_cnn_is_the_papers():
     table = architecture(build(load_study("paper"), "custom_cnn", 0)).set_index("layer")
+    assert SIZES.loc["custom_cnn"].tolist() == sizes_of(table)
     kinds = [kind for kind in table["kind"] if kind not in ("InputLayer", "Rescaling")]
     block = ["Conv2D", "BatchNormalization", "MaxPooling2D"]
     dense = ["Flatten", "Dense", "BatchNormalization", "Dropout", "Dense"]
@@ -131,11 +140,18 @@ def test_the_custom_cnn_is_the_papers():
 def test_the_vgg16_model_is_the_papers():
     study = load_study("paper", overrides="vgg16_weights=random")
     table = architecture(build(study, "vgg16", 0)).set_index("layer")
+    assert SIZES.loc["vgg16"].tolist() == sizes_of(table)
     assert table.loc["block5_pool", "output_shape"] == "7x7x512"
     assert table["trainable"].sum() == (7 * 7 * 512 + 1) * 512 + 513
     assert table["parameters"].sum() == 14_714_688 + (7 * 7 * 512 + 1) * 512 + 513
     assert round(table["multiply_adds"].sum() / 1e9, 2) == 15.36
     assert (table["kind"] == "InputLayer").sum() == 1
+    base = table[~table["kind"].eq("Dense")]  # to which its authors' dense layers come
+    weights = 7 * 7 * 512 * 4096 + 4096 * 4096 + 4096 * 1000
+    parameters = base["parameters"].sum() + weights + 4096 + 4096 + 1000
+    published = [parameters, parameters, base["multiply_adds"].sum() + weights, weights]
+    assert SIZES.loc["published"].tolist() == published
+    assert parameters == 138_357_544  # as Keras counts; Simonyan and Zisserman say 138 million
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float16", 5e-3)])
@@ -194,9 +210,7 @@ def test_a_mixed_network_computes_in_16_bits_and_keeps_weights_and_sigmoid_in_32
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_what_is_trained_in_mixed_precision_is_saved_in_float32(places, model, images):
-    task = predict.of(MIXED, model, 0)
-    for one in (*task.before(), task):
-        one.do()
+    task = done(predict.of(MIXED, model, 0))
     loaded = load(MIXED, model, 0)
     layers = [layer for layer in loaded._flatten_layers() if layer.weights]
     assert {layer.dtype_policy.name for layer in layers} == {"float32"}
@@ -219,20 +233,17 @@ def test_what_is_trained_in_mixed_precision_is_saved_in_float32(places, model, i
 def test_mixed_features_stand_beside_the_others_and_are_close_to_them(places):
     found = []
     for study in (STUDY, MIXED):
-        task = features.of(study, FROZEN[0], "valid")
-        for one in (*task.before(), task):
-            one.do()
+        task = done(features.of(study, FROZEN[0], "valid"))
         found.append(np.asarray(task.read(), "float32"))
     a, b = found
     assert not np.array_equal(a, b)
     assert np.linalg.norm(a - b) < 0.02 * np.linalg.norm(a)  # bfloat16 has 8 binary digits
 
 
-def test_features_that_overflow_are_refused(places, monkeypatch):
-    study = load_study(run="tiny", overrides=TINY + " feature_dtype=float16")
+def test_features_that_overflow_are_refused(places, faces, monkeypatch):
+    study = load_study(data=str(faces), overrides=TINY + " feature_dtype=float16")
     task = features.of(study, FROZEN[0], "valid")
-    for one in task.before():
-        one.do()
+    done(*task.before())
     network = build(study, FROZEN[0], 0)
     kernel, bias = network.layers[-3].get_weights()  # the last convolution
     network.layers[-3].set_weights([kernel, bias + 1e6])
@@ -313,23 +324,25 @@ def test_several_devices_end_with_the_weights_of_one(places, devices, overrides,
         assert np.linalg.norm(a - b) < 1e-3 * np.linalg.norm(a)
 
 
-def test_a_backend_that_is_not_there_is_one_sentence():
-    command = [sys.executable, "-c", "import fakeface_utils.networks"]
-    for backend in ("numpy", "nothing"):
-        answer = subprocess.run(
-            command, env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True
-        )
-        assert answer.returncode == 1
-        assert "set KERAS_BACKEND to tensorflow, or jax" in answer.stderr.splitlines()[-1]
+def imported_again():
+    """Run what the import of `networks` does, on Keras as it stands."""
+    spec = importlib.util.spec_from_file_location(networks.__name__, networks.__file__)
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def test_a_persons_keras_json_changes_nothing(tmp_path):
-    own = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}
-    (tmp_path / "keras.json").write_text(json.dumps(own))
-    said = "from fakeface_utils.networks import keras; c = keras.config; "
-    said += "print(c.floatx(), c.epsilon(), c.image_data_format())"
-    answer = subprocess.run(
-        [sys.executable, "-c", said], capture_output=True, text=True,
-        env=os.environ | {"KERAS_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert answer.stdout.split() == ["float32", "1e-07", "channels_last"]
+def test_a_backend_that_is_not_there_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")
+    with pytest.raises(StudyError, match="set KERAS_BACKEND to tensorflow, or jax"):
+        imported_again()
+    monkeypatch.setitem(sys.modules, "keras", None)  # as where Keras refuses by itself
+    with pytest.raises(StudyError, match="set KERAS_BACKEND to tensorflow, or jax"):
+        imported_again()
+
+
+def test_a_persons_keras_json_changes_nothing():
+    keras.config.set_floatx("float64")  # as Keras does by that file
+    keras.config.set_epsilon(0.1)
+    keras.config.set_image_data_format("channels_first")
+    imported_again()
+    found = keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()
+    assert found == ("float32", 1e-7, "channels_last")

@@ -1,16 +1,14 @@
 """The report and the notebooks as pages: pieces, first screen, sections, and how they open."""
 
-import contextlib
 import json
 import re
-import shutil
 
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 
+from conftest import html, watched
 from fakeface_utils import report
 from fakeface_utils.extension import Extension
 from fakeface_utils.metrics import Known
@@ -18,7 +16,6 @@ from fakeface_utils.report import PHOTOGRAPHS, as_table, fold, items, paragraphs
 from fakeface_utils.run import load_study
 from fakeface_utils.util import NOTEBOOKS, StudyError
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DATASET = "https://www.kaggle.com/datasets/xhlulu/140k-real-and-fake-faces"
 CODE = {"code", "parameters", "injected-parameters"}
 TABLE = pd.DataFrame(
@@ -30,10 +27,6 @@ TABLE = pd.DataFrame(
         "share": [0.5, np.nan, 9.96e-5],
     }
 )
-
-
-def html(shown):
-    return BeautifulSoup(shown if isinstance(shown, str) else shown.data, "html.parser")
 
 
 def texts_of(row):
@@ -308,64 +301,46 @@ def test_every_result_of_the_report_names_a_cell_that_there_is():
         assert [c["cell_type"] for c in found] == ["code"], made_by
 
 
-@contextlib.contextmanager
-def in_a_browser():
-    """A page of Chromium, where that is installed, and what it asked for and complained of."""
-    from playwright.sync_api import sync_playwright
-
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    requests, complaints = [], []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page, requests, complaints
-        browser.close()
-
-
-def test_the_pages_fit_a_phone_a_tablet_and_a_screen_and_print_their_folds_open(project):
+def test_the_pages_fit_a_phone_a_tablet_and_a_screen_and_print_their_folds_open(project, browser):
     loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 100)"
-    with in_a_browser() as (page, requests, complaints):
-        for path in pages_of(project):
-            requests.clear()
-            page.goto(path.as_uri())
-            for width in (390, 768, 1280):
-                page.set_viewport_size({"width": width, "height": 800})
-                wide = page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= width, (path.name, width)
-            assert page.evaluate(loaded), path.name
-            assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
-        page.goto(pages_of(project)[0].as_uri())
-        heights = {}
-        for media in ("screen", "print"):
-            page.emulate_media(media=media)
-            heights[media] = page.evaluate(
-                "[...document.querySelectorAll('details:not(.contents)')]"
-                ".map(one => one.getBoundingClientRect().height)"
-            )
-        page.set_viewport_size({"width": 688, "height": 800})  # of A4: else all would shrink
-        assert page.evaluate("document.documentElement.scrollWidth") <= 688
-        assert len(heights["screen"]) > 5
-        assert all(b > 1.5 * a for a, b in zip(*heights.values(), strict=True))
+    page = browser.new_page()
+    requests, complaints = watched(page)
+    for path in pages_of(project):
+        requests.clear()
+        page.goto(path.as_uri())
+        for width in (390, 768, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, (path.name, width)
+        assert page.evaluate(loaded), path.name
+        assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    page.goto(pages_of(project)[0].as_uri())
+    heights = {}
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        heights[media] = page.evaluate(
+            "[...document.querySelectorAll('details:not(.contents)')]"
+            ".map(one => one.getBoundingClientRect().height)"
+        )
+    page.set_viewport_size({"width": 688, "height": 800})  # of A4: else all would shrink
+    assert page.evaluate("document.documentElement.scrollWidth") <= 688
+    assert len(heights["screen"]) > 5
+    assert all(b > 1.5 * a for a, b in zip(*heights.values(), strict=True))
     assert complaints == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_pages_have_no_serious_barrier(project, width):
+def test_the_pages_have_no_serious_barrier(project, browser, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with in_a_browser() as (page, _, _):
-        page.set_viewport_size({"width": width, "height": 800})
-        for path in pages_of(project):
-            page.goto(path.as_uri())
-            answer = axe.run(page).response
-            barriers = [
-                (path.name, rule["id"], rule["nodes"][0]["html"])
-                for rule in answer["violations"]
-                if rule["impact"] in ("serious", "critical")
-            ]
-            assert barriers == []
-            assert answer["testEngine"]["name"] == "axe-core"
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    for path in pages_of(project):
+        page.goto(path.as_uri())
+        answer = axe.run(page).response
+        barriers = [
+            (path.name, rule["id"], rule["nodes"][0]["html"])
+            for rule in answer["violations"]
+            if rule["impact"] in ("serious", "critical")
+        ]
+        assert barriers == []
+        assert answer["testEngine"]["name"] == "axe-core"

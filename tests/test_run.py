@@ -12,6 +12,7 @@ import IPython
 import pytest
 from typer.testing import CliRunner
 
+from conftest import done
 from fakeface_utils import cli, extension, notebook, run
 from fakeface_utils.cli import app
 from fakeface_utils.data import dataset
@@ -234,8 +235,7 @@ def test_damaged_parameters_of_a_run_are_one_sentence(study):
 
 def prepared(data, name="x"):
     study = remembered(data=str(data), run=name, overrides=SMALL)
-    for task in (*dataset.of(study).before(), dataset.of(study)):
-        task.ensure()
+    done(dataset.of(study))
     claim_run(study)
     return study
 

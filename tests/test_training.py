@@ -14,8 +14,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from keras import layers
 
-from conftest import TINY
+from conftest import TINY, done
 from fakeface_utils import training
 from fakeface_utils.models import MODELS
 from fakeface_utils.networks import build, head_of
@@ -27,11 +28,7 @@ from fakeface_utils.training import drawn_rows, fit, schedule
 from fakeface_utils.util import Interrupted, StudyError, ask_for_determinism
 
 STUDY = load_study(run="tiny", overrides=TINY + " epochs=8")
-SMALL = load_study(
-    run="small",
-    overrides="image_size=35 epochs=3 custom_filters=4,4,4 custom_dense=8 vgg16_dense=8 "
-    "batch_size=8 vgg16_weights=random learning_rate=0.01",
-)
+SMALL = load_study(overrides="image_size=35 epochs=3 batch_size=8 learning_rate=0.01")
 
 # A process for each life, forked from one that has made this file's slow imports.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -119,9 +116,7 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKEFACE_DATA", str(folder))
-        for task in train.of(STUDY, "custom_cnn", 0).before():
-            task.do()
-        STEPS["prepare"].of(STUDY, "test").do()
+        done(*STEPS["prepare"].all(STUDY))
     return folder
 
 
@@ -132,18 +127,17 @@ def undisturbed(data, tmp_path_factory):
     return life.end()
 
 
-@pytest.fixture
-def prepared(data, places, monkeypatch):
-    """Places of a test's own, but for the prepared images."""
-    monkeypatch.setenv("FAKEFACE_DATA", str(data))
-    return places
-
-
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_training_killed_at_any_moment_ends_as_an_undisturbed_one(
-    data, undisturbed, tmp_path, kills
+@pytest.mark.parametrize(
+    ("kills", "stalled", "after"),
+    [(2, "epoch-3", 2), pytest.param(20, "best", 1, marks=pytest.mark.slow)],
+)
+def test_a_training_killed_in_a_write_and_at_any_moment_ends_as_an_undisturbed_one(
+    data, undisturbed, tmp_path, kills, stalled, after
 ):
     life, rng, done = Life(data, tmp_path / "killed"), np.random.default_rng(kills), 0
+    life.start(stalled)
+    life.hear("stalled")
+    life.kill()
     while done < kills:
         life.start()
         life.hear(rng.choice(["begun", "val_loss"]))  # val_loss: a first epoch is finished
@@ -156,30 +150,7 @@ def test_a_training_killed_at_any_moment_ends_as_an_undisturbed_one(
             shutil.rmtree(life.folder)
     life.start()
     assert_same(life.end(), undisturbed)
-
-
-@pytest.mark.parametrize("stalled", ["epoch-3", pytest.param("best", marks=pytest.mark.slow)])
-def test_a_kill_in_the_middle_of_a_write_does_no_harm(data, undisturbed, tmp_path, stalled):
-    life = Life(data, tmp_path / "killed")
-    life.start(stalled)
-    life.hear("stalled")
-    life.kill()
-    life.start()
-    assert_same(life.end(), undisturbed)
-    after = {"epoch-3": "after epoch 2 of 8", "best": "after epoch 1 of 8"}[stalled]
-    assert f"custom_cnn seed 0: resumes {after}" in life.log()
-
-
-def stop_before(monkeypatch, epoch):
-    """Interrupt every training before this epoch."""
-    set_dropout = training.set_dropout
-
-    def stop(network, seed, now):
-        if now == epoch:
-            raise KeyboardInterrupt
-        set_dropout(network, seed, now)
-
-    monkeypatch.setattr(training, "set_dropout", stop)
+    assert f"custom_cnn seed 0: resumes after epoch {after} of 8" in life.log()
 
 
 def head_and_arrays():
@@ -193,98 +164,84 @@ def head(study, seed=0):
     return head_of(build(study, "vgg16", seed))
 
 
-def test_a_best_epoch_before_the_interruption_stays_the_best(tmp_path, monkeypatch):
-    study = STUDY.model_copy(update={"epochs": 5})
+@pytest.mark.parametrize(
+    ("watched", "damage"), [("val_loss", (0, 10_000)), ("val_accuracy", (30, -1))]
+)
+def test_an_interrupted_training_resumes_to_the_digit_and_keeps_its_best_weights(
+    tmp_path, monkeypatch, watched, damage
+):
+    study = STUDY.model_copy(update={"epochs": 5, "best_weights": watched})
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     whole.mkdir()
     parted.mkdir()
     undisturbed, arrays = head_and_arrays()
     fit(study, "vgg16", undisturbed, 0, arrays, whole)
     history = without_seconds(whole)
-    best = history["val_loss"].idxmin()
+    best = history[watched].idxmin() if watched == "val_loss" else history[watched].idxmax()
     assert best < 2, "the best epoch comes after the interruption: the test shows nothing"
 
+    def stop(network, seed, epoch, go_on=training.set_dropout):
+        if epoch == 4:
+            raise KeyboardInterrupt
+        go_on(network, seed, epoch)
+
     with monkeypatch.context() as stopping:
-        stop_before(stopping, 4)
-        with pytest.raises(Interrupted):
+        stopping.setattr(training, "set_dropout", stop)
+        with pytest.raises(Interrupted) as caught:
             fit(study, "vgg16", head(study), 0, arrays, parted)
+    assert caught.value._render_traceback_() == [
+        "vgg16 seed 0: interrupted after epoch 3 of 5; the same cell or command resumes there"
+    ]
     seconds = pd.read_csv(parted / "log.csv")["seconds"].tolist()
     again = head(study, seed=1)  # what a new process starts with doesn't matter
+    (state,) = parted.glob("epoch-*.weights.h5")
+    content = state.read_bytes()
+    for end in damage:
+        state.write_bytes(content[:end])
+        with pytest.raises(StudyError, match=r"left in .*parted is damaged .*: delete that folder"):
+            fit(study, "vgg16", again, 0, arrays, parted)
+    state.write_bytes(content)
     fit(study, "vgg16", again, 0, arrays, parted)
     pd.testing.assert_frame_equal(without_seconds(parted), history, check_exact=True)
     assert pd.read_csv(parted / "history.csv")["seconds"][:3].tolist() == seconds
     for a, b in zip(undisturbed.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     features, swapped = arrays[1]
-    loss, _ = again.evaluate(features, swapped[:, None].astype("float32"), verbose=0)
-    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-4)
+    loss, accuracy = again.evaluate(features, swapped[:, None].astype("float32"), verbose=0)
+    assert loss == pytest.approx(history.loc[best, "val_loss"], rel=1e-4)
+    assert accuracy == pytest.approx(history.loc[best, "val_accuracy"])
 
 
-def test_an_interrupt_is_one_line_and_what_is_left_damaged_is_named(prepared, monkeypatch):
-    study = STUDY.model_copy(update={"epochs": 2})
-    whole = train.of(study.model_copy(update={"run": "whole"}), "custom_cnn", 0).do()
-    task = train.of(study, "custom_cnn", 0)
-    with monkeypatch.context() as stopping:
-        stop_before(stopping, 2)
-        with pytest.raises(Interrupted) as caught:
-            task.do()
-    assert caught.value._render_traceback_() == [
-        "custom_cnn seed 0: interrupted after epoch 1 of 2; the same cell or command resumes there"
-    ]
-    (state,) = task.folder.rglob("epoch-*.weights.h5")
-    content = state.read_bytes()
-    for length in (0, 30, len(content) // 2, len(content) - 1):
-        state.write_bytes(content[:length])
-        with pytest.raises(StudyError, match=r"left in .*part is damaged .*: delete that folder"):
-            task.do()
-    shutil.rmtree(state.parent)
-    task.do()
-    history = without_seconds(whole.folder)
-    pd.testing.assert_frame_equal(without_seconds(task.folder), history, check_exact=True)
+def test_seed_optimizer_and_augment_decide_a_history(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
+    labels = [np.random.default_rng(k).permutation(np.arange(n) % 2) for k, n in ((0, 20), (1, 12))]
 
+    def trained(name, seed=0, **settings):
+        study = SMALL.model_copy(update=settings)
+        (out := tmp_path / name).mkdir()
+        keras.utils.set_random_seed(0)  # a network that trains in no time, always the same one
+        parts = [layers.Rescaling(1 / 255), layers.Flatten(), layers.Dropout(0.4)]
+        parts = [keras.Input((35, 35, 3)), *parts, layers.Dense(1, activation="sigmoid")]
+        network = keras.Sequential(parts)
+        data = (images, labels[0]), (images[:12], labels[1])
+        fit(study, "custom_cnn", network, seed, data, out)
+        assert type(network.optimizer).__name__.lower() == study.optimizer
+        return network, without_seconds(out)
 
-@pytest.fixture(scope="module")
-def images():
-    return np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
-
-
-def split(images, seed):
-    labels = np.random.default_rng(seed).permutation(np.arange(len(images)) % 2)
-    return images, labels
-
-
-def train_once(images, out, seed=0, study=SMALL):
-    out.mkdir()
-    network = build(study, "custom_cnn", seed)
-    fit(study, "custom_cnn", network, seed, (split(images, 0), split(images[:12], 1)), out)
-    return network, without_seconds(out)
-
-
-def test_the_same_seed_gives_the_same_history_and_another_does_not(images, tmp_path):
-    network, history = train_once(images, tmp_path / "one")
-    again, repeated = train_once(images, tmp_path / "two")
+    network, history = trained("one")
+    again, repeated = trained("two")
     assert history.equals(repeated)
     for a, b in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert not train_once(images, tmp_path / "three", seed=1)[1].equals(history)
+    others = [{"seed": 1}, {"optimizer": "sgd"}, {"augment": "flip"}]
+    losses = [tuple(trained(f"{n}", **one)[1]["loss"]) for n, one in enumerate(others)]
+    assert len({tuple(history["loss"]), *losses}) == 4
     columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
     assert history.columns.tolist() == columns
     assert history["epoch"].tolist() == [1, 2, 3]
     steps = np.array([3, 6, 9]) - 1  # an epoch's last one: 20 images in batches of 8
     rate = SMALL.learning_rate
     np.testing.assert_allclose(history["learning_rate"], rate / (1 + rate / 3 * steps), rtol=1e-6)
-
-
-@pytest.mark.parametrize("watched", ["val_loss", "val_accuracy"])
-def test_the_best_epochs_weights_are_kept(images, tmp_path, watched):
-    study = SMALL.model_copy(update={"best_weights": watched, "learning_rate": 0.05, "epochs": 6})
-    network, history = train_once(images, tmp_path / "out", study=study)
-    valid, labels = split(images[:12], 1)
-    loss, accuracy = network.evaluate(valid, labels[:, None].astype("float32"), verbose=0)
-    best = history[watched].idxmin() if watched == "val_loss" else history[watched].idxmax()
-    assert best < len(history) - 1, "the last epoch is best: the test shows nothing"
-    assert loss == pytest.approx(history.loc[best, "val_loss"], rel=1e-4)
-    assert accuracy == pytest.approx(history.loc[best, "val_accuracy"])
 
 
 def test_an_epochs_order_is_that_of_seed_and_epoch_from_1(tmp_path, monkeypatch):
@@ -294,7 +251,7 @@ def test_an_epochs_order_is_that_of_seed_and_epoch_from_1(tmp_path, monkeypatch)
     inputs = np.tile(np.arange(40.0)[:, None, None, None], (1, 1, 1, 512)).astype("float32")
     seen: list[float] = []
 
-    class Spy(keras.layers.Layer):
+    class Spy(layers.Layer):
         def call(self, x, training=False):
             if training and not isinstance(x, keras.KerasTensor):
                 seen.extend(keras.ops.convert_to_numpy(x)[:, 0, 0, 0].tolist())
@@ -391,29 +348,16 @@ def test_an_epoch_changes_images_as_a_pure_function_of_seed_epoch_and_image():
     assert 26.5 < spans.min() < 29 < 32 < spans.max() <= 34
 
 
-def test_what_is_trained_goes_by_optimizer_and_augment(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (20, 35, 35, 3), dtype=np.uint8)
-    data, found = (split(images, 0), split(images, 1)), set()
-    for number, settings in enumerate(({}, {"optimizer": "sgd"}, {"augment": "flip"})):
-        study, out = SMALL.model_copy(update=settings), tmp_path / str(number)
-        out.mkdir()
-        network = build(study, "custom_cnn", 0)
-        fit(study, "custom_cnn", network, 0, data, out)
-        assert type(network.optimizer).__name__.lower() == study.optimizer
-        found.add(tuple(pd.read_csv(out / "history.csv")["loss"]))
-    assert len(found) == 3
-
-
 @pytest.mark.parametrize("watched", ["val_loss", "val_accuracy"])
 def test_a_training_that_diverges_ends_there_and_keeps_the_weights_before(
-    tmp_path, capsys, images, watched
+    tmp_path, capsys, watched
 ):
-    study = SMALL.model_copy(update={"learning_rate": 1e30, "best_weights": watched})
-    before = build(study, "custom_cnn", 0).get_weights()
+    study = STUDY.model_copy(update={"vgg16_learning_rate": 1e30, "best_weights": watched})
     for _ in range(2):  # once more, as after a kill before the model was saved
-        network = build(study, "custom_cnn", 0)
-        fit(study, "custom_cnn", network, 0, (split(images, 0), split(images, 1)), tmp_path)
-        assert "custom_cnn seed 0: diverged in epoch 1" in capsys.readouterr().out
+        network, arrays = head_and_arrays()
+        before = network.get_weights()
+        fit(study, "vgg16", network, 0, arrays, tmp_path)
+        assert "vgg16 seed 0: diverged in epoch 1" in capsys.readouterr().out
         assert len(pd.read_csv(tmp_path / "history.csv")) == 1
         for a, b in zip(network.get_weights(), before, strict=True):
             np.testing.assert_array_equal(a, b)

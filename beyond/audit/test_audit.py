@@ -7,7 +7,6 @@ import pandas as pd
 import PIL.Image
 import pytest
 import scipy.ndimage
-from bs4 import BeautifulSoup
 
 from beyond.audit import EXTENSION, cues, pairs, show
 from beyond.audit.cues import Cue, cue_accuracies
@@ -16,7 +15,8 @@ from beyond.audit.measure import audit, notices, to_leave_out
 from beyond.audit.memory import leaked_accuracy
 from beyond.audit.pairs import HASH_DISTANCE, SHIFTS, difference, reduced, shift
 from beyond.audit.position import positions, sharpness
-from fakeface_utils.data import about, dataset, images, manifest, prepare
+from conftest import done, html
+from fakeface_utils.data import about, dataset, images, manifest
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.step import read_file
@@ -27,9 +27,7 @@ Z2 = 1.959964**2
 
 def prepared(faces):
     study = load_study(data=str(faces), run="x", overrides="image_size=64")
-    for task in prepare.all(study):
-        task.ensure()
-    dataset(study)
+    done(dataset.of(study))
     return study
 
 
@@ -130,9 +128,7 @@ def test_trained_without_them_nothing_leaks(leaking):
     audit(leaking)
     table = audit.of(leaking).path("duplicates.csv")
     clean = leaking.model_copy(update={"leave_out": str(table)})
-    for task in prepare.all(clean):
-        task.ensure()
-    dataset(clean)
+    done(dataset.of(clean))
     assert audit(clean)["leaked"] == []
     assert len(images(clean, "train")) == len(images(leaking, "train")) - 2
     assert manifest(clean, "test").equals(manifest(leaking, "test"))
@@ -490,10 +486,9 @@ def test_where_every_test_image_leaks_the_rest_is_a_dash(finished, faces):
     for path in (faces / "a/b/train").rglob("*.jpg"):
         shutil.copy(path, faces / "a/b/test" / path.parent.name)
     study = finished()
-    for task in EXTENSION.tasks(study):
-        task.ensure()
+    done(*EXTENSION.tasks(study))
     assert len(audit.of(study).read()["leaked"]) == 8
-    page = BeautifulSoup(EXTENSION.section(study).data, "html.parser")
+    page = html(EXTENSION.section(study))
     head, *rows = page.find_all("table")[-1].find_all("tr")
     names = [cell.text for cell in head.find_all("th")]
     first = dict(zip(names, [cell.text for cell in rows[0].find_all("td")], strict=True))
@@ -502,8 +497,7 @@ def test_where_every_test_image_leaks_the_rest_is_a_dash(finished, faces):
 
 
 def test_the_section_and_its_figures(leaking):
-    for task in EXTENSION.tasks(leaking):
-        task.ensure()
+    done(*EXTENSION.tasks(leaking))
     assert not EXTENSION.why_stale(leaking)
     page = EXTENSION.section(leaking).data
     assert page.count("<img ") == page.count('alt="') == 3

@@ -155,17 +155,6 @@ def test_runs_are_compared_on_further_images_that_both_were_asked_about(finished
     assert "On further images" in page_of(["one", "two"]).read_text()
 
 
-def test_a_run_whose_images_were_replaced_is_not_compared_by_todays_list(finished, faces):
-    finished(run="one")
-    test = faces / "a" / "b" / "test"
-    (test / "fake").rename(test / "x")
-    (test / "real").rename(test / "fake")
-    (test / "x").rename(test / "real")
-    finished(run="two")
-    with pytest.raises(StudyError, match="the images of 'faces' have changed since"):
-        evaluated(["two", "one"])
-
-
 def test_the_command_prints_the_tables_and_the_page_opens_offline(finished, faces, capsys):
     odd = faces.rename(faces.with_name("<img src=x onerror=alert(1)>"))
     finished(run="one", data=odd, p_fake=lambda model, table: 1 - knows(model, table))

@@ -30,6 +30,7 @@ from beyond.confidence.measure import (
     tempered,
     word,
 )
+from conftest import PLACES, done, write_set
 from fakeface_utils.models import MODELS, Model
 from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.step import read_file
@@ -212,19 +213,16 @@ def trained(tmp_path_factory):
     """The folder of a run 'mine', trained on noise."""
     root = tmp_path_factory.mktemp("mine")
     rng = np.random.default_rng(0)
-    for split in ("train", "valid", "test"):
-        for kind in ("fake", "real"):
-            (root / "noise" / split / kind).mkdir(parents=True)
-            for number in range(8):
-                pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-                PIL.Image.fromarray(pixels).save(root / "noise" / split / kind / f"{number}.png")
+
+    def noise(*_):
+        return PIL.Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+
+    write_set(root / "noise", 8, noise)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("data", "cache", "results", "figures"):
+        for name in PLACES:
             patch.setenv(f"FAKEFACE_{name.upper()}", str(root / name))
         study = load_study(data=str(root / "noise"), run="mine", overrides=TINY)
-        for task in EXTENSION.tasks(study):
-            for one in (*task.before(), task):
-                one.ensure()
+        done(*EXTENSION.tasks(study))
         claim_run(study)
     return root
 
@@ -232,7 +230,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def run(trained, monkeypatch):
     """The study of the run 'mine'."""
-    for name in ("data", "cache", "results", "figures"):
+    for name in PLACES:
         monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(trained / name))
     return load_study(run="mine")
 
@@ -481,7 +479,7 @@ def folder(run, tmp_path):
 def test_an_exported_network_says_elsewhere_what_it_says_at_home(folder, tmp_path, monkeypatch):
     paths = [face(tmp_path, f"{n}.png", (40, 40), n) for n in range(3)]
     predict(paths, csv=tmp_path / "home.csv")
-    for name in ("data", "cache", "results", "figures"):
+    for name in PLACES:
         monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(tmp_path / "elsewhere" / name))
     predict(paths, csv=tmp_path / "away.csv", folder=folder)
     assert (tmp_path / "home.csv").read_bytes() == (tmp_path / "away.csv").read_bytes()
@@ -544,34 +542,34 @@ def test_the_command_for_a_missing_seed_trains_it_and_keeps_the_others(
 
 
 CHECKED = """
-import sys
+import json, sys
 sys.modules["keras"] = None  # its import would fail
 from fakeface_utils.cli import main
-main()
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["fakeface", "predict", *words]
+    try:
+        main()
+    except SystemExit as end:  # with a sentence for standard error, and code 1
+        print(json.dumps(end.code))
 """
+MISTAKES = {
+    "there is no trained run 'new' (there are: mine)": ["x.png", "--run", "new"],
+    "run is '\\x1b[2J': use letters": ["x.png", "--run", "\x1b[2J"],
+    "unknown model 'vgg19'": ["x.png", "--run", "mine", "--model", "vgg19"],
+    "there is no file or folder y.png": ["y.png"],
+    "there is no file or folder xxx": ["x" * 300],
+    "there is no file or folder pipe.png": ["pipe.png"],
+    "x.png is no place for a table": ["x.png", "--csv", "x.png"],
+}
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["x.png", "--run", "new"], "there is no trained run 'new' (there are: mine)"),
-        (["x.png", "--run", "\x1b[2J"], "run is '\\x1b[2J': use letters"),
-        (["x.png", "--run", "mine", "--model", "vgg19"], "unknown model 'vgg19'"),
-        (["y.png"], "there is no file or folder y.png"),
-        (["x" * 300], "there is no file or folder xxx"),
-        (["pipe.png"], "there is no file or folder pipe.png"),
-        (["x.png", "--csv", "x.png"], "x.png is no place for a table"),
-    ],
-)
-def test_the_run_and_the_files_are_checked_before_keras_is_loaded(run, tmp_path, words, sentence):
+def test_the_run_and_the_files_are_checked_before_keras_is_loaded(run, tmp_path):
     face(tmp_path, "x.png")
     os.mkfifo(tmp_path / "pipe.png")
-    answer = subprocess.run(
-        [sys.executable, "-c", CHECKED, "predict", *words],
-        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert answer.returncode == 1
-    assert answer.stdout == ""
-    assert answer.stderr.startswith("error: ")
-    assert sentence in answer.stderr
-    assert answer.stderr.count("\n") == 1
+    command = [sys.executable, "-c", CHECKED, json.dumps([*MISTAKES.values()])]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+    for sentence, line in zip(MISTAKES, map(json.loads, said.splitlines()), strict=True):
+        assert line.startswith("error: ")
+        assert sentence in line
+        assert "\n" not in line

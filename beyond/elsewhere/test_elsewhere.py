@@ -23,6 +23,7 @@ from beyond.elsewhere.sets import (
     read_member,
     warnings,
 )
+from conftest import done
 from fakeface_utils import training
 from fakeface_utils.demo.camera import to_jpeg
 from fakeface_utils.image_files import as_input, decode, open_images
@@ -398,8 +399,7 @@ def test_from_folder_to_report_and_again_only_what_changed(finished, tmp_path, b
     study = finished(overrides=f"other={root}")
 
     def measured():
-        for task in EXTENSION.tasks(study):
-            task.ensure()
+        done(*EXTENSION.tasks(study))
         return elsewhere(study)
 
     table = measured()
@@ -435,8 +435,7 @@ def test_from_folder_to_report_and_again_only_what_changed(finished, tmp_path, b
 
 def test_networks_that_changed_are_not_shown_with_old_answers(finished, tmp_path, both):
     study = finished(overrides=f"other={folder_of(tmp_path / 'other', ['a'], 1)}")
-    for task in EXTENSION.tasks(study):
-        task.ensure()
+    done(*EXTENSION.tasks(study))
     assert not EXTENSION.why_stale(study)
     train.of(study, "vgg16", 0).path("model.keras").write_text("another")
     assert EXTENSION.why_stale(study).endswith("model.keras has changed")

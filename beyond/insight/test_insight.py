@@ -14,9 +14,11 @@ import pytest
 from beyond.insight import EXTENSION, maps, measure, show
 from beyond.insight.measure import STRENGTHS, compare, controls, insight, spectrum_model
 from beyond.insight.spectra import SIZES, _rings, log_spectrum, side_of, spectra
-from fakeface_utils import figures
+from conftest import done
+from fakeface_utils import figures, trained
 from fakeface_utils.data import manifest, prepare
 from fakeface_utils.models import MODELS
+from fakeface_utils.networks import build
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study
 from fakeface_utils.step import read_file
@@ -75,8 +77,7 @@ def test_brightness_and_contrast_do_not_count_and_one_colour_has_no_spectrum():
 def measured(faces):
     """A study of noise images whose spectra are measured."""
     study = load_study(data=str(faces), run="x", overrides="image_size=35")
-    for task in (*prepare.all(study), *spectra.all(study)):
-        task.ensure()
+    done(*prepare.all(study), *spectra.all(study))
     return study
 
 
@@ -358,16 +359,19 @@ def test_the_examples_can_be_shown(run, monkeypatch):
     assert len(show.controls(found)) == len(MODELS)
 
 
-def test_from_trained_networks_to_the_figures(places, faces, capsys):
+def test_from_networks_to_the_figures(finished, monkeypatch):
     """Small networks of every kind, from their files to the section."""
-    tiny = (
-        "image_size=35 custom_filters=2,2,9 custom_dense=9 vgg16_dense=9 vgg16_weights=random "
-        "epochs=1 batch_size=8 beyond_images=3"
+
+    def fit(study, model, seed, out, made_up=trained.fit_network):
+        made_up(study, model, seed, out)
+        build(study, model, seed).save(out / "model.keras")
+
+    monkeypatch.setattr(trained, "fit_network", fit)
+    study = finished(
+        overrides="image_size=35 custom_filters=2,2,9 custom_dense=9 vgg16_dense=9 "
+        "vgg16_weights=random beyond_images=3"
     )
-    study = load_study(data=str(faces), run="x", overrides=tiny)
-    last = EXTENSION.tasks(study)[-1]
-    for task in (*last.before(), last):
-        task.ensure()
+    done(*EXTENSION.tasks(study))
     assert EXTENSION.why_stale(study) == ""
     network, labels = maps.maps(study, "custom_cnn", 0), manifest(study, "test")["label"].to_numpy()
     assert (network["maps"].shape, network["maps"].dtype) == ((6, 8, 8), np.float16)

@@ -8,15 +8,23 @@ import pytest
 
 from beyond.learning_curve import law as curve
 from beyond.learning_curve import measure
+from conftest import done
 from fakeface_utils.extension import extensions
 from fakeface_utils.models import MODELS
 from fakeface_utils.run import load_study
 from fakeface_utils.step import STEPS
 
 SIZES = np.array([312.5, 625, 1250, 2500])
+LAW = (0.02, 0.14, 0.5)
+ERRORS = curve.power_law(SIZES / 2500, *LAW)
 
 
-def answers(errors, seeds=3, images=2000, spread=0.0):
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(curve, "RESAMPLES", 100)
+
+
+def answers(errors=ERRORS, seeds=3, images=2000, spread=0.0):
     """Made-up networks, (K, seeds, images) wrong or not; a size's seeds reach this far apart."""
     random = np.random.default_rng(0)
     rates = np.array(errors)[:, None] + spread * np.linspace(-1, 1, seeds)
@@ -31,40 +39,33 @@ def test_points_of_a_known_law_give_the_law_back(law):
     )
 
 
-def test_the_band_holds_the_truth_and_widens_beyond_what_was_seen():
-    law = (0.02, 0.14, 0.5)
-    wrong = answers(curve.power_law(SIZES / 2500, *law), spread=0.01)
-    fitted = curve.fit_curve(SIZES, wrong)
-    truth = curve.power_law(np.array(fitted["grid"]) / 2500, *law)
+def test_the_band_holds_the_truth_and_is_wider_the_less_is_known():
+    def width(**how):
+        fitted = curve.fit_curve(SIZES, answers(**how))
+        return fitted["high"][-1] - fitted["low"][-1]
+
+    fitted = curve.fit_curve(SIZES, answers(spread=0.01))
+    truth = curve.power_law(np.array(fitted["grid"]) / 2500, *LAW)
     assert fitted["why_not"] == ""
     assert (fitted["grid"][0], fitted["grid"][-1]) == pytest.approx((312.5, 50_000))
     assert np.all(np.array(fitted["low"]) <= truth)
     assert np.all(truth <= np.array(fitted["high"]))
-    width = np.subtract(fitted["high"], fitted["low"]) / truth
-    assert width[-1] > 2 * width[np.searchsorted(fitted["grid"], 1250)]
-    # More test images and seeds know more.
-    surer = curve.fit_curve(SIZES, answers(curve.power_law(SIZES / 2500, *law), 9, 8000, 0.01))
-    assert surer["high"][-1] - surer["low"][-1] < fitted["high"][-1] - fitted["low"][-1]
-
-
-def test_the_spread_of_seeds_widens_the_band():
-    errors = curve.power_law(SIZES / 2500, 0.02, 0.14, 0.5)
-    calm, rough = (
-        curve.fit_curve(SIZES, answers(errors, images=8000, spread=sd)) for sd in (0.0, 0.03)
-    )
-    assert rough["high"][-1] - rough["low"][-1] > 1.5 * (calm["high"][-1] - calm["low"][-1])
+    apart = np.subtract(fitted["high"], fitted["low"])
+    widths = apart / truth
+    assert widths[-1] > 2 * widths[np.searchsorted(fitted["grid"], 1250)]
+    assert width(seeds=9, images=8000, spread=0.01) < apart[-1]
+    assert width(images=8000, spread=0.03) > 1.5 * width(images=8000)
 
 
 def test_one_seed_leaves_out_how_runs_differ_and_still_gives_a_band():
-    wrong = answers(curve.power_law(SIZES / 2500, 0.02, 0.14, 0.5), seeds=1)
+    wrong = answers(seeds=1)
     fitted = curve.fit_curve(SIZES, wrong)
     assert fitted["low"][-1] < fitted["error"][-1] < fitted["high"][-1]
     assert fitted["a"] + fitted["b"] == pytest.approx(wrong[-1].mean(), abs=0.02)
 
 
 def test_two_sizes_are_refused_and_so_are_sizes_at_chance():
-    errors = curve.power_law(SIZES / 2500, 0.02, 0.14, 0.5)
-    two = curve.fit_curve(SIZES[:2], answers(errors[:2]))
+    two = curve.fit_curve(SIZES[:2], answers(ERRORS[:2]))
     assert list(two) == ["why_not"]
     assert two["why_not"].startswith("only 2 sizes at which the network does better than chance")
     guessing = curve.fit_curve(SIZES, answers([0.5, 0.49, 0.3, 0.2]))
@@ -96,20 +97,16 @@ def test_every_size_is_the_same_study_with_fewer_images_and_shares_its_features(
     assert measure.smaller(half, 0.5).training_share == 0.25
 
 
-def made_up(task, name, text):
-    task.folder.mkdir(parents=True, exist_ok=True)
-    task.path(name).write_text(text)
-
-
 def test_the_sentence_has_the_papers_number_and_the_reach(places):
     study = load_study("laptop", seeds=2)
     known = {"why_not": "", "a": 0.01, "b": 0.16, "c": 0.5, "sizes_fitted": [625, 1250, 2500]}
     known |= {"target": 50_000, "error": [0.3, 0.05], "low": [0.2, 0.03], "high": [0.4, 0.08]}
     task = measure.learning_curve.of(study)
     curves = {"custom_cnn": known, "vgg16": {"why_not": "few"}}
-    made_up(task, "learning_curve.json", json.dumps(curves))
+    task.folder.mkdir(parents=True)
+    task.path("learning_curve.json").write_text(json.dumps(curves))
     table = {"model": "vgg16", "seed": [0, 1], "images_per_class": 2500, "accuracy": 1}
-    made_up(task, "learning_curve.csv", pd.DataFrame(table).to_csv(index=False))
+    pd.DataFrame(table).to_csv(task.path("learning_curve.csv"), index=False)
     text = measure.summary(study)
     assert (
         "custom CNN: at 50,000 images of each class the curve gives an accuracy of 0.950 (95 % "
@@ -124,8 +121,7 @@ def test_a_curve_measured_with_other_seeds_belongs_to_the_study(finished):
     study = finished("demo", seeds=2)
     curve = extensions()["learning_curve"]
     assert curve.why_stale(study)
-    for task in curve.tasks(study):
-        task.ensure()
+    done(*curve.tasks(study))
     table = measure.learning_curve.of(study).read()
     assert table["images_per_class"].tolist()[:2] == [1.0, 1.0]  # an eighth of six images of each
     five = study.model_copy(update={"seeds": (0, 1, 2)})

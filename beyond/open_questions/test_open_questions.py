@@ -8,6 +8,7 @@ import pytest
 
 from beyond.open_questions import measure
 from beyond.open_questions.measure import kept_epoch, mean_difference, readings
+from conftest import done
 from fakeface_utils import trained
 from fakeface_utils.extension import extensions
 from fakeface_utils.models import MODELS
@@ -125,8 +126,7 @@ def asked(finished, monkeypatch):
 
 
 def measured(study):
-    for task in extensions()["open_questions"].tasks(study):
-        task.ensure()
+    done(*extensions()["open_questions"].tasks(study))
     return measure.open_questions.of(study).read()
 
 

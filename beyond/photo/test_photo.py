@@ -1,7 +1,6 @@
 """The photo page: the network's answers in a browser, what it says, and that it asks nobody."""
 
 import io
-import shutil
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ from beyond.photo import page as module
 from beyond.photo import photo as command
 from beyond.photo.network import operations
 from beyond.photo.page import of_hundred, page
+from conftest import watched
 from fakeface_utils import training
 from fakeface_utils.demo.camera import to_jpeg
 from fakeface_utils.image_files import as_input, decode
@@ -29,16 +29,19 @@ KNOWN = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A tab that shows a page."""
+    tabs = []
 
-    if not (chromium := shutil.which("chromium")):
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as driver:
-        chrome = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield chrome
-        chrome.close()
+    def show(text):
+        (tmp_path / "photo.html").write_text(text)
+        tabs.append(browser.new_page())
+        tabs[0].goto((tmp_path / "photo.html").as_uri())
+        return tabs[0]
+
+    yield show
+    tabs[0].close()
 
 
 def custom(**changed):
@@ -88,8 +91,8 @@ def shaken(network):
     ],
     ids=["custom", "valid", "plain", "own"],
 )
-def test_the_page_answers_as_keras_does(browser, tmp_path, make):
-    network, path = shaken(make()), tmp_path / "photo.html"
+def test_the_page_answers_as_keras_does(opened, make):
+    network = shaken(make())
     rng = np.random.default_rng(1)
     images = rng.integers(0, 200, (50, 1, 1, 3)) + rng.integers(0, 56, (50, 32, 32, 3))
     images, (kernel, bias) = images.astype("uint8"), network.layers[-1].weights
@@ -99,29 +102,22 @@ def test_the_page_answers_as_keras_does(browser, tmp_path, make):
     bias.assign([-logits.mean() / spread])
     expected = network.predict_on_batch(images)[:, 0]
     assert np.ptp(expected) > 0.05
-    path.write_text(page(KNOWN, [], operations(network, "it")))
-    tab = browser.new_page()
-    tab.goto(path.as_uri())
+    tab = opened(page(KNOWN, [], operations(network, "it")))
     code = "all => Promise.all(all.map(one => answer(Uint8Array.from(one))))"
     np.testing.assert_allclose(
         tab.evaluate(code, images.reshape(50, -1).tolist()), expected, atol=1e-3
     )
-    tab.close()
 
 
 @pytest.mark.parametrize("name", ["bilinear", "nearest"])
-def test_the_page_resizes_as_pillow_does(browser, tmp_path, name):
-    path = tmp_path / "photo.html"
-    path.write_text(page(KNOWN | {"filter": name}, [], operations(custom(), "it")))
-    tab = browser.new_page()
-    tab.goto(path.as_uri())
+def test_the_page_resizes_as_pillow_does(opened, name):
+    tab = opened(page(KNOWN | {"filter": name}, [], operations(custom(), "it")))
     for side in (1, 20, 32, 45, 200):
         pixels = np.random.default_rng(side).integers(0, 256, (side, side, 4), dtype=np.uint8)
         code = "([data, width]) => [...resized({data, width})]"
         found = np.reshape(tab.evaluate(code, [pixels.ravel().tolist(), side]), (32, 32, 3))
         image = PIL.Image.fromarray(pixels[..., :3].copy())
         np.testing.assert_array_equal(found, as_input(image, 32, name))
-    tab.close()
 
 
 def test_a_network_that_is_no_plain_chain_is_refused():
@@ -203,8 +199,7 @@ def clear():
     return file(PIL.Image.fromarray(shade, "RGBA"), "PNG")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
-def test_a_person_tries_pictures(browser, run, calibration, faces, width, scheme):
+def test_a_person_tries_pictures(browser, run, calibration, faces):
     for number, path in enumerate(sorted(faces.rglob("*.jpg"))):
         path.write_bytes(
             to_jpeg(np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8))
@@ -212,12 +207,9 @@ def test_a_person_tries_pictures(browser, run, calibration, faces, width, scheme
     study, _ = run()
     calibration(study)
     command("made-up")
-    view = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    tab = browser.new_context(**view, has_touch=True).new_page()
-    requests, errors = [], []
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on("console", lambda message: errors.append(message.text))
+    phone = {"width": 390, "height": 800}
+    tab = browser.new_context(viewport=phone, has_touch=True).new_page()
+    requests, errors = watched(tab)
     tab.goto((study.results / "photo.html").as_uri())
     done = tab.locator("#spread:not(:empty)")
     done.wait_for()
@@ -261,23 +253,23 @@ def test_a_person_tries_pictures(browser, run, calibration, faces, width, scheme
     tab.tap("#film")
     tab.locator("#trouble:has-text('camera')").wait_for()
     assert "choose a picture" in trouble.inner_text()
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert errors == []
     outside = [url for url in requests if not url.startswith(("data:", "blob:"))]
     assert outside == [(study.results / "photo.html").as_uri()]
     asked = tab.evaluate("fetch('https://example.org').catch(() => 'refused')")
     assert asked == "refused"  # by the page's own policy
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    assert [rule["id"] for rule in axe.run(tab).response["violations"]] == []
+    for width, scheme in ((390, "light"), (1280, "dark")):
+        tab.set_viewport_size({"width": width, "height": 800})
+        tab.emulate_media(color_scheme=scheme)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert [rule["id"] for rule in axe.run(tab).response["violations"]] == []
     tab.context.close()
 
 
 @pytest.mark.slow
-def test_a_huge_picture_is_looked_at_in_a_square_that_a_phone_can_hold(browser, tmp_path):
-    path = tmp_path / "photo.html"
-    path.write_text(page(KNOWN, [], operations(custom(), "it")))
-    tab = browser.new_page()
-    tab.goto(path.as_uri())
+def test_a_huge_picture_is_looked_at_in_a_square_that_a_phone_can_hold(opened, tmp_path):
+    tab = opened(page(KNOWN, [], operations(custom(), "it")))
     huge = tmp_path / "huge.jpg"
     PIL.Image.effect_noise((8000, 6000), 50).convert("RGB").save(huge)
     tab.set_input_files("#file", huge)

@@ -10,19 +10,17 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
-from bs4 import BeautifulSoup
 from PIL.PngImagePlugin import PngInfo
 
 from beyond.quiz import EXTENSION, measure, show
 from beyond.quiz import quiz as command
 from beyond.quiz.measure import answers_csv, people, read_answers, two_way_interval
 from beyond.quiz.show import hardly_told_apart, sealed
+from conftest import done, html, watched
 from fakeface_utils.data import images, manifest
 from fakeface_utils.evaluate import FEWEST, HARDLY, table1
 from fakeface_utils.models import MODELS
 from fakeface_utils.util import StudyError
-
-chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
 
 
 @pytest.fixture
@@ -58,7 +56,7 @@ def page_of(study):
 
 
 def pictures(study) -> list[list[str]]:
-    page = BeautifulSoup(page_of(study).read_text(), "html.parser")
+    page = html(page_of(study).read_text())
     return json.loads(page.find(id="pictures").string)
 
 
@@ -82,6 +80,13 @@ def asked(study):
     faces = measure.drawn(study, 0)
     right = {row.sha256: ("real", "fake")[row.label] for row in faces.itertuples()}
     return faces, measure.quiz_name(study, faces), right
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where the answers of a class are put."""
+    (tmp_path / "class").mkdir()
+    return tmp_path / "class"
 
 
 def pooled(study, folder):
@@ -128,7 +133,7 @@ def test_nothing_can_be_read_off_the_page(study, asked, capsys):
         assert word not in page, word
     text = re.sub(r'"(pictures|pair)">.*?</script>', "", page, flags=re.DOTALL)
     assert max(len(line) for line in text.splitlines()) < 6000  # the sealed answers are left
-    for tag in BeautifulSoup(text, "html.parser").find_all("img"):
+    for tag in html(text).find_all("img"):
         assert set(tag.attrs) <= {"id", "alt"}
     for shown in pictures(study):
         assert len(shown) == 20
@@ -177,10 +182,9 @@ def test_sealing_is_undone_by_the_same_pictures_alone():
     assert sealed("fake, 0.998 ž", shown[::-1]) != once
 
 
-def test_a_perfect_person_and_one_who_always_says_real(study, asked, tmp_path):
+def test_a_perfect_person_and_one_who_always_says_real(study, asked, folder):
     faces, name, right = asked
-    folder = tmp_path / "class"
-    (folder / "late").mkdir(parents=True)
+    (folder / "late").mkdir()
     (folder / "a.csv").write_text(answers(faces, name, right, sure="3"))
     (folder / "late" / "b.CSV").write_text(answers(faces, name, dict.fromkeys(right, "real")))
     table, refused = pooled(study, folder)
@@ -207,24 +211,21 @@ def test_a_perfect_person_and_one_who_always_says_real(study, asked, tmp_path):
     assert "custom CNN" in section
 
 
-def test_rounds_are_told_apart(study, asked, tmp_path):
+def test_rounds_are_told_apart(study, asked, folder):
     faces, name, right = asked
     later = {(2, image): "fake" for image in right}
-    (tmp_path / "class").mkdir()
-    (tmp_path / "class" / "a.csv").write_text(answers(faces, name, right | later))
-    table, _ = pooled(study, tmp_path / "class")
+    (folder / "a.csv").write_text(answers(faces, name, right | later))
+    table, _ = pooled(study, folder)
     assert table.loc[(1, "people"), "right"] == 1.0
     assert table.loc[(2, "people"), "right"] == 0.5
 
 
-def test_a_person_counts_once_however_the_file_was_saved(study, asked, tmp_path):
+def test_a_person_counts_once_however_the_file_was_saved(study, asked, folder):
     faces, name, right = asked
     good = answers(faces, name, right)
     lines = good.splitlines(keepends=True)
     copies = [good, good + "\n", "\ufeff" + good, good.replace("\n", "\r\n")]
     copies += [good.replace(",1500", ",1501", 1), "".join([lines[0], *lines[:0:-1]])]
-    folder = tmp_path / "class"
-    folder.mkdir()
     for number, text in enumerate(copies):
         (folder / f"{number}.csv").write_bytes(text.encode())
     (folder / "other.csv").write_text(answers(faces, name, right, sure="3"))
@@ -233,7 +234,7 @@ def test_a_person_counts_once_however_the_file_was_saved(study, asked, tmp_path)
     assert refused == {f"{number}.csv": "the same answers as 0.csv" for number in range(1, 6)}
 
 
-def test_files_that_do_not_count_are_named_with_the_reason(study, asked, tmp_path, capsys):
+def test_files_that_do_not_count_are_named_with_the_reason(study, asked, folder, capsys):
     faces, name, right = asked
     good = answers(faces, name, right)
     lines = good.splitlines(keepends=True)
@@ -253,8 +254,6 @@ def test_files_that_do_not_count_are_named_with_the_reason(study, asked, tmp_pat
         "x\x1b[2J.csv": ("a,b\n1,2\n", "its columns are not"),
         "huge.csv": (good * 40, "too large for a person's answers"),
     }
-    folder = tmp_path / "class"
-    folder.mkdir()
     for file, (text, _) in files.items():
         (folder / file).write_bytes(text if isinstance(text, bytes) else text.encode())
     command("asked", 0, folder)
@@ -266,12 +265,10 @@ def test_files_that_do_not_count_are_named_with_the_reason(study, asked, tmp_pat
         assert (f"not counted: {shown}: {why}" in out) == (why is not None)
 
 
-def test_a_folder_without_answers_is_a_sentence(study, asked, tmp_path):
+def test_a_folder_without_answers_is_a_sentence(study, asked, tmp_path, folder):
     faces, name, right = asked
     with pytest.raises(StudyError, match="there is no folder"):
         read_answers(tmp_path / "none", name, faces)
-    folder = tmp_path / "class"
-    folder.mkdir()
     with pytest.raises(StudyError, match=f"no file in .* answers quiz {name}: it is empty"):
         read_answers(folder, name, faces)
     (folder / "a.csv").write_text(answers(faces, "0123456789ab", right))
@@ -340,22 +337,20 @@ def test_the_claim_that_people_can_hardly_tell(low, high, verdict):
 
 
 def test_the_claim_takes_its_place_and_answers_about_other_images_are_not_this_runs(
-    study, asked, tmp_path
+    study, asked, folder
 ):
     faces, name, right = asked
     claim = EXTENSION.claims(study)[0]
     assert (claim["verdict"], claim["basis"]) == ("not comparable (other images)", "not measured")
     assert "nobody was asked" in EXTENSION.why_stale(study)
     assert hardly_told_apart(None)["verdict"] == "not measured"
-    (tmp_path / "class").mkdir()
-    (tmp_path / "class" / "a.csv").write_text(answers(faces, name, right))
-    measure.pool(study, tmp_path / "class", 0)
+    (folder / "a.csv").write_text(answers(faces, name, right))
+    measure.pool(study, folder, 0)
     assert not EXTENSION.why_stale(study)
     assert "dataset/dataset.json" in people.of(study).depends_on()["inputs"]
     assert EXTENSION.claims(study)[0]["basis"] == "measured: 1 person"
     PIL.Image.new("RGB", (48, 48)).save(f"{study.data}/{faces['path'][0]}")
-    for task in table1.of(study).before():
-        task.ensure()
+    done(*table1.of(study).before())
     assert EXTENSION.claims(study)[0]["basis"] == "not measured"
     assert EXTENSION.why_stale(study)
     with pytest.raises(StudyError, match="are about other images than run 'asked' has now"):
@@ -368,7 +363,7 @@ def test_the_pair_that_is_shown_with_its_answer_is_not_asked_about(study, asked)
     assert manifest(study, "test")["label"].iloc[[real, fake]].tolist() == [0, 1]
     assert not {real, fake} & {*faces["place"]}
     show.quiz(study, 0)
-    page = BeautifulSoup(page_of(study).read_text(), "html.parser")
+    page = html(page_of(study).read_text())
     assert page.find(id="examples").get_text().split() == ["real", "fake"]
     for place, picture in zip((real, fake), json.loads(page.find(id="pair").string), strict=True):
         np.testing.assert_array_equal(decoded(picture), images(study, "test")[place])
@@ -381,7 +376,7 @@ def drawn_images(monkeypatch):
 
 
 @pytest.mark.usefixtures("drawn_images")
-def test_drawn_images_have_one_round_and_no_published_studies(study, asked, tmp_path):
+def test_drawn_images_have_one_round_and_no_published_studies(study, asked, folder):
     faces, name, right = asked
     show.quiz(study, 0)
     assert len(pictures(study)) == 1
@@ -389,10 +384,9 @@ def test_drawn_images_have_one_round_and_no_published_studies(study, asked, tmp_
     assert "published studies" not in text
     assert "Nightingale" not in text
     lines = answers(faces, name, right).splitlines(keepends=True)
-    (tmp_path / "class").mkdir()
-    (tmp_path / "class" / "a.csv").write_text("".join(lines[:21]))
-    (tmp_path / "class" / "two.csv").write_text("".join(lines))
-    table, refused = pooled(study, tmp_path / "class")
+    (folder / "a.csv").write_text("".join(lines[:21]))
+    (folder / "two.csv").write_text("".join(lines))
+    table, refused = pooled(study, folder)
     assert refused == {"two.csv": "not one answer for each of 20 images in each round"}
     assert table.loc[(1, "people"), ["answers", "right", "pixels"]].tolist() == [20, 1.0, 32]
     words = hardly_told_apart(people.of(study).read())["here"]
@@ -400,15 +394,15 @@ def test_drawn_images_have_one_round_and_no_published_studies(study, asked, tmp_
     assert "round" not in words
 
 
-@chromium
 @pytest.mark.usefixtures("drawn_images")
-def test_one_round_is_played_to_its_end(study, asked, browser):
+def test_one_round_is_played_to_its_end_by_keyboard(study, asked, browser):
     show.quiz(study, 0)
-    page = browser.new_page(viewport={"width": 390, "height": 664})
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(page_of(study).as_uri())
     sizes = "[...document.querySelectorAll('#examples img')].map(i => i.naturalWidth)"
     assert page.evaluate(sizes) == [32, 32]
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert page.locator(".keys").is_visible()
     page.keyboard.press("ArrowRight")
     for place, label in enumerate(asked[0]["label"]):
         assert page.inner_text("#count") == f"Face {place + 1} of 20"
@@ -419,18 +413,8 @@ def test_one_round_is_played_to_its_end(study, asked, browser):
     assert [face.splitlines()[1] for face in told] == [
         "fake" if label else "real" for label in asked[0]["label"]
     ]
-
-
-@pytest.fixture
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        chrome = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        yield chrome
-        chrome.close()
+    lines = "[...document.querySelectorAll('#faces dd')].map(d => d.offsetHeight)"
+    assert len(set(page.evaluate(lines))) == 1
 
 
 def by_keyboard(page, fake, sure):
@@ -445,40 +429,21 @@ def by_touch(page, fake, sure):
     page.tap("#question [data-go='1']")
 
 
-@chromium
-@pytest.mark.parametrize(
-    ("options", "answer"),
-    [
-        ({"viewport": {"width": 1280, "height": 800}}, by_keyboard),
-        (
-            {"viewport": {"width": 390, "height": 664}, "is_mobile": True, "has_touch": True},
-            by_touch,
-        ),
-    ],
-    ids=["keyboard", "touch"],
-)
-def test_it_is_played_saved_and_put_together(study, asked, places, browser, options, answer):
+def test_two_rounds_are_played_on_a_phone_saved_and_put_together(study, asked, browser, folder):
     faces, name, _ = asked
     show.quiz(study, 0)
-    address, requests, errors = page_of(study).as_uri(), [], []
-    page = browser.new_context(**options).new_page()
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    address, phone = page_of(study).as_uri(), {"width": 390, "height": 664}
+    page = browser.new_context(viewport=phone, is_mobile=True, has_touch=True).new_page()
+    requests, errors = watched(page)
     page.goto(address)
-    width = options["viewport"]["width"]
 
     def fits():
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-    def go_on(section):
-        selector = f"{section} [data-go='1']"
-        page.tap(selector) if answer is by_touch else page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
 
     fits()
-    assert page.locator(".keys").is_visible() == (answer is by_keyboard)
-    go_on("#start")
-    go_on("#question")  # nothing is answered yet
+    assert page.locator(".keys").is_hidden()
+    page.tap("#start [data-go='1']")
+    page.tap("#question [data-go='1']")  # nothing is answered yet
     assert page.inner_text("#count") == "Round 1 of 2, face 1 of 20"
     assert "First say real or fake" in page.inner_text("#hint")
     heights = "[...document.querySelectorAll('#question button')].map(b => b.offsetHeight)"
@@ -499,16 +464,16 @@ def test_it_is_played_saved_and_put_together(study, asked, places, browser, opti
             assert size[1] % side == 0  # whole screen pixels
             fits()
             bottom = page.locator("#question [data-go='1']").bounding_box()
-            assert bottom["y"] + bottom["height"] <= options["viewport"]["height"]
+            assert bottom["y"] + bottom["height"] <= phone["height"]
             assert bottom["height"] >= 44
             fake = labels[order[number][place]] == 1
             if number == 1 and place < 5:
                 fake = not fake
-            answer(page, fake, place % 3 + 1)
+            by_touch(page, fake, place % 3 + 1)
         if number == 0:
             assert page.locator("#pause").is_visible()
             assert page.locator("#result").is_hidden()
-            go_on("#pause")
+            page.tap("#pause [data-go='1']")
     assert page.inner_text("#score").startswith(
         "You were right on 20 of 20 faces in round 1 and on 15 in round 2. 10 were fake"
     )
@@ -525,15 +490,11 @@ def test_it_is_played_saved_and_put_together(study, asked, places, browser, opti
     for face, label in zip(told, labels, strict=True):
         assert f"right ({0.1 + 0.8 * label:.3f})" in face
     assert "wrong (" in told[faces["second"][0]]
-    if answer is by_keyboard:
-        lines = "[...document.querySelectorAll('#faces dd')].map(d => d.offsetHeight)"
-        assert len(set(page.evaluate(lines))) == 1
     picture = page.locator("#faces img").first
     assert picture.evaluate("p => getComputedStyle(p).imageRendering") == "pixelated"
     fits()
     with page.expect_download() as download:
         page.click("#save")
-    folder = places / "class"
     assert re.fullmatch(rf"quiz-{name}-\w+\.csv", download.value.suggested_filename)
     download.value.save_as(folder / download.value.suggested_filename)
     assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [address]
