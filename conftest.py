@@ -37,7 +37,8 @@ def done(*tasks):
 
 def html(shown):
     """What is shown, or a text, as a tree of its elements."""
-    return BeautifulSoup(getattr(shown, "data", shown), "html.parser")
+    text = getattr(shown, "data", shown).replace("<wbr>", "")  # where a line may break
+    return BeautifulSoup(text, "html.parser")
 
 
 def write_set(root, count, draw, suffix="png"):
