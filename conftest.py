@@ -1,6 +1,7 @@
 """Places of the tests' own: nothing is written into the checkout."""
 
 import itertools
+import re
 import os
 import shutil
 import signal
@@ -37,7 +38,7 @@ def done(*tasks):
 
 def html(shown):
     """What is shown, or a text, as a tree of its elements."""
-    text = getattr(shown, "data", shown).replace("<wbr>", "")  # where a line may break
+    text = re.sub("<wbr/?>", "", getattr(shown, "data", shown))  # where a line may break
     return BeautifulSoup(text, "html.parser")
 
 
