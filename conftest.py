@@ -1,8 +1,8 @@
 """Places of the tests' own: nothing is written into the checkout."""
 
 import itertools
-import re
 import os
+import re
 import shutil
 import signal
 import subprocess
