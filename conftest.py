@@ -52,11 +52,21 @@ def write_set(root, count, draw, suffix="png"):
     return root
 
 
+def places_in(root):
+    """The variables that put data, cache, results and figures below a folder."""
+    return {f"FAKEFACE_{name.upper()}": str(root / name) for name in PLACES}
+
+
+def enter(monkeypatch, root):
+    """Let this process work below a folder."""
+    for name, place in places_in(root).items():
+        monkeypatch.setenv(name, place)
+
+
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """Data, cache, results and figures under a temporary folder."""
-    for name in PLACES:
-        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(tmp_path / name))
+    enter(monkeypatch, tmp_path)
     return tmp_path
 
 
@@ -182,9 +192,8 @@ class Project:
             if not (root / name).exists():
                 shutil.copytree(ROOT / name, root / name, ignore=ignored)
         self.results, self.figures = root / "results" / "tiny", root / "figures" / "tiny"
-        places = {f"FAKEFACE_{n.upper()}": str(root / n) for n in PLACES}
         login = {"KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": SECRET, "KAGGLE_API_TOKEN": SECRET}
-        self.environment = {**os.environ, **places, **login, "PYTHONPATH": str(root)}
+        self.environment = {**os.environ, **places_in(root), **login, "PYTHONPATH": str(root)}
 
     def start(self, *words):
         command = "import sys; from fakeface_utils.cli import main; sys.exit(main())"
@@ -213,11 +222,6 @@ class Project:
             [*command, "-k", "python3", *words],
             env=self.environment, cwd=self.root / "notebooks", capture_output=True, text=True,
         )  # fmt: skip
-
-    def enter(self, monkeypatch):
-        """Let this process work in the project's places."""
-        for name in PLACES:
-            monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(self.root / name))
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,9 @@ def count(number: int, what: str) -> str:
 
 def first(items: Iterable[str]) -> str:
     """The first few, and how many more there are."""
-    few, more = (items := list(items))[:5], len(items) - 5
-    return "; ".join(few) + (f"; and {more} more" if more > 0 else "")
+    items = list(items)
+    more = f"; and {len(items) - 5} more" if len(items) > 5 else ""
+    return "; ".join(items[:5]) + more
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

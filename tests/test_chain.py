@@ -16,7 +16,7 @@ import papermill
 import pytest
 from typer.testing import CliRunner
 
-from conftest import SECRET, TINY, notebook_of
+from conftest import SECRET, TINY, enter, notebook_of
 from fakeface_utils import chain, step
 from fakeface_utils.chain import Status
 from fakeface_utils.cli import app
@@ -106,7 +106,7 @@ def test_every_artefact_is_there(project):
 def test_demo_numbers_are_called_demo_numbers_and_a_second_run_skips_everything(
     project, monkeypatch
 ):
-    project.enter(monkeypatch)
+    enter(monkeypatch, project.root)
     answer = CliRunner().invoke(app, ["report", "--run", "tiny"])  # the run remembers the rest
     assert answer.exception is None, answer.output
     assert answer.output.count("up to date, skipped") == len(CORE) + len(ALWAYS)
@@ -174,7 +174,7 @@ def test_an_edited_layer_leaves_its_training_to_do_and_nothing_before_or_beside_
         layers, found = "fakeface_utils/networks/custom_cnn.py", code_of(*files)
         return found | ({layers: "edited"} if layers in found else {})
 
-    project.enter(monkeypatch)
+    enter(monkeypatch, project.root)
     study = load_study(run="tiny")
     assert left() == {}
     monkeypatch.setattr(step, "code_of", edited)

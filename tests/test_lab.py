@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from conftest import PLACES, TINY
+from conftest import TINY, done, enter, places_in
 from fakeface_utils.notebook import tasks_of
 from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.util import NOTEBOOKS, ROOT
@@ -48,8 +48,7 @@ def lab(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment |= {f"FAKEFACE_{name.upper()}": str(root / name) for name in PLACES}
+    environment = {**os.environ, **places_in(root), "PYTHONPATH": str(ROOT)}
     # Where it finds pytest's mark, the kernel doesn't show what C++ code writes.
     environment.pop("PYTEST_CURRENT_TEST", None)
     options = {
@@ -94,14 +93,12 @@ def copy(lab, name, overrides, run):
 @pytest.fixture
 def before(lab, monkeypatch):
     """Do here what the notebooks before one do, so that each test stands for itself."""
-    for name in PLACES:
-        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(lab.root / name))
+    enter(monkeypatch, lab.root)
 
     def do(name, overrides, run):
         claim_run(study := load_study(run=run, overrides=overrides))
         for earlier in NAMES[: NAMES.index(name)]:
-            for task in tasks_of(study, earlier):
-                task.ensure()
+            done(*tasks_of(study, earlier))
 
     return do
 

@@ -30,7 +30,7 @@ from beyond.confidence.measure import (
     tempered,
     word,
 )
-from conftest import PLACES, done, write_set
+from conftest import done, enter, write_set
 from fakeface_utils.models import MODELS, Model
 from fakeface_utils.run import claim_run, load_study
 from fakeface_utils.step import read_file
@@ -219,8 +219,7 @@ def trained(tmp_path_factory):
 
     write_set(root / "noise", 8, noise)
     with pytest.MonkeyPatch.context() as patch:
-        for name in PLACES:
-            patch.setenv(f"FAKEFACE_{name.upper()}", str(root / name))
+        enter(patch, root)
         study = load_study(data=str(root / "noise"), run="mine", overrides=TINY)
         done(*EXTENSION.tasks(study))
         claim_run(study)
@@ -230,8 +229,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def run(trained, monkeypatch):
     """The study of the run 'mine'."""
-    for name in PLACES:
-        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(trained / name))
+    enter(monkeypatch, trained)
     return load_study(run="mine")
 
 
@@ -479,8 +477,7 @@ def folder(run, tmp_path):
 def test_an_exported_network_says_elsewhere_what_it_says_at_home(folder, tmp_path, monkeypatch):
     paths = [face(tmp_path, f"{n}.png", (40, 40), n) for n in range(3)]
     predict(paths, csv=tmp_path / "home.csv")
-    for name in PLACES:
-        monkeypatch.setenv(f"FAKEFACE_{name.upper()}", str(tmp_path / "elsewhere" / name))
+    enter(monkeypatch, tmp_path / "elsewhere")
     predict(paths, csv=tmp_path / "away.csv", folder=folder)
     assert (tmp_path / "home.csv").read_bytes() == (tmp_path / "away.csv").read_bytes()
     sums = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]

@@ -49,10 +49,8 @@ def other_rows() -> list[str]:
     for name, row in table[table["loss_none"].isna()].iterrows():
         cells = [str(name), f"{row.fakes:.0f} / {row.reals:.0f}"]
         for share in ("fakes_found", "false_alarms"):
-            cells += [
-                f"{row[f'{share}_{v}']:.2f}" if row[f"{share}_{v}"] == row[f"{share}_{v}"] else "-"
-                for v in ("none", "all")
-            ]
+            values = (row[f"{share}_{augment}"] for augment in ("none", "all"))
+            cells += ["-" if pd.isna(value) else f"{value:.2f}" for value in values]
         cells.append(difference(row, "found_") if row.fakes else "-")
         rows.append(f"| {' | '.join(cells)} |")
     return rows
