@@ -34,6 +34,9 @@ def run(study: Study, asked: Iterable[Extension] = ()) -> list[str]:
 
     `asked` are extensions besides those that come with every report. One that fails stops nothing
     else: a sentence for each comes back.
+
+    Raises:
+        StudyError: the run holds another study, or a notebook failed.
     """
     start, failed = time.perf_counter(), []
     running = lock(study.results.with_name(f".{study.run}.chain.lock"), f"run '{study.run}'", False)

@@ -41,7 +41,11 @@ def foreign(path: str) -> str:
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """All that a folder holds but folders, by the path below it; links to folders are files."""
+    """All that a folder holds but folders, by the path below it; links to folders are files.
+
+    Raises:
+        StudyError: a folder can't be listed, unless another program left it.
+    """
 
     def fail(error: OSError) -> None:
         place = Path(error.filename)
@@ -59,6 +63,9 @@ def signature(path: Path, known: list[str] | None = None, look: Look | None = No
 
     Contents are read only where the first isn't as `known`. What changed a moment ago may change
     again unseen: its first digest is empty, and never trusted. What is `foreign` doesn't count.
+
+    Raises:
+        StudyError: a file can't be read.
     """
     if look is not None and path in look:
         return look[path]

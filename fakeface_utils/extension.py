@@ -89,7 +89,11 @@ def options(profile: str) -> dict[str, Any]:
 
 
 def chosen(only: str, study: Study) -> list[Extension]:
-    """The extensions a person asks for, as 'elsewhere robustness'; '' for all that can be."""
+    """The extensions a person asks for, as 'elsewhere robustness'; '' for all that can be.
+
+    Raises:
+        StudyError: there is no such name, or what it measures is missing.
+    """
     measured = {name: one for name, one in extensions().items() if one.notebook.exists()}
     if not (names := only.replace(",", " ").split()):
         return [one for one in measured.values() if not one.missing(study)]

@@ -144,7 +144,12 @@ def place_of(path: str) -> tuple[str, str, str]:
 
 
 def list_images(reader: Folder | Zip) -> pd.DataFrame:
-    """Every image of a dataset, in order: split, label (1 for fake, by its folder's name), path."""
+    """Every image of a dataset, in order: split, label (1 for fake, by its folder's name), path.
+
+    Raises:
+        StudyError: an image lies outside the layout, a class is empty, there is more than one
+            dataset, or a name can't be printed.
+    """
     paths, others = find_images(reader)
     table = pd.DataFrame(map(place_of, paths), columns=["above", "split", "kind"])
     table["path"], above = paths, table["above"].unique()

@@ -48,7 +48,11 @@ def report(study: Study, out: Path) -> None:
 
 
 def tasks_of(study: Study, notebook: str) -> list[Task]:
-    """What a notebook of the paper's study, or an extension's, does, in order."""
+    """What a notebook of the paper's study, or an extension's, does, in order.
+
+    Raises:
+        StudyError: there is none of this name.
+    """
     last = report.of(study)
     whole = [*last.before(), last]  # after which every step is known, also to an extension
     if notebook in extensions():

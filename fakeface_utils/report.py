@@ -196,6 +196,9 @@ def to_page(notebook: Path, page: Path, report: bool = False, notices: Sequence[
     """Write an executed notebook as one file that opens offline, without any script.
 
     Of the report cells with the tag `code` are left out, and all code.
+
+    Raises:
+        StudyError: the notebook can't be read, or the page can't be written.
     """
     import nbformat  # a second to import, with the next
     from nbconvert import HTMLExporter

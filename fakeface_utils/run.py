@@ -164,7 +164,11 @@ def check_run(study: Study) -> None:
 
 
 def claim_run(study: Study) -> None:
-    """Open a run: refuse a name that belongs to another study, and keep the parameters."""
+    """Open a run: refuse a name that belongs to another study, and keep the parameters.
+
+    Raises:
+        StudyError: as `check_run`, or a folder can't be written, or Keras has computed too early.
+    """
     if study.deterministic:
         ask_for_determinism()
     check_writable(study.results.parent, study.figures.parent)
@@ -187,6 +191,10 @@ def open_finished(run: str, seed: int | None = None, code: bool = True, model: s
     """A finished run as it was last opened, or one seed or network of it; nothing is written.
 
     Without `code`, for whoever reads results alone, code that was edited since is only told.
+
+    Raises:
+        StudyError: it isn't trained and tested with every network, or with the named one, or isn't
+            up to date.
     """
     study, look = load_study(run=run, seeds="" if seed is None else [seed]), Look()
     if model not in ("", *study.models):

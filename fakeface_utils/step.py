@@ -56,7 +56,11 @@ TEXT = {
 
 
 def read_file(path: Path) -> Any:
-    """What a file of ours holds: a table, a dictionary, an array; of other files the path."""
+    """What a file of ours holds: a table, a dictionary, an array; of other files the path.
+
+    Raises:
+        StudyError: it is missing, or isn't what was written.
+    """
     if not path.exists():
         raise StudyError(f"{shown(path)} is missing: run the command that makes it again")
     try:
@@ -264,6 +268,10 @@ class Task:
         """Do the task unless it is done; whether it was done now.
 
         One process at a time does it: a second waits, and then finds it done.
+
+        Raises:
+            StudyError: a task before it isn't up to date, code was edited since this process
+                started, something changed while it ran, or an output is missing.
         """
         look: Look = {}
         self.check_before(look=look)

