@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from .models import MODELS, Model, own_models
+from .models import MODELS, Model, own_models, titled
 from .util import home, sha256
 
 # Of ImageNet's kernels and biases for VGG16's 13 convolutions, in their order, as float32.
@@ -356,11 +356,11 @@ def open_questions(study: Study) -> pd.DataFrame:
     rows = []
     for name, found in register().items():
         others = "; ".join(f"{as_typed(v)}: {words}" for v, words in found["alternatives"].items())
-        concerns = ", ".join(found["models"]) or "Table 1 only"
+        concerns = ", ".join(map(titled, found["models"])) or "Table 1 only"
         default = as_typed(found["default"])
         here = as_typed(getattr(study, name))
         rows.append((found["question"], name, here, default, found["reason"], others, concerns))
-    both, seeds = ", ".join(MODELS), as_typed(study.seeds)
+    both, seeds = ", ".join(map(titled, MODELS)), as_typed(study.seeds)
     shuffled = "not given; a new order each epoch"
     rows += [
         ("Seeds, shuffling", "seeds", seeds, "0, ...", shuffled, "", both),

@@ -11,7 +11,7 @@ from beyond.open_questions.measure import kept_epoch, mean_difference, readings
 from conftest import done
 from fakeface_utils import trained
 from fakeface_utils.extension import extensions
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import MODELS, titled
 from fakeface_utils.run import load_study
 from fakeface_utils.settings import Study, as_typed, open_questions, register
 from fakeface_utils.util import StudyError
@@ -58,7 +58,7 @@ def test_the_printed_register_has_every_reading_that_is_measured():
     for name, reading in readings(load_study("paper")).items():
         row = printed.loc[reading.setting]
         assert name.partition("=")[2] + ": " in row["alternatives"]
-        assert row["concerns"] == ", ".join(reading.models)
+        assert row["concerns"] == ", ".join(map(titled, reading.models))
     assert printed.loc["positive_class", "concerns"] == "Table 1 only"
 
 
