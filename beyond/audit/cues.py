@@ -66,7 +66,7 @@ def cue_accuracies(manifest: pd.DataFrame, thumbnails: npt.NDArray[np.uint8]) ->
         accuracy = right / len(labels)
         cues[cue.name] = {"accuracy": accuracy, "ci_low": ends.low, "ci_high": ends.high}
         shares = [(called == labels)[labels == label].mean() for label in (0, 1)]
-        variances = map(proportion_variance, shares, counts)
+        variances = map(proportion_variance, shares, counts.tolist())
         both = known([np.mean(shares)], sum(variances) / 4)
         names = "balanced", "balanced_low", "balanced_high"
         cues[cue.name] |= dict(zip(names, both, strict=True))
