@@ -3,39 +3,34 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from IPython.display import HTML
 from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
-from fakeface_utils.figures import HALF, SOFT, looks_of, picture, pictures, save, title
+from fakeface_utils.figures import HALF, SOFT, Drawn, looks_of, picture, pictures, save, title
 from fakeface_utils.paper import COUNTS, TABLE1
 from fakeface_utils.report import paragraphs
 from fakeface_utils.settings import Study
 from fakeface_utils.step import Task, step
 from fakeface_utils.util import count
 
-from .measure import learning_curve, point, sentence, summary
+from .measure import in_words, learning_curve, point, summary
 
 CAPTION = (
     "Test error against the number of training images; both axes logarithmic. Small marks are "
-    "single training runs, lines the fitted curves with their 95 % bands, stars the paper's values."
+    "single training runs, lines join their means, stars are the paper's values."
 )
 
 
-@step("learning_curve", after=["learning_curve"], **pictures("learning_curve"))
-def figure_learning_curve(study: Study, out: Path) -> None:
-    """Every run's error, the fitted curves and bands to the paper's size, and its own values."""
-    task = learning_curve.of(study)
-    points, curves = task.read(), task.read("learning_curve.json")
-    looks = looks_of(study)
-    figure, axis = plt.subplots(figsize=(HALF, 3.9))
+def draw(study: Study, points: pd.DataFrame) -> Drawn:
+    """Every run's error, lines through the means of each size, and the paper's values."""
+    looks, figure = looks_of(study), plt.figure(figsize=(HALF, 3.9))
+    axis = figure.subplots()
     for model, about in study.models.items():
-        look, own, curve = looks[model], points[points["model"] == model], curves[model]
-        axis.plot(own["images_per_class"], 1 - own["accuracy"], **look | {"ls": ""})
+        look, own = looks[model], points[points["model"] == model].set_index("images_per_class")
+        axis.plot(1 - own["accuracy"], **look | {"ls": ""})
+        axis.plot(1 - own.groupby(level=0)["accuracy"].mean(), **look | {"marker": ""})
         axis.plot([], [], label=about.title, **look)
-        if not curve["why_not"]:
-            grid, colour = curve["grid"], look["color"]
-            axis.plot(grid, curve["error"], color=colour, ls=look["ls"], lw=1.5)
-            axis.fill_between(grid, curve["low"], curve["high"], color=colour, alpha=0.15, lw=0)
         if model in TABLE1:
             star = look | {"marker": "*", "ls": "", "ms": 12}
             axis.plot(COUNTS["train"], 1 - TABLE1[model]["accuracy"], **star, zorder=3)
@@ -47,16 +42,16 @@ def figure_learning_curve(study: Study, out: Path) -> None:
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axis.yaxis.set_minor_formatter(NullFormatter())
     axis.legend(loc="lower left")
-    title(figure, study, count(points["seed"].nunique(), "seed"))
-    means = points.groupby(["model", "images_per_class"], sort=False)["accuracy"].mean()
-    measured = "; ".join(
-        f"{about.title} "
-        + ", ".join(f"{value:.3f} at {size:,.0f}" for size, value in means[model].items())
-        for model, about in study.models.items()
-    )
-    leads = " ".join(sentence(model, curve) for model, curve in curves.items())
-    words = f"Test accuracy by training images of each class: {measured}. {leads}"
-    save(out, "learning_curve", (figure, words))
+    return figure, in_words(points)
+
+
+@step("learning_curve", after=["learning_curve"], **pictures("learning_curve"))
+def figure_learning_curve(study: Study, out: Path) -> None:
+    """Error against training images."""
+    points = learning_curve(study)
+    drawn = draw(study, points)
+    title(drawn[0], study, count(points["seed"].nunique(), "seed"))
+    save(out, "learning_curve", drawn)
 
 
 def tasks(study: Study) -> list[Task]:

@@ -3,7 +3,6 @@
 `python -m docs.figures.others` draws the figures again and prints the tables' rows.
 """
 
-import json
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -141,20 +140,14 @@ def draw_networks() -> Drawn:
 
 def draw_related() -> Drawn:
     """Our learning curve, and what others report for as many training images."""
-    laptop = EXAMPLES / "laptop"
-    points = pd.read_csv(laptop / "learning_curve.csv")
-    curves = json.loads((laptop / "learning_curve.json").read_text())
-    looks = looks_of(Study())
+    points, looks = pd.read_csv(EXAMPLES / "laptop" / "learning_curve.csv"), looks_of(Study())
     figure, axis = plt.subplots(figsize=(HALF, 4.6))
     for model, about in MODELS.items():
-        own, curve, look = points[points["model"] == model], curves[model], looks[model]
+        own, look = points[points["model"] == model], looks[model]
+        error = 1 - own.groupby(2 * own["images_per_class"])["accuracy"].mean()
         axis.plot(2 * own["images_per_class"], 1 - own["accuracy"], **look | {"ls": ""})
+        axis.plot(error, **look | {"marker": ""})
         axis.plot([], [], label=f"{about.title}, ours", **look)
-        if not curve["why_not"]:
-            grid = [2 * size for size in curve["grid"]]
-            axis.plot(grid, curve["error"], color=look["color"], ls=look["ls"], lw=1.5)
-            band = {"color": look["color"], "alpha": 0.15, "lw": 0}
-            axis.fill_between(grid, curve["low"], curve["high"], **band)
         star = look | {"marker": "*", "ls": "", "ms": 12}
         axis.plot(2 * COUNTS["train"], 1 - TABLE1[model]["accuracy"], **star, zorder=3)
     axis.plot([], [], "*", color=SOFT, ms=12, label="the paper")

@@ -1,0 +1,132 @@
+"""Rows and a figure of docs/paper_images.md on the larger part, from results/examples/larger/.
+
+`python -m docs.figures.larger` draws the figure again and prints the rows.
+"""
+
+import pandas as pd
+
+from beyond.confidence.show import scores_table
+from beyond.learning_curve.show import draw
+from fakeface_utils.figures import NOTE, Drawn, save
+from fakeface_utils.metrics import Known
+from fakeface_utils.models import MODELS, titled
+from fakeface_utils.paper import METRICS, TABLE1
+from fakeface_utils.settings import Study
+from fakeface_utils.step import read_file
+from fakeface_utils.util import ROOT
+
+EXAMPLES = ROOT / "results" / "examples"
+LARGER = EXAMPLES / "larger"
+
+
+def row_of(*cells: object) -> str:
+    """A row of a table on a page."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def table1_rows() -> list[str]:
+    """Table 1 of both runs and as printed: a row for each metric."""
+    runs = [read_file(EXAMPLES / run / "table1.csv") for run in ("larger", "laptop")]
+    rows = []
+    for metric in METRICS:
+        cells = []
+        for table in runs:
+            own = table[table["metric"] == metric].set_index("model")
+            names = ["ours_mean", "ci_low", "ci_high"]
+            cells += [f"{Known(*own.loc[model, names]):.3f}" for model in MODELS]
+        printed = (TABLE1[model][metric] for model in MODELS)
+        rows.append(row_of("F1" if metric == "f1" else metric, *cells, *printed))
+    return rows
+
+
+def calibration_rows() -> list[str]:
+    """Whether p_fake can be believed: a row for each network, before and after."""
+    scored = scores_table(read_file(LARGER / "confidence" / "calibration.json"))
+    return [
+        row_of(
+            f"{row.model}, {row.p_fake}",
+            *(f"{value:.3f}" for value in (row.ece, row.ece_expected, row.ece_high)),
+            row.verdict,
+        )
+        for row in scored.itertuples()
+    ]
+
+
+def moved_rows() -> list[str]:
+    """What moving the test images costs, three seeds: a row for each damage and network."""
+    rows = []
+    for row in read_file(LARGER / "moved.csv").itertuples():
+        accuracy = "" if pd.isna(row.accuracy) else f"{row.accuracy:.3f}"
+        lost = Known(row.loss, row.loss_low, row.loss_high)
+        rows.append(row_of(row.images, titled(row.model), accuracy, f"{lost:.3f}"))
+    return rows
+
+
+def memory_rows() -> list[str]:
+    """Recall of fakes whose face is in training, and of the others: a row for each network."""
+    rows = []
+    for row in read_file(LARGER / "memory.csv").itertuples():
+        apart = Known(row.difference, row.low, row.high)
+        shares = (f"{value:.3f}" for value in (row.recall_in_training, row.recall_others))
+        rows.append(row_of(row.network, *shares, f"{apart:+.3f}"))
+    return rows
+
+
+def draw_curve() -> Drawn:
+    """The learning curve with the larger run's point."""
+    drawn = draw(Study(), read_file(EXAMPLES / "laptop" / "learning_curve.csv"))
+    words = "112 pixels (the paper: 224), the same 1,200 test images"
+    drawn[0].suptitle(words, x=0.01, ha="left", size=NOTE)
+    return drawn
+
+
+def cure() -> pd.DataFrame:
+    """What both networks say of each set of images: `none` without and `all` with augmentation."""
+    return pd.read_csv(LARGER / "cure.csv").set_index("images")
+
+
+def difference(row: pd.Series, of: str = "") -> str:
+    """With minus without, in accuracy or, of 'found_', in the share of fakes found."""
+    names = (f"{of}difference", f"{of}low", f"{of}high")
+    return f"{Known(*(row[name] for name in names)):+.3f}"
+
+
+def damage_rows() -> list[str]:
+    """A row for the test images undamaged and after each damage."""
+    table = cure()
+    rows = []
+    for name, row in table[table["loss_none"].notna()].iterrows():
+        lost = ["", ""]
+        if name != "Undamaged":
+            ends = [[f"loss_{v}", f"loss_low_{v}", f"loss_high_{v}"] for v in ("none", "all")]
+            lost = [f"{Known(*row[names]):.3f}" for names in ends]
+        cells = [
+            name,
+            f"{row.accuracy_none:.3f}",
+            f"{row.accuracy_all:.3f}",
+            difference(row),
+            *lost,
+        ]
+        rows.append(row_of(*cells))
+    return rows
+
+
+def other_rows() -> list[str]:
+    """A row for each set of other faces: fakes found and photographs called fake."""
+    table = cure()
+    rows = []
+    for name, row in table[table["loss_none"].isna()].iterrows():
+        cells = [str(name), f"{row.fakes:.0f} / {row.reals:.0f}"]
+        for share in ("fakes_found", "false_alarms"):
+            values = (row[f"{share}_{augment}"] for augment in ("none", "all"))
+            cells += ["-" if pd.isna(value) else f"{value:.2f}" for value in values]
+        cells.append(difference(row, "found_") if row.fakes else "-")
+        rows.append(row_of(*cells))
+    return rows
+
+
+if __name__ == "__main__":
+    save(ROOT / "figures" / "examples" / "laptop", "learning_curve", draw_curve())
+    made = table1_rows(), calibration_rows(), moved_rows(), damage_rows(), other_rows()
+    for rows in (*made, memory_rows()):
+        print("\n".join(rows), end="\n\n")
