@@ -7,7 +7,7 @@ import pandas as pd
 
 from docs.figures import larger
 from fakeface_utils.metrics import Known
-from fakeface_utils.models import MODELS
+from fakeface_utils.models import MODELS, titled
 from fakeface_utils.step import read_file
 from fakeface_utils.util import ROOT
 
@@ -67,26 +67,38 @@ def test_what_was_forecast_and_what_came():
         f"{Known(*(1 - law[of][-1] for of in ('error', 'high', 'low'))):.3f}"
         in PAGES["paper_images"]
     )
-    points = read_file(EXAMPLES / "laptop" / "learning_curve.csv")
-    for model, name in (("custom_cnn", "custom CNN"), ("vgg16", "VGG16")):
-        own = points[points["model"] == model].groupby("images_per_class")["accuracy"].mean()
-        assert (
-            f"| {name} | {' | '.join(f'{value:.3f}' for value in own)} |" in PAGES["paper_images"]
-        )
+    for model, own in larger.points().groupby("model"):
+        means = own.groupby("images_per_class")["accuracy"].mean()
+        row = f"| {titled(model)} | {' | '.join(f'{value:.3f}' for value in means)} |"
+        assert row in PAGES["paper_images"]
+
+
+def share(value):
+    return f"{value:.0%}".replace("%", " %")
 
 
 def test_which_epochs_were_best_and_how_much_is_learned_by_heart():
+    best, last = {}, {}
     for model in MODELS:
         paths = sorted((EXAMPLES / "larger" / model).glob("seed-*/history.csv"))
         histories = [pd.read_csv(path) for path in paths]
-        best = ", ".join(str(own["val_loss"].idxmin() + 1) for own in histories)
-        assert (
-            f"at epoch {best} for VGG16" in PAGES["paper_images"]
-            or f"at {best} for" in PAGES["paper_images"]
-        )
-        last = pd.DataFrame([own.iloc[-1] for own in histories]).mean()
-        for share in (last["accuracy"], last["val_accuracy"]):
-            assert f"{share:.0%}".replace("%", " %") in PAGES["paper_images"]
+        best[model] = ", ".join(str(own["val_loss"].idxmin() + 1) for own in histories)
+        means = pd.DataFrame([own.iloc[-1] for own in histories]).mean()
+        last[model] = share(means["accuracy"]), share(means["val_accuracy"])
+    said = f"at epoch {best['vgg16']} for VGG16, seed by seed, and at {best['custom_cnn']} for the"
+    assert said in PAGES["paper_images"]
+    own, other = last["custom_cnn"], last["vgg16"]
+    said = f"is right on {own[0]} of the training and {own[1]} of the validation images, VGG16 on "
+    assert f"{said}{other[0]} and {other[1]}." in PAGES["paper_images"]
+
+
+def test_the_augmented_network_had_not_learned_all_it_could():
+    moved = pd.read_csv(EXAMPLES / "larger" / "history_all.csv")
+    assert moved["val_loss"].idxmin() == len(moved) - 1
+    still = pd.read_csv(EXAMPLES / "larger" / "custom_cnn" / "seed-0" / "history.csv")
+    seen = [share(own["accuracy"].iloc[-1]) for own in (moved, still)]
+    said = f"right on {seen[0]} of its training images as they were moved, the other on {seen[1]}"
+    assert said in PAGES["paper_images"]
 
 
 def test_the_statements_on_three_seeds():

@@ -103,5 +103,5 @@ def summary(study: Study) -> str:
     return (
         f"{in_words(points)} With {count(points['seed'].nunique(), 'seed')}, and one recipe at "
         "every size, so that fewer images mean fewer steps. Where more images would lead isn't "
-        "said: a power law that was fitted to such points fell short of what twice as many gave."
+        "said: a power law fitted to such points was too low at more than twice as many."
     )

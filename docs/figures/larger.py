@@ -72,9 +72,15 @@ def memory_rows() -> list[str]:
     return rows
 
 
+def points() -> pd.DataFrame:
+    """The learning curve of the smaller run, and the larger run on the same test images."""
+    both = [read_file(EXAMPLES / run / "learning_curve.csv") for run in ("laptop", "larger")]
+    return pd.concat(both, ignore_index=True)
+
+
 def draw_curve() -> Drawn:
-    """The learning curve with the larger run's point."""
-    drawn = draw(Study(), read_file(EXAMPLES / "laptop" / "learning_curve.csv"))
+    """The learning curve with the larger run's points."""
+    drawn = draw(Study(), points())
     words = "112 pixels (the paper: 224), the same 1,200 test images"
     drawn[0].suptitle(words, x=0.01, ha="left", size=NOTE)
     return drawn

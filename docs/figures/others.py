@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
+from docs.figures.larger import points
 from fakeface_utils.figures import HALF, INK, LOOKS, NOTE, SOFT, Drawn, looks_of, save
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS
@@ -140,10 +141,10 @@ def draw_networks() -> Drawn:
 
 def draw_related() -> Drawn:
     """Our learning curve, and what others report for as many training images."""
-    points, looks = pd.read_csv(EXAMPLES / "laptop" / "learning_curve.csv"), looks_of(Study())
+    measured, looks = points(), looks_of(Study())
     figure, axis = plt.subplots(figsize=(HALF, 4.6))
     for model, about in MODELS.items():
-        own, look = points[points["model"] == model], looks[model]
+        own, look = measured[measured["model"] == model], looks[model]
         error = 1 - own.groupby(2 * own["images_per_class"])["accuracy"].mean()
         axis.plot(2 * own["images_per_class"], 1 - own["accuracy"], **look | {"ls": ""})
         axis.plot(error, **look | {"marker": ""})
