@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 
 from docs.figures import larger
 from fakeface_utils.metrics import Known
@@ -71,6 +72,15 @@ def test_what_was_forecast_and_what_came():
         means = own.groupby("images_per_class")["accuracy"].mean()
         row = f"| {titled(model)} | {' | '.join(f'{value:.3f}' for value in means)} |"
         assert row in PAGES["paper_images"]
+
+
+def test_the_figures_show_what_the_tables_hold():
+    for name, drawn in (
+        ("laptop/learning_curve", larger.draw_curve()),
+        ("larger/moved", larger.draw_moved()),
+    ):
+        with PIL.Image.open(ROOT / "figures" / "examples" / f"{name}.png") as picture:
+            assert picture.info["Description"] == drawn[1]
 
 
 def share(value):

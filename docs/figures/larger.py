@@ -1,13 +1,17 @@
-"""Rows and a figure of docs/paper_images.md on the larger part, from results/examples/larger/.
+"""Rows and figures of docs/paper_images.md on the larger part, from results/examples/larger/.
 
-`python -m docs.figures.larger` draws the figure again and prints the rows.
+`python -m docs.figures.larger` draws the figures again and prints the rows.
 """
 
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from beyond.confidence.show import scores_table
 from beyond.learning_curve.show import draw
-from fakeface_utils.figures import NOTE, Drawn, save
+from fakeface_utils.figures import HALF, NOTE, OTHERS, SOFT, Drawn, looks_of, save
 from fakeface_utils.metrics import Known
 from fakeface_utils.models import MODELS, titled
 from fakeface_utils.paper import METRICS, TABLE1
@@ -17,6 +21,11 @@ from fakeface_utils.util import ROOT
 
 EXAMPLES = ROOT / "results" / "examples"
 LARGER = EXAMPLES / "larger"
+MOVES = {  # as `robustness` calls them, and the table of a stranger's networks
+    "Flipped": "left and right exchanged",
+    "Shifted 8 (pixels, of 256)": "shifted by 8 of 256 pixels",
+    "Cropped 90% (share of the side)": "cropped to 90 %",
+}
 
 
 def row_of(*cells: object) -> str:
@@ -131,8 +140,49 @@ def other_rows() -> list[str]:
     return rows
 
 
+def lost_by_moving() -> pd.DataFrame:
+    """What each move costs: network, home (accuracy undamaged), move, mean, low, high."""
+    table1 = read_file(LARGER / "table1.csv").set_index(["metric", "model"])["ours_mean"]
+    table, rows = read_file(LARGER / "moved.csv").set_index(["images", "model"]), []
+    others = pd.read_csv(EXAMPLES / "others" / "damaged.csv").set_index(["network", "damage"])
+    for name, words in MOVES.items():
+        for model in MODELS:
+            lost = table.loc[(name, model), ["loss", "loss_low", "loss_high"]]
+            rows.append((titled(model), table1["accuracy", model], words, *lost))
+        other = others.loc[("all 16", words), ["undamaged", "loss", "low", "high"]]
+        rows.append(("16 of a stranger's", other["undamaged"], words, *other[1:]))
+        own, lost = cure().loc[name], ["loss_all", "loss_low_all", "loss_high_all"]
+        home = cure().loc["Undamaged", "accuracy_all"]
+        rows.append(("custom CNN, trained on moved images", home, words, *own[lost]))
+    return pd.DataFrame(rows, columns=["network", "home", "move", *Known._fields])
+
+
+def draw_moved() -> Drawn:
+    """What moving a face costs each kind of network, with its interval."""
+    table, own = lost_by_moving(), looks_of(Study())
+    looks: list[dict[str, Any]] = [*(own[model] for model in MODELS), *OTHERS[:2]]
+    figure, axis = plt.subplots(figsize=(HALF, 3.6))
+    spoken, by_network = [], table.groupby("network", sort=False)
+    for k, ((name, rows), look) in enumerate(zip(by_network, looks, strict=True)):
+        label = f"{name}: {rows['home'].iloc[0]:.3f} undamaged"
+        ends = np.abs(rows[["low", "high"]].to_numpy() - rows[["mean"]].to_numpy()).T
+        places = np.arange(len(rows)) + 0.18 * (k - 1.5)
+        axis.errorbar(rows["mean"], places, xerr=ends, label=label, **look | {"ls": ""})
+        lost = (f"{Known(row.mean, row.low, row.high):.3f} {row.move}" for row in rows.itertuples())
+        spoken.append(f"{label}, lost {', '.join(lost)}")
+    axis.axvline(0, color=SOFT, lw=1)
+    axis.set_yticks(range(len(MOVES)), [words.replace(" of ", "\nof ") for words in MOVES.values()])
+    axis.set(xlabel="accuracy lost", ylim=(len(MOVES) - 0.5, -0.5))
+    axis.grid(visible=False, axis="y")
+    figure.legend(loc="outside lower left", ncols=1)
+    words = "11,811 training images at 112 pixels (the stranger's: 100,000 at 256)"
+    figure.suptitle(words, x=0.01, ha="left", size=NOTE)
+    return figure, f"What moving the test images costs: {'; '.join(spoken)}."
+
+
 if __name__ == "__main__":
     save(ROOT / "figures" / "examples" / "laptop", "learning_curve", draw_curve())
+    save(ROOT / "figures" / "examples" / "larger", "moved", draw_moved())
     made = table1_rows(), calibration_rows(), moved_rows(), damage_rows(), other_rows()
     for rows in (*made, memory_rows()):
         print("\n".join(rows), end="\n\n")
