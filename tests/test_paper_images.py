@@ -15,7 +15,7 @@ from fakeface_utils.util import ROOT
 EXAMPLES = ROOT / "results" / "examples"
 PAGES = {
     name: " ".join((ROOT / "docs" / f"{name}.md").read_text().split())
-    for name in ("paper_images", "fixed_before", "dataset_card")
+    for name in ("paper_images", "fixed_before", "dataset_card", "model_card")
 }
 
 
@@ -109,6 +109,16 @@ def test_the_augmented_network_had_not_learned_all_it_could():
     seen = [share(own["accuracy"].iloc[-1]) for own in (moved, still)]
     said = f"right on {seen[0]} of its training images as they were moved, the other on {seen[1]}"
     assert said in PAGES["paper_images"]
+
+
+def test_the_limits_of_the_model_card():
+    names = "StyleGAN2, FFHQ", "StyleGAN3", "Stable Diffusion 2.1"
+    found = [f"{larger.cure().loc[name, 'fakes_found_none']:.2f}" for name in names]
+    said = "finds {} of StyleGAN2's fakes, {} of StyleGAN3's and {} of Stable Diffusion's"
+    assert said.format(*found) in PAGES["model_card"]
+    moved = read_file(EXAMPLES / "larger" / "moved.csv").set_index(["images", "model"])
+    lost = moved.loc[("Shifted 8 (pixels, of 256)", "custom_cnn"), "loss"]
+    assert f"loses {lost:.3f} of its accuracy if faces are shifted by 8" in PAGES["model_card"]
 
 
 def test_the_statements_on_three_seeds():
