@@ -7,7 +7,7 @@ import pandas as pd
 import PIL.Image
 
 from docs.figures import larger
-from fakeface_utils.metrics import Known
+from fakeface_utils.metrics import Known, share_of
 from fakeface_utils.models import MODELS, titled
 from fakeface_utils.step import read_file
 from fakeface_utils.util import ROOT
@@ -109,6 +109,30 @@ def test_the_augmented_network_had_not_learned_all_it_could():
     seen = [share(own["accuracy"].iloc[-1]) for own in (moved, still)]
     said = f"right on {seen[0]} of its training images as they were moved, the other on {seen[1]}"
     assert said in PAGES["paper_images"]
+
+
+def test_the_papers_regime():
+    regime, readme = EXAMPLES / "larger" / "regime", (ROOT / "README.md").read_text()
+    history = pd.read_csv(regime / "history.csv").set_index("epoch")
+    answers = pd.read_csv(regime / "predictions.csv")
+    right = ((answers["p_fake"] >= 0.5) == (answers["label"] == 1)).to_numpy()
+    own, measured = share_of(right[None]), history["val_accuracy"]
+    best, worst = history["val_loss"].idxmin(), measured.idxmin()
+    assert (len(history), worst) == (15, 7)
+    reached = f"accuracy reaches {measured.max():.3f}, and the lowest loss is in epoch {best} of"
+    assert reached in PAGES["fixed_before"]
+    said = [
+        f"lowest in epoch {best} of 15",
+        f"at a validation accuracy of {measured[best]:.3f}",
+        f"{own.mean:.4f} ({own.low:.3f} to {own.high:.3f}) of the {len(answers):,} test images",
+        f"accuracy is {measured[worst]:.3f} in the seventh",
+        f"has risen to {history['accuracy'][worst]:.3f}",
+    ]
+    moved = pd.read_csv(regime / "moved.csv").itertuples()
+    for row, word in zip(moved, ("shift", "crop", "flip"), strict=True):
+        said.append(f"{Known(row.loss, row.loss_low, row.loss_high):.3f} by the {word}")
+    assert [words for words in said if words not in PAGES["paper_images"]] == []
+    assert f"the custom CNN reached {own.mean:.4f} (one seed)" in " ".join(readme.split())
 
 
 def test_the_limits_of_the_model_card():
