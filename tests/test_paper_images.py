@@ -9,6 +9,7 @@ import PIL.Image
 from docs.figures import larger
 from fakeface_utils.metrics import Known, share_of
 from fakeface_utils.models import MODELS, titled
+from fakeface_utils.settings import PROFILES, Study
 from fakeface_utils.step import read_file
 from fakeface_utils.util import ROOT
 
@@ -77,7 +78,7 @@ def test_what_was_forecast_and_what_came():
 def test_the_figures_show_what_the_tables_hold():
     for name, drawn in (
         ("laptop/learning_curve", larger.draw_curve()),
-        ("larger/moved", larger.draw_moved()),
+        ("others/moved", larger.draw_moved()),
     ):
         with PIL.Image.open(ROOT / "figures" / "examples" / f"{name}.png") as picture:
             assert picture.info["Description"] == drawn[1]
@@ -112,9 +113,13 @@ def test_the_augmented_network_had_not_learned_all_it_could():
 
 
 def test_the_papers_regime():
-    regime, readme = EXAMPLES / "larger" / "regime", (ROOT / "README.md").read_text()
-    history = pd.read_csv(regime / "history.csv").set_index("epoch")
-    answers = pd.read_csv(regime / "predictions.csv")
+    regime, readme = EXAMPLES / "regime", (ROOT / "README.md").read_text()
+    here, paper = read_file(regime / "study.json")["settings"], Study(**PROFILES["paper"])
+    names = "learning_rate", "learning_rate_decay", "batch_size", "batch_norm_momentum", "epochs"
+    assert {name: here[name] for name in names} == paper.of(*names)
+    seed = regime / "custom_cnn" / "seed-0"
+    history = pd.read_csv(seed / "history.csv").set_index("epoch")
+    answers = pd.read_csv(seed / "predictions.csv")
     right = ((answers["p_fake"] >= 0.5) == (answers["label"] == 1)).to_numpy()
     own, measured = share_of(right[None]), history["val_accuracy"]
     best, worst = history["val_loss"].idxmin(), measured.idxmin()

@@ -182,7 +182,7 @@ def draw_moved() -> Drawn:
 
 if __name__ == "__main__":
     save(ROOT / "figures" / "examples" / "laptop", "learning_curve", draw_curve())
-    save(ROOT / "figures" / "examples" / "larger", "moved", draw_moved())
+    save(ROOT / "figures" / "examples" / "others", "moved", draw_moved())
     made = table1_rows(), calibration_rows(), moved_rows(), damage_rows(), other_rows()
     for rows in (*made, memory_rows()):
         print("\n".join(rows), end="\n\n")
