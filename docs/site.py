@@ -27,8 +27,8 @@ main { overflow-wrap: break-word } table { border-collapse: collapse; display: b
 table { overflow-x: auto } th, td { padding: .2rem .6rem; border-bottom: 1px solid #8884 }
 th, td { text-align: left; vertical-align: top } h1 { line-height: 1.2 }
 th:first-child, td:first-child { position: sticky; left: 0; background: Canvas }
-@media print { nav { display: none } pre { white-space: pre-wrap } img { max-width: 70% } }
-@media print { img, tr { break-inside: avoid } h2, h3 { break-after: avoid } }
+@media print { nav { display: none } pre { white-space: pre-wrap } img { max-width: 70% }
+  img, tr { break-inside: avoid } h2, h3 { break-after: avoid } }
 """
 ABOVE = {
     "README.md": "The study",

@@ -118,6 +118,17 @@ def test_the_augmented_network_had_not_learned_all_it_could():
     assert said in PAGES["paper_images"]
 
 
+def test_runs_that_are_set_beside_each_other_were_asked_about_the_same_images():
+    paths = [
+        *EXAMPLES.glob("larger/*/seed-*/predictions.csv"),
+        *EXAMPLES.glob("clean/*/seed-*/pred*"),
+    ]
+    paths += EXAMPLES.glob("regime/*/seed-*/predictions.csv")
+    asked = [pd.read_csv(path).set_index("path")["label"].sort_index() for path in paths]
+    assert len(asked) == 6 + 3 + 1
+    assert all(labels.equals(asked[0]) for labels in asked)
+
+
 def test_the_papers_regime():
     regime, readme = EXAMPLES / "regime", (ROOT / "README.md").read_text()
     here, paper = read_file(regime / "study.json")["settings"], Study(**PROFILES["paper"])

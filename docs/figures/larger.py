@@ -1,4 +1,4 @@
-"""Rows and figures of docs/paper_images.md on the larger part, from results/examples/larger/.
+"""Rows and figures of docs/paper_images.md on the larger part, from results/examples/.
 
 `python -m docs.figures.larger` draws the figures again and prints the rows.
 """
